@@ -1,0 +1,169 @@
+//! What a statement does, as far as that is known before it is sent.
+//!
+//! The obvious answer is a flag, "is it a read?". It is not enough: a refusal must say *what* was
+//! refused, and a scope may treat a statement differently when it is a write only because nobody
+//! knows better. So a statement has a [`StatementKind`], and the kind alone gives its [`Access`].
+
+use std::fmt;
+
+/// What a statement does to the database it runs on.
+///
+/// Whatever is not known to be a harmless read is a `Write`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third access")]
+pub enum Access {
+    /// It can run on a replica and leaves no trace there.
+    Read,
+    /// It belongs on the primary.
+    Write,
+}
+
+impl Access {
+    /// The word used in logs: `read` or `write`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The kind of a statement, from the ORM's type where that is enough, else from the text.
+///
+/// ```
+/// use routing_core::{Access, StatementKind};
+///
+/// assert_eq!(StatementKind::Select.access(), Access::Read);
+/// assert_eq!(StatementKind::LockingSelect.access(), Access::Write);
+/// // What nobody understands is a write, and says so.
+/// assert_eq!(StatementKind::Unknown.access(), Access::Write);
+/// assert!(StatementKind::Unknown.is_ambiguous());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StatementKind {
+    /// `SELECT`, `WITH … SELECT` or `TABLE` that neither locks nor writes.
+    Select,
+    /// `VALUES`.
+    Values,
+    /// `SHOW`.
+    Show,
+    /// `EXPLAIN` that does not execute what it explains.
+    Explain,
+    /// The start of a transaction that is declared read-only.
+    BeginReadOnly,
+
+    /// `INSERT`, with or without `RETURNING`.
+    Insert,
+    /// `UPDATE`.
+    Update,
+    /// `DELETE`.
+    Delete,
+    /// `MERGE` or `REPLACE`.
+    Merge,
+    /// `SELECT … FOR UPDATE`, `FOR SHARE` or `LOCK IN SHARE MODE`: it takes row locks.
+    LockingSelect,
+    /// `SELECT … INTO`: it creates a table or a file, or sets a variable.
+    SelectInto,
+    /// A `WITH` one of whose parts inserts, updates, deletes or merges.
+    WritingCte,
+    /// A call of a function that is not known to be harmless.
+    FunctionCall,
+    /// `COPY`, `LOAD DATA` or `HANDLER`.
+    BulkTransfer,
+    /// `CREATE`, `ALTER`, `DROP`, `TRUNCATE` and their like.
+    Ddl,
+    /// `SET`, `LISTEN`, `PREPARE` and whatever else lives on in the connection.
+    SessionState,
+    /// `CALL`, `DO` or `EXECUTE`: it runs what is stored elsewhere.
+    Call,
+    /// `BEGIN`, `COMMIT`, `SAVEPOINT`, or the start of a transaction through the ORM.
+    Transaction,
+    /// More than one statement in one text.
+    Multiple,
+    /// A statement that was not understood.
+    Unknown,
+}
+
+impl StatementKind {
+    /// Whether a statement of this kind may run on a replica.
+    #[must_use]
+    pub const fn access(self) -> Access {
+        match self {
+            Self::Select | Self::Values | Self::Show | Self::Explain | Self::BeginReadOnly => {
+                Access::Read
+            }
+            Self::Insert
+            | Self::Update
+            | Self::Delete
+            | Self::Merge
+            | Self::LockingSelect
+            | Self::SelectInto
+            | Self::WritingCte
+            | Self::FunctionCall
+            | Self::BulkTransfer
+            | Self::Ddl
+            | Self::SessionState
+            | Self::Call
+            | Self::Transaction
+            | Self::Multiple
+            | Self::Unknown => Access::Write,
+        }
+    }
+
+    /// Whether this is a write only because nobody knows what it does.
+    ///
+    /// A [`Scope::ambiguous_to_replica`](crate::Scope::ambiguous_to_replica) treats such a
+    /// statement, and a transaction that is not declared read-only, as a read.
+    #[must_use]
+    pub const fn is_ambiguous(self) -> bool {
+        matches!(
+            self,
+            Self::Unknown
+                | Self::FunctionCall
+                | Self::SessionState
+                | Self::Call
+                | Self::Transaction
+        )
+    }
+
+    /// The name used in logs and messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Values => "VALUES",
+            Self::Show => "SHOW",
+            Self::Explain => "EXPLAIN",
+            Self::BeginReadOnly => "BEGIN READ ONLY",
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Merge => "MERGE",
+            Self::LockingSelect => "locking SELECT",
+            Self::SelectInto => "SELECT INTO",
+            Self::WritingCte => "writing WITH",
+            Self::FunctionCall => "call of an unknown function",
+            Self::BulkTransfer => "bulk transfer",
+            Self::Ddl => "DDL",
+            Self::SessionState => "session state",
+            Self::Call => "CALL",
+            Self::Transaction => "BEGIN",
+            Self::Multiple => "several statements",
+            Self::Unknown => "unknown statement",
+        }
+    }
+}
+
+impl fmt::Display for StatementKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,298 @@
+//! What a configuration is written in: by code, by serde, or by the environment.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::RoutingConfig;
+use super::lenient::{Lenient, Span};
+use super::resolve;
+use crate::error::{ConfigProblem, RoutingError};
+use crate::rules::{AnonymousReads, Balance, LatePin, Mode, NoReplica};
+
+type Given<T> = Option<Lenient<T>>;
+
+/// Collects a configuration; whatever is left out has its default.
+///
+/// Setters never fail: `build` reports all mistakes at once.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+#[must_use = "nothing is checked until `build` is called"]
+pub struct RoutingConfigBuilder {
+    pub(super) enabled: Given<bool>,
+    /// Further sets, by name.
+    pub(super) sets: Given<BTreeMap<String, SetBuilder>>,
+    /// The default set; the others take over its rules where they have none of their own.
+    #[serde(flatten)]
+    pub(super) default: SetBuilder,
+    /// Mistakes found before `build`.
+    #[serde(skip)]
+    pub(super) found: Vec<ConfigProblem>,
+}
+
+/// Collects the configuration of one replica set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+#[must_use = "it belongs into a `RoutingConfigBuilder`"]
+pub struct SetBuilder {
+    pub(super) unmanaged: Given<bool>,
+    pub(super) mode: Given<Mode>,
+    pub(super) no_replica: Given<NoReplica>,
+    pub(super) late_pin: Given<LatePin>,
+    pub(super) anonymous_reads: Given<AnonymousReads>,
+    pub(super) balance: Given<Balance>,
+    pub(super) affinity: Given<bool>,
+    pub(super) primary_read_weight: Given<u16>,
+    pub(super) replica_breaker: Given<BreakerBuilder>,
+    pub(super) primary_breaker: Given<BreakerBuilder>,
+    pub(super) primary: Given<NodeBuilder>,
+    pub(super) replicas: Given<Vec<Lenient<NodeBuilder>>>,
+    #[serde(flatten)]
+    pub(super) unknown: BTreeMap<String, Ignored>,
+}
+
+/// Collects the configuration of one node.
+///
+/// A replica inherits what it leaves out from its primary: of the URL the credentials (unless it
+/// has a user of its own), port, database and parameters, and all pool options.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "UrlOrNode")]
+#[must_use = "it belongs into a `SetBuilder`"]
+pub struct NodeBuilder(pub(super) NodeFields);
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct NodeFields {
+    pub(super) url: Given<String>,
+    pub(super) host: Given<String>,
+    pub(super) port: Given<u16>,
+    pub(super) user: Given<String>,
+    pub(super) password: Given<String>,
+    pub(super) database: Given<String>,
+    pub(super) name: Given<String>,
+    pub(super) weight: Given<u16>,
+    pub(super) max_connections: Given<u32>,
+    pub(super) min_connections: Given<u32>,
+    pub(super) acquire_timeout: Given<Span>,
+    pub(super) idle_timeout: Given<Span>,
+    pub(super) max_lifetime: Given<Span>,
+    pub(super) test_before_acquire: Given<bool>,
+    #[serde(flatten)]
+    pub(super) unknown: BTreeMap<String, Ignored>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct BreakerBuilder {
+    pub(super) failures: Given<u16>,
+    pub(super) back_off: Given<Span>,
+    pub(super) max_back_off: Given<Span>,
+    #[serde(flatten)]
+    pub(super) unknown: BTreeMap<String, Ignored>,
+}
+
+/// The value of a key that nobody knows.
+#[derive(Debug, Clone)]
+pub(super) struct Ignored;
+
+impl<'de> Deserialize<'de> for Ignored {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+/// `"postgres://…"` is short for `{ url = "postgres://…" }`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum UrlOrNode {
+    Url(String),
+    Node(Box<NodeFields>),
+}
+
+impl From<UrlOrNode> for NodeBuilder {
+    fn from(written: UrlOrNode) -> Self {
+        match written {
+            UrlOrNode::Url(url) => Self::url(url),
+            UrlOrNode::Node(fields) => Self(*fields),
+        }
+    }
+}
+
+impl RoutingConfigBuilder {
+    /// Whether statements are routed; **`true`**. If not, all run on the primary, over one pool.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = Some(enabled.into());
+        self
+    }
+
+    /// Adds a set beside the default one. It takes over the default set's rules, but no nodes.
+    pub fn set(mut self, name: impl Into<String>, set: SetBuilder) -> Self {
+        let mut sets = match self.sets {
+            Some(Lenient::Fits(sets)) => sets,
+            Some(Lenient::Other(_)) | None => BTreeMap::new(),
+        };
+        let name = name.into();
+        if sets.insert(name.clone(), set).is_some() {
+            let path = format!("sets.{name}");
+            self.found
+                .push(ConfigProblem::new(path, "two sets have this name"));
+        }
+        self.sets = Some(sets.into());
+        self
+    }
+
+    /// The checked configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::Config`] with all mistakes, each with its path: values of the wrong type,
+    /// unknown keys, a missing primary, URLs that are none or of different databases, two nodes of
+    /// one name or one URL, weights and limits of 0.
+    pub fn build(self) -> Result<RoutingConfig, RoutingError> {
+        resolve::resolve(self)
+    }
+}
+
+/// The same setters for the default set and for another: there is one list of them.
+macro_rules! set_setters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
+        impl RoutingConfigBuilder {
+            $($(#[$doc])*
+            pub fn $name(mut self, value: $type) -> Self {
+                self.default = self.default.$name(value);
+                self
+            })*
+
+            /// The primary: a URL, or a [`NodeBuilder`] with more.
+            pub fn primary(mut self, node: impl Into<NodeBuilder>) -> Self {
+                self.default = self.default.primary(node);
+                self
+            }
+
+            /// Adds a replica: a URL, or a [`NodeBuilder`] with more.
+            pub fn replica(mut self, node: impl Into<NodeBuilder>) -> Self {
+                self.default = self.default.replica(node);
+                self
+            }
+        }
+
+        impl SetBuilder {
+            $($(#[$doc])*
+            pub fn $name(mut self, value: $type) -> Self {
+                self.$name = Some(value.into());
+                self
+            })*
+        }
+    };
+}
+
+set_setters! {
+    /// What an unpinned write does; **`Greedy`**.
+    mode: Mode,
+    /// Where a read goes when no replica can serve it; **`Primary`**.
+    no_replica: NoReplica,
+    /// What happens to a pin after a replica read; **`Allow`**.
+    late_pin: LatePin,
+    /// Where a read without a session goes; **`Primary`**.
+    anonymous_reads: AnonymousReads,
+    /// How a replica is chosen; **`RoundRobin`**.
+    balance: Balance,
+    /// Whether a session stays on the replica that it read from first; **`true`**.
+    affinity: bool,
+    /// The primary's share of unpinned reads, beside the replicas' weights; **0**.
+    primary_read_weight: u16,
+}
+
+impl SetBuilder {
+    /// A set without nodes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A set without rules: one node that takes any statement at any time.
+    pub fn unmanaged(mut self) -> Self {
+        self.unmanaged = Some(true.into());
+        self
+    }
+
+    /// The primary: a URL, or a [`NodeBuilder`] with more.
+    pub fn primary(mut self, node: impl Into<NodeBuilder>) -> Self {
+        self.primary = Some(node.into().into());
+        self
+    }
+
+    /// Adds a replica: a URL, or a [`NodeBuilder`] with more.
+    pub fn replica(mut self, node: impl Into<NodeBuilder>) -> Self {
+        let mut replicas = match self.replicas {
+            Some(Lenient::Fits(replicas)) => replicas,
+            Some(Lenient::Other(_)) | None => Vec::new(),
+        };
+        replicas.push(node.into().into());
+        self.replicas = Some(replicas.into());
+        self
+    }
+}
+
+macro_rules! node_setters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty => $convert:expr,)*) => {
+        impl NodeBuilder {
+            $($(#[$doc])*
+            pub fn $name(mut self, value: $type) -> Self {
+                let convert: fn(_) -> _ = $convert;
+                self.0.$name = Some(Lenient::Fits(convert(value.into())));
+                self
+            })*
+        }
+    };
+}
+
+node_setters! {
+    /// The host, in place of the primary's.
+    host: impl Into<String> => |value| value,
+    /// The port, in place of the primary's.
+    port: u16 => |value| value,
+    /// The user, in place of the primary's.
+    user: impl Into<String> => |value| value,
+    /// The password, in place of the primary's.
+    password: impl Into<String> => |value| value,
+    /// The database, in place of the primary's.
+    database: impl Into<String> => |value| value,
+    /// The name; **`primary`**, **`replica-1`**, **`replica-2`**, ….
+    name: impl Into<String> => |value| value,
+    /// A replica's share of reads, relative to the others'; **1**.
+    weight: u16 => |value| value,
+    /// The most connections to the node; the driver's default.
+    max_connections: u32 => |value| value,
+    /// Connections that are kept open; **0**.
+    min_connections: u32 => |value| value,
+    /// How long a statement waits for a connection; **5 s** on the primary, **1 s** on replicas.
+    acquire_timeout: Duration => Span,
+    /// After which time unused a connection is closed; the driver's default.
+    idle_timeout: Duration => Span,
+    /// After which time any connection is closed; the driver's default.
+    max_lifetime: Duration => Span,
+    /// Whether a connection is pinged before it is used; the driver's default.
+    test_before_acquire: bool => |value| value,
+}
+
+impl NodeBuilder {
+    /// A node with this URL, or with as much of one as the primary's does not give.
+    pub fn url(url: impl Into<String>) -> Self {
+        let mut node = Self::default();
+        node.0.url = Some(url.into().into());
+        node
+    }
+
+    /// A replica that differs from its primary in nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<U: Into<String>> From<U> for NodeBuilder {
+    fn from(url: U) -> Self {
+        Self::url(url)
+    }
+}

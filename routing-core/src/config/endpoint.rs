@@ -1,0 +1,214 @@
+//! Node URLs: what they mean, and how one inherits from another.
+
+use url::Url;
+
+use super::builder::NodeFields;
+use super::problems::{Problems, join};
+use crate::sql::Dialect;
+
+/// Where a node is: a parsed URL of a known scheme.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    pub(super) url: Url,
+    pub(super) dialect: Dialect,
+}
+
+/// The URL with `***` in place of its password.
+pub(super) fn without_password(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(mut parsed) => {
+            if parsed.password().is_some() {
+                // Only a URL that cannot have a password refuses one, and this one has one.
+                let _ = parsed.set_password(Some("***"));
+            }
+            parsed.into()
+        }
+        Err(_) => "not a URL".to_owned(),
+    }
+}
+
+impl Endpoint {
+    fn parse(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|error| {
+            format!(
+                "is not a URL ({error}); write it like `postgres://user:password@host/database`"
+            )
+        })?;
+        let dialect = match url.scheme() {
+            "postgres" | "postgresql" => Dialect::Postgres,
+            "mysql" | "mariadb" => Dialect::MySql,
+            "sqlite" => Dialect::Sqlite,
+            other => {
+                return Err(format!(
+                    "has the scheme `{other}`; it must be postgres, mysql or sqlite"
+                ));
+            }
+        };
+        Ok(Self { url, dialect })
+    }
+
+    /// Whether both are the same database on the same server, whoever logs in.
+    pub(super) fn is_same_place(&self, other: &Self) -> bool {
+        if self.dialect == Dialect::Sqlite || other.dialect == Dialect::Sqlite {
+            return self.url == other.url;
+        }
+        let port = |endpoint: &Self| endpoint.url.port().or(endpoint.default_port());
+        self.dialect == other.dialect
+            && self.url.host() == other.url.host()
+            && port(self) == port(other)
+            && self.url.path() == other.url.path()
+            && self.parameter("host") == other.parameter("host")
+            && self.parameter("port") == other.parameter("port")
+    }
+
+    const fn default_port(&self) -> Option<u16> {
+        match self.dialect {
+            Dialect::Postgres => Some(5432),
+            Dialect::MySql => Some(3306),
+            Dialect::Sqlite => None,
+        }
+    }
+
+    fn parameter(&self, name: &str) -> Option<String> {
+        let (_, value) = self.url.query_pairs().find(|(key, _)| key == name)?;
+        Some(value.into_owned())
+    }
+
+    /// Takes from the primary's URL what this one leaves out.
+    fn inherit(&mut self, primary: &Self) {
+        if self.dialect != primary.dialect || self.dialect == Dialect::Sqlite {
+            return;
+        }
+        let (url, from) = (&mut self.url, &primary.url);
+        let same_user = url.username().is_empty() || url.username() == from.username();
+        // These setters refuse only URLs without a host, for which there is nothing to inherit.
+        if url.username().is_empty() {
+            let _ = url.set_username(from.username());
+        }
+        if same_user && url.password().is_none() {
+            let _ = url.set_password(from.password());
+        }
+        if url.port().is_none() && url.host().is_none() {
+            let _ = url.set_port(from.port());
+        }
+        if matches!(url.path(), "" | "/") {
+            url.set_path(from.path());
+        }
+        let own: Vec<String> = url.query_pairs().map(|(key, _)| key.into_owned()).collect();
+        let missing: Vec<_> = from
+            .query_pairs()
+            .filter(|(key, _)| !own.iter().any(|own| own == key))
+            .collect();
+        if !missing.is_empty() {
+            url.query_pairs_mut().extend_pairs(missing);
+        }
+    }
+}
+
+/// The endpoint of a node, from its URL and the fields that override parts of it.
+pub(super) fn resolve(
+    node: &mut NodeFields,
+    path: &str,
+    primary: Option<&Endpoint>,
+    problems: &mut Problems,
+) -> Option<Endpoint> {
+    let url = problems.take(&join(path, "url"), node.url.take(), "a URL");
+    let overrides = Overrides::take(node, path, problems);
+    let mut endpoint = match url {
+        Some(text) => {
+            let parsed = Endpoint::parse(&text);
+            let mut endpoint = parsed
+                .map_err(|message| problems.add(&join(path, "url"), message))
+                .ok()?;
+            if let Some(primary) = primary {
+                endpoint.inherit(primary);
+            }
+            endpoint
+        }
+        None if !overrides.is_empty() && primary.is_some() => primary?.clone(),
+        None => {
+            let message = if path.contains("replicas") {
+                "is missing; give a `url`, or a `host` to go with the primary's"
+            } else {
+                "is missing"
+            };
+            // A primary that is wrong itself has been reported.
+            if primary.is_some() || !path.contains("replicas") || overrides.is_empty() {
+                problems.add(&join(path, "url"), message);
+            }
+            return None;
+        }
+    };
+    overrides.apply(&mut endpoint, path, problems);
+    Some(endpoint)
+}
+
+/// Single parts of a URL.
+#[derive(Debug, Default)]
+struct Overrides {
+    host: Option<String>,
+    port: Option<u16>,
+    user: Option<String>,
+    password: Option<String>,
+    database: Option<String>,
+}
+
+impl Overrides {
+    fn take(node: &mut NodeFields, path: &str, problems: &mut Problems) -> Self {
+        let mut text = |key: &str, value: &mut Option<_>| {
+            problems.take(&join(path, key), value.take(), "text")
+        };
+        Self {
+            host: text("host", &mut node.host),
+            user: text("user", &mut node.user),
+            password: text("password", &mut node.password),
+            database: text("database", &mut node.database),
+            port: problems.take(
+                &join(path, "port"),
+                node.port.take(),
+                "a number up to 65535",
+            ),
+        }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.host.is_none()
+            && self.port.is_none()
+            && self.user.is_none()
+            && self.password.is_none()
+            && self.database.is_none()
+    }
+
+    fn apply(&self, endpoint: &mut Endpoint, path: &str, problems: &mut Problems) {
+        if self.is_empty() {
+            return;
+        }
+        if endpoint.dialect == Dialect::Sqlite {
+            let message = "an SQLite database has no host, port, user, password or database name; \
+                           give its `url`";
+            problems.add(path, message);
+            return;
+        }
+        let url = &mut endpoint.url;
+        let mut check = |key: &str, done: bool| {
+            if !done {
+                problems.add(&join(path, key), "does not fit into the URL");
+            }
+        };
+        if let Some(host) = &self.host {
+            check("host", !host.is_empty() && url.set_host(Some(host)).is_ok());
+        }
+        if let Some(port) = self.port {
+            check("port", url.set_port(Some(port)).is_ok());
+        }
+        if let Some(user) = &self.user {
+            check("user", url.set_username(user).is_ok());
+        }
+        if let Some(password) = &self.password {
+            check("password", url.set_password(Some(password)).is_ok());
+        }
+        if let Some(database) = &self.database {
+            url.set_path(database);
+        }
+    }
+}

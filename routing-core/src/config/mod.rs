@@ -1,0 +1,240 @@
+//! Which nodes there are, and by which rules they are used.
+//!
+//! A configuration comes from code, from a file (TOML, JSON, anything serde reads) or from the
+//! environment. All three fill the same [`RoutingConfigBuilder`], and its `build` reports every
+//! mistake at once, each with its path.
+
+mod builder;
+mod endpoint;
+mod environment;
+mod lenient;
+mod problems;
+mod resolve;
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::RoutingError;
+use crate::name::{NodeName, SetName};
+use crate::rules::Rules;
+use crate::sql::Dialect;
+
+pub use builder::{NodeBuilder, RoutingConfigBuilder, SetBuilder};
+
+/// A checked configuration: all replica sets of a program.
+///
+/// ```
+/// use routing_core::{Mode, RoutingConfig};
+///
+/// let config = RoutingConfig::builder()
+///     .mode(Mode::Strict)
+///     .primary("postgres://app:secret@db-1/shop")
+///     .replica("postgres://db-2")
+///     .replica("postgres://db-3")
+///     .build()?;
+///
+/// // A replica inherits what its own URL leaves out.
+/// let replica = &config.default_set().replicas()[0];
+/// assert_eq!(replica.url(), "postgres://app:secret@db-2/shop");
+/// # Ok::<(), routing_core::RoutingError>(())
+/// ```
+///
+/// The same from TOML, as a table of the application's own settings or by itself:
+///
+/// ```
+/// use routing_core::RoutingConfig;
+///
+/// let config: RoutingConfig = toml::from_str(
+///     r#"
+///     enabled = true
+///     mode = "greedy"
+///
+///     [primary]
+///     url = "postgres://app:secret@db-1/shop"
+///     max_connections = 20
+///
+///     [[replicas]]
+///     host = "db-2"
+///
+///     [[replicas]]
+///     host = "db-3"
+///     name = "reports"
+///     acquire_timeout = "250ms"
+///     "#,
+/// )?;
+/// assert_eq!(config.default_set().replicas()[1].name().as_str(), "reports");
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RoutingConfigBuilder")]
+pub struct RoutingConfig {
+    enabled: bool,
+    /// The default set first.
+    sets: Vec<SetConfig>,
+}
+
+/// The configuration of one replica set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetConfig {
+    name: SetName,
+    managed: bool,
+    rules: Rules,
+    primary: NodeConfig,
+    replicas: Vec<NodeConfig>,
+}
+
+/// The configuration of one node.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NodeConfig {
+    name: NodeName,
+    weight: u16,
+    url: String,
+    dialect: Dialect,
+    pool: PoolConfig,
+}
+
+/// The options of a node's connection pool; `None` is the driver's own default.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct PoolConfig {
+    /// The most connections to the node.
+    pub max_connections: Option<u32>,
+    /// Connections that are kept open; **0**.
+    pub min_connections: Option<u32>,
+    /// How long a statement waits for a connection, be it that the pool is exhausted or that the
+    /// node cannot be reached; **5 s** on the primary, **1 s** on replicas, as a read has somewhere
+    /// else to go.
+    pub acquire_timeout: Duration,
+    /// After which time unused a connection is closed.
+    pub idle_timeout: Option<Duration>,
+    /// After which time any connection is closed.
+    pub max_lifetime: Option<Duration>,
+    /// Whether a connection is pinged before it is used.
+    pub test_before_acquire: Option<bool>,
+}
+
+impl RoutingConfig {
+    /// A configuration without nodes, for a start.
+    pub fn builder() -> RoutingConfigBuilder {
+        RoutingConfigBuilder::default()
+    }
+
+    /// The configuration that the environment holds: `DATABASE_URL`, `DATABASE_REPLICA_URLS`
+    /// (separated by commas or spaces), `ROUTING_ENABLED` and `ROUTING_MODE`.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::Config`] with all mistakes; their paths are the variables' names.
+    pub fn from_env() -> Result<Self, RoutingError> {
+        Self::builder().env().build()
+    }
+
+    /// Whether statements are routed; if not, all run on the primary of their set.
+    #[must_use]
+    pub const fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// All sets, the default one first.
+    #[must_use]
+    pub fn sets(&self) -> &[SetConfig] {
+        &self.sets
+    }
+
+    /// The set that is used where none is named.
+    #[must_use]
+    pub fn default_set(&self) -> &SetConfig {
+        &self.sets[0]
+    }
+}
+
+impl TryFrom<RoutingConfigBuilder> for RoutingConfig {
+    type Error = RoutingError;
+
+    fn try_from(builder: RoutingConfigBuilder) -> Result<Self, RoutingError> {
+        builder.build()
+    }
+}
+
+impl SetConfig {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &SetName {
+        &self.name
+    }
+
+    /// Whether it has rules; an unmanaged set is one node that takes anything.
+    #[must_use]
+    pub const fn is_managed(&self) -> bool {
+        self.managed
+    }
+
+    /// Its rules.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Its primary.
+    #[must_use]
+    pub const fn primary(&self) -> &NodeConfig {
+        &self.primary
+    }
+
+    /// Its replicas.
+    #[must_use]
+    pub fn replicas(&self) -> &[NodeConfig] {
+        &self.replicas
+    }
+
+    /// The SQL dialect of all its nodes.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.primary.dialect
+    }
+}
+
+impl NodeConfig {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &NodeName {
+        &self.name
+    }
+
+    /// Its share of reads, relative to the other replicas'.
+    #[must_use]
+    pub const fn weight(&self) -> u16 {
+        self.weight
+    }
+
+    /// Its URL, with the password: not for logs.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its SQL dialect, from the URL's scheme.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The options of its pool.
+    #[must_use]
+    pub const fn pool(&self) -> &PoolConfig {
+        &self.pool
+    }
+}
+
+impl fmt::Debug for NodeConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeConfig")
+            .field("name", &self.name)
+            .field("weight", &self.weight)
+            .field("url", &endpoint::without_password(&self.url))
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
+    }
+}

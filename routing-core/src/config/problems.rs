@@ -1,0 +1,39 @@
+//! Collecting mistakes.
+
+use super::lenient::Lenient;
+use crate::error::ConfigProblem;
+
+/// All mistakes found so far.
+#[derive(Debug, Default)]
+pub(super) struct Problems(pub(super) Vec<ConfigProblem>);
+
+impl Problems {
+    pub(super) fn add(&mut self, path: &str, message: impl Into<String>) {
+        self.0.push(ConfigProblem::new(path, message));
+    }
+
+    /// The value, if there is one and it fits; `wanted` says what would.
+    pub(super) fn take<T>(
+        &mut self,
+        path: &str,
+        value: Option<Lenient<T>>,
+        wanted: &str,
+    ) -> Option<T> {
+        match value? {
+            Lenient::Fits(value) => Some(value),
+            Lenient::Other(other) => {
+                self.add(path, format!("must be {wanted}, not {other}"));
+                None
+            }
+        }
+    }
+}
+
+/// `path.key`, where the outermost path is empty.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}

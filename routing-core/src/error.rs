@@ -1,0 +1,235 @@
+//! Refusals.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::access::StatementKind;
+use crate::name::{NodeName, SetName};
+
+/// Why a statement was not run, or a configuration not taken.
+///
+/// The adapters carry it inside their ORM's own error type; each has an extension trait that
+/// gives it back (`err.routing()`). A refusal comes before any server sees the statement, except
+/// for `PrimaryUnavailable`, `NodeUnavailable` and `NoReplica`, which may come after a failed
+/// attempt to connect. In no case was the statement executed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RoutingError {
+    /// A write on a session that is not pinned, in strict mode.
+    #[error(
+        "set `{set}`: {kind} on a session that is not pinned, in strict mode; \
+         call `session.pin(\"{set}\")` before the session's first read, \
+         or run the statement in `Scope::primary()`"
+    )]
+    UnpinnedWrite {
+        /// The replica set.
+        set: SetName,
+        /// What was refused.
+        kind: StatementKind,
+    },
+
+    /// A write in a scope that names a replica.
+    #[error(
+        "set `{set}`: {kind} in a scope on node `{node}`, which is a replica; \
+         take the write out of the scope"
+    )]
+    WriteOnReplica {
+        /// The replica set.
+        set: SetName,
+        /// The node that the scope names.
+        node: NodeName,
+        /// What was refused.
+        kind: StatementKind,
+    },
+
+    /// A write in a transaction that is read-only.
+    #[error(
+        "set `{set}`: {kind} in a read-only transaction on node `{node}`; \
+         begin the transaction without declaring it read-only"
+    )]
+    WriteInReadOnlyTransaction {
+        /// The replica set.
+        set: SetName,
+        /// The node that the transaction is open on.
+        node: NodeName,
+        /// What was refused.
+        kind: StatementKind,
+    },
+
+    /// A pin or a write where a `frozen` scope forbids pins.
+    #[error(
+        "set `{set}`: {} would pin the session inside `Scope::frozen()`; \
+         pin it before the scope, or take this out of it",
+        cause(*kind)
+    )]
+    Frozen {
+        /// The replica set.
+        set: SetName,
+        /// The write that was refused; `None` for a call of `pin`.
+        kind: Option<StatementKind>,
+    },
+
+    /// A pin or a write after a replica read of the same session, under `LatePin::Deny`.
+    #[error(
+        "set `{set}`: {} after the session has read from a replica, so it may rest on stale rows; \
+         call `session.pin(\"{set}\")` before the session's first read",
+        cause(*kind)
+    )]
+    LatePin {
+        /// The replica set.
+        set: SetName,
+        /// The write that was refused; `None` for a call of `pin`.
+        kind: Option<StatementKind>,
+    },
+
+    /// A scope names a node that the set does not have.
+    #[error("set `{set}` has no node `{node}`; it has {}", Listing(known))]
+    UnknownNode {
+        /// The replica set.
+        set: SetName,
+        /// The name that was asked for.
+        node: NodeName,
+        /// The names there are.
+        known: Vec<NodeName>,
+    },
+
+    /// No replica set has that name.
+    #[error("there is no replica set `{set}`; there is {}", Listing(known))]
+    UnknownSet {
+        /// The name that was asked for.
+        set: SetName,
+        /// The names there are.
+        known: Vec<SetName>,
+    },
+
+    /// A scope names a node that is down.
+    #[error("set `{set}`: node `{node}` is down{}; a named node has no substitute", Retry(*retry_in))]
+    NodeUnavailable {
+        /// The replica set.
+        set: SetName,
+        /// The node that the scope names.
+        node: NodeName,
+        /// When it will be tried again, if that is known.
+        retry_in: Option<Duration>,
+    },
+
+    /// The primary is needed and cannot be reached.
+    #[error("set `{set}`: the primary `{node}` is unavailable{}", Retry(*retry_in))]
+    PrimaryUnavailable {
+        /// The replica set.
+        set: SetName,
+        /// The primary.
+        node: NodeName,
+        /// How long it is left alone; `None` if the next statement will try it again.
+        retry_in: Option<Duration>,
+    },
+
+    /// No replica can serve the read, and the set does not let reads go to the primary.
+    #[error(
+        "set `{set}`: no replica can serve the read, and `no_replica = \"error\"` \
+         keeps it from the primary"
+    )]
+    NoReplica {
+        /// The replica set.
+        set: SetName,
+    },
+
+    /// The configuration has mistakes: all of them, each with its path.
+    #[error("{}", Problems(.0))]
+    Config(Vec<ConfigProblem>),
+}
+
+impl RoutingError {
+    /// A write on a session that is not pinned, in strict mode.
+    #[must_use]
+    pub const fn is_unpinned_write(&self) -> bool {
+        matches!(self, Self::UnpinnedWrite { .. })
+    }
+
+    /// A node could not be reached, rather than the program having broken a rule: it may work
+    /// later.
+    ///
+    /// ```
+    /// use routing_core::RoutingError;
+    ///
+    /// let error = RoutingError::NoReplica { set: "default".into() };
+    /// assert!(error.is_unavailable());
+    /// ```
+    #[must_use]
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(
+            self,
+            Self::NodeUnavailable { .. } | Self::PrimaryUnavailable { .. } | Self::NoReplica { .. }
+        )
+    }
+}
+
+/// One mistake in a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigProblem {
+    /// Where: `sets.orders.replicas[1].url`, or the name of an environment variable.
+    pub path: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl ConfigProblem {
+    /// The mistake `message` at `path`.
+    #[must_use]
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+fn cause(kind: Option<StatementKind>) -> &'static str {
+    kind.map_or("`pin`", StatementKind::as_str)
+}
+
+struct Listing<'a, T>(&'a [T]);
+
+impl<T: fmt::Display> fmt::Display for Listing<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, name) in self.0.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}`{name}`")?;
+        }
+        Ok(())
+    }
+}
+
+struct Retry(Option<Duration>);
+
+impl fmt::Display for Retry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => Ok(()),
+            Some(Duration::ZERO) => f.write_str(", and is being tried right now"),
+            Some(wait) => write!(f, "; it will be tried again in {:.1} s", wait.as_secs_f64()),
+        }
+    }
+}
+
+struct Problems<'a>(&'a [ConfigProblem]);
+
+impl fmt::Display for Problems<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [one] => write!(f, "the routing configuration is wrong: {one}"),
+            many => {
+                write!(f, "the routing configuration has {} mistakes:", many.len())?;
+                many.iter()
+                    .try_for_each(|problem| write!(f, "\n  {problem}"))
+            }
+        }
+    }
+}

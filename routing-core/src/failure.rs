@@ -1,0 +1,71 @@
+//! How a statement can fail without it being the user's mistake.
+
+/// What a driver's error says of the node, rather than of the statement.
+///
+/// An adapter makes it from its driver's error; what is none of these is the user's error and
+/// passes through untouched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Failure {
+    /// No connection could be had from the node: the statement was certainly not sent.
+    Unreachable,
+    /// The connection broke, or the server ended it: the statement may have been executed.
+    Lost,
+    /// The node or the pool has no connection to spare: the statement was certainly not sent, and
+    /// the node is not to blame.
+    Busy,
+}
+
+impl Failure {
+    /// The failure that a PostgreSQL SQLSTATE stands for, when a statement gets it as its answer.
+    ///
+    /// From the manual's appendix "PostgreSQL Error Codes": class 08 and `57P01` to `57P05` end
+    /// the connection; `57P03` and `53300` refuse a new one.
+    ///
+    /// ```
+    /// use routing_core::Failure;
+    ///
+    /// assert_eq!(Failure::from_sqlstate("57P03"), Some(Failure::Unreachable));
+    /// assert_eq!(Failure::from_sqlstate("23505"), None);
+    /// ```
+    #[must_use]
+    pub fn from_sqlstate(sqlstate: &str) -> Option<Self> {
+        match sqlstate {
+            "57P03" | "08001" | "08004" => Some(Self::Unreachable),
+            "53300" => Some(Self::Busy),
+            "57P01" | "57P02" | "57P05" => Some(Self::Lost),
+            connection if connection.starts_with("08") => Some(Self::Lost),
+            _ => None,
+        }
+    }
+
+    /// The failure that a MySQL or MariaDB error number stands for.
+    ///
+    /// From the servers' error message references: 1040 and 1203 are limits on connections, 1053
+    /// is a shutdown in progress, 1927 and 3169 a connection that was killed.
+    #[must_use]
+    pub const fn from_mysql_number(number: u16) -> Option<Self> {
+        match number {
+            1040 | 1203 => Some(Self::Busy),
+            1053 | 1927 | 3169 => Some(Self::Lost),
+            _ => None,
+        }
+    }
+
+    /// Whether it is certain that the server never saw the statement.
+    #[must_use]
+    pub const fn was_not_sent(self) -> bool {
+        match self {
+            Self::Unreachable | Self::Busy => true,
+            Self::Lost => false,
+        }
+    }
+
+    /// Whether it counts against the node.
+    pub(crate) const fn blames_node(self) -> bool {
+        match self {
+            Self::Unreachable | Self::Lost => true,
+            Self::Busy => false,
+        }
+    }
+}

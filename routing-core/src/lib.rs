@@ -1,0 +1,86 @@
+//! Decides which node of a replica set runs a query, and keeps sessions reading their own writes.
+//!
+//! This crate only decides: it does no I/O, and knows no driver and no runtime. An adapter
+//! (`routing-seaorm`, `routing-diesel`) holds the connections, asks a [`Router`] where a statement
+//! goes, and reports how it went. Applications use an adapter, and from here:
+//!
+//! - [`RoutingConfig`], the nodes and the [`Rules`], from code, a file or the environment;
+//! - [`Session`], one unit of work that must read its own writes;
+//! - [`Scope`], a stretch of code with an override;
+//! - [`RoutingError`], why a statement was refused.
+//!
+//! # The rule
+//!
+//! The first line that applies decides.
+//!
+//! | | statement | goes to | [`Reason`] |
+//! |---|---|---|---|
+//! | 1 | routing is off, or the set is unmanaged | the primary | `Disabled`, `Unmanaged` |
+//! | 2 | in a transaction | the transaction's node; a write in a read-only one is refused | `Transaction` |
+//! | 3 | in [`Scope::node`] | that node; a write is refused on a replica | `Named` |
+//! | 4 | a write in [`Scope::primary`] | the primary; the session is not pinned | `Forced` |
+//! | | a write of a pinned session | the primary | `Pinned` |
+//! | | a write, [`Mode::Strict`] | refused: [`UnpinnedWrite`](RoutingError::UnpinnedWrite) | |
+//! | | a write, [`Mode::Greedy`] | the primary; the session is pinned | `Write` |
+//! | 5 | a read in [`Scope::primary`] | the primary | `Forced` |
+//! | | a read in [`Scope::replica`] | a replica, stale or not | `Forced` |
+//! | | a read without a session | the primary, or as [`AnonymousReads`] says | `NoSession` |
+//! | | a read of a pinned session | the primary | `Pinned` |
+//! | | any other read | the session's replica, else the balancer's choice | `Affine`, `Balanced` |
+//! | | … and none has what the session requires | the primary | `NotCaughtUp` |
+//! | | … and none is up | the primary, or as [`NoReplica`] says | `NoReplica` |
+//!
+//! What is not known to be a read is a write: [`StatementKind`] has the list.
+
+mod access;
+mod ambient;
+mod balance;
+mod breaker;
+mod callbacks;
+mod clock;
+mod config;
+mod decision;
+mod error;
+mod failure;
+mod name;
+mod node;
+mod notice;
+mod observer;
+mod pin;
+mod policy;
+mod ports;
+mod position;
+mod random;
+mod replica_set;
+mod replica_set_builder;
+mod resolution;
+mod route;
+mod router;
+mod rules;
+mod scope;
+mod session;
+pub mod sql;
+
+pub use access::{Access, StatementKind};
+pub use ambient::{Context, Entered, InContext, in_current_session};
+pub use balance::{Balancer, Candidates};
+pub use callbacks::{Callbacks, Committed};
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use config::{
+    NodeBuilder, NodeConfig, PoolConfig, RoutingConfig, RoutingConfigBuilder, SetBuilder, SetConfig,
+};
+pub use decision::{Decision, Reason, Role};
+pub use error::{ConfigProblem, RoutingError};
+pub use failure::Failure;
+pub use name::{NodeName, SetName};
+pub use node::Node;
+pub use observer::Observer;
+pub use pin::{PinInfo, PinReason};
+pub use position::{Position, Reach};
+pub use replica_set::ReplicaSet;
+pub use replica_set_builder::ReplicaSetBuilder;
+pub use route::{Next, Route};
+pub use router::Router;
+pub use rules::{AnonymousReads, Balance, BreakerRules, LatePin, Mode, NoReplica, Rules};
+pub use scope::{Scope, Scopes};
+pub use session::Session;

@@ -1,0 +1,55 @@
+//! Where decisions can be counted.
+
+use std::time::Duration;
+
+use crate::decision::Decision;
+use crate::error::RoutingError;
+use crate::name::{NodeName, SetName};
+
+/// Is told of every decision, as it is made.
+///
+/// For counters and tests; `tracing` gets the same as events of the target `routing`. It is called
+/// on the query path, so it must be quick and must not block.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use routing_core::{Decision, Observer, Role};
+///
+/// #[derive(Default)]
+/// struct ReplicaShare { all: AtomicU64, replica: AtomicU64 }
+///
+/// impl Observer for ReplicaShare {
+///     fn decided(&self, decision: &Decision<'_>) {
+///         self.all.fetch_add(1, Ordering::Relaxed);
+///         if decision.role == Role::Replica {
+///             self.replica.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+/// ```
+pub trait Observer: Send + Sync + 'static {
+    /// A statement is about to run on a node.
+    fn decided(&self, decision: &Decision<'_>) {
+        let _ = decision;
+    }
+
+    /// A statement was refused.
+    fn refused(&self, error: &RoutingError) {
+        let _ = error;
+    }
+
+    /// A write pinned a session that had read from a replica before.
+    fn late_pin(&self, set: &SetName) {
+        let _ = set;
+    }
+
+    /// A node failed too often and is left alone for so long.
+    fn node_down(&self, set: &SetName, node: &NodeName, back_off: Duration) {
+        let _ = (set, node, back_off);
+    }
+
+    /// A node that was down answered again.
+    fn node_up(&self, set: &SetName, node: &NodeName) {
+        let _ = (set, node);
+    }
+}

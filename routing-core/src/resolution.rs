@@ -1,0 +1,263 @@
+//! What the rule's verdict comes to in a set: one node.
+
+use crate::access::{Access, StatementKind};
+use crate::ambient::Context;
+use crate::decision::{Reason, Role};
+use crate::error::RoutingError;
+use crate::name::NodeName;
+use crate::node::Node;
+use crate::pin::PinReason;
+use crate::policy::{self, Question, Refusal, SessionView, SetView, Verdict, Wanted};
+use crate::ports::Ports;
+use crate::replica_set::{Choice, ReplicaSet};
+use crate::rules::LatePin;
+use crate::scope::ScopeView;
+use crate::session::{Required, Slot};
+
+/// Where a statement goes, before anybody is told.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) access: Access,
+    pub(crate) choice: Choice,
+    /// What the set says to a pin that was set just now, after a replica read.
+    pub(crate) late: Option<LatePin>,
+}
+
+/// Asks the rule, chooses among equals, and pins the session if the rule says so.
+///
+/// `Err(None)`: all that the rule allows has been tried.
+pub(crate) fn resolve<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    kind: StatementKind,
+    caller: &Context,
+    ambient: &Context,
+    tried: u128,
+) -> Result<Found, Option<RoutingError>> {
+    let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
+    let slot = slot_of(set, caller, ambient);
+    let (verdict, access) = ask(set, kind, None, scopes, slot)
+        .map_err(|refusal| Some(refuse(set, set.primary().name(), kind, refusal)))?;
+
+    let primary = |reason| admit_primary(ports, set, reason, tried);
+    let mut late = None;
+    let choice = match verdict {
+        Verdict::Primary(reason) => primary(reason)?,
+        Verdict::Pin { late: when_late } => {
+            // A pin that the session did not earn would only cost it the replicas.
+            let choice = primary(Reason::Write)?;
+            if let Some(slot) = slot {
+                slot.pin_now(PinReason::Write, ports.clock.now());
+            }
+            late = when_late;
+            choice
+        }
+        Verdict::Node(name) => admit_named(ports, set, name, tried)?,
+        Verdict::Replica(wanted) => {
+            let (slot, required) = match wanted {
+                Wanted::CaughtUp => (slot, slot.map_or(Required::Nothing, Slot::required)),
+                Wanted::AnyForced => (slot, Required::Nothing),
+                Wanted::AnyAnonymous => (None, Required::Nothing),
+            };
+            let choice = choose_replica(ports, set, slot, required, tried, &primary)?;
+            if let Some(slot) = slot
+                && set.nodes()[choice.index].role() == Role::Replica
+            {
+                slot.read_from_replica(set.rules().late_pin);
+            }
+            if wanted == Wanted::AnyForced && tried == 0 {
+                Choice {
+                    reason: forced(choice.reason),
+                    ..choice
+                }
+            } else {
+                choice
+            }
+        }
+        // Only asked with a transaction, and there is none here.
+        Verdict::Transaction => return Err(None),
+    };
+    Ok(Found {
+        access,
+        choice,
+        late,
+    })
+}
+
+/// Whether a statement may run in an open transaction on `node`.
+pub(crate) fn allow_in_transaction<P>(
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    transaction: Access,
+    kind: StatementKind,
+    caller: &Context,
+    ambient: &Context,
+) -> Result<(), RoutingError> {
+    let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
+    let slot = slot_of(set, caller, ambient);
+    ask(set, kind, Some(transaction), scopes, slot)
+        .map(|_| ())
+        .map_err(|refusal| refuse(set, node.name(), kind, refusal))
+}
+
+fn choose_replica<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    slot: Option<&Slot>,
+    required: Required,
+    tried: u128,
+    primary: &dyn Fn(Reason) -> Result<Choice, Option<RoutingError>>,
+) -> Result<Choice, Option<RoutingError>> {
+    match set.choose(slot, required, tried, &*ports.clock) {
+        Ok(choice) => Ok(choice),
+        Err(none) => {
+            let reason =
+                policy::without_replica(set.rules().no_replica, none.behind).ok_or_else(|| {
+                    Some(RoutingError::NoReplica {
+                        set: set.name().clone(),
+                    })
+                })?;
+            let choice = primary(reason)?;
+            if set.rules().affinity
+                && let Some(slot) = slot
+            {
+                slot.set_affinity(set.primary().id);
+            }
+            Ok(choice)
+        }
+    }
+}
+
+/// A read that a scope sent to a replica was forced there, however the replica was chosen.
+const fn forced(reason: Reason) -> Reason {
+    match reason {
+        Reason::Balanced | Reason::Affine => Reason::Forced,
+        other => other,
+    }
+}
+
+fn admit_primary<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    reason: Reason,
+    tried: u128,
+) -> Result<Choice, Option<RoutingError>> {
+    let index = ReplicaSet::<P>::primary_index();
+    if tried & (1 << index) != 0 {
+        return Err(None);
+    }
+    match set.admit(index, &*ports.clock) {
+        Ok(trial) => Ok(Choice {
+            index,
+            reason,
+            trial,
+        }),
+        Err(wait) => Err(Some(primary_unavailable(set, Some(wait)))),
+    }
+}
+
+fn admit_named<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    name: &NodeName,
+    tried: u128,
+) -> Result<Choice, Option<RoutingError>> {
+    let index = set.position_of(name).filter(|i| tried & (1 << i) == 0);
+    let index = index.ok_or(None)?;
+    match set.admit(index, &*ports.clock) {
+        Ok(trial) => Ok(Choice {
+            index,
+            reason: Reason::Named,
+            trial,
+        }),
+        Err(wait) => Err(Some(RoutingError::NodeUnavailable {
+            set: set.name().clone(),
+            node: name.clone(),
+            retry_in: Some(wait),
+        })),
+    }
+}
+
+/// A handle's own session goes before the one that its caller runs in.
+fn slot_of<'a, P>(
+    set: &ReplicaSet<P>,
+    caller: &'a Context,
+    ambient: &'a Context,
+) -> Option<&'a Slot> {
+    let session = caller.session().or_else(|| ambient.session())?;
+    set.has_rules().then(|| session.slot(set.name()))
+}
+
+fn ask<'a, P>(
+    set: &ReplicaSet<P>,
+    kind: StatementKind,
+    transaction: Option<Access>,
+    scopes: ScopeView<'a>,
+    slot: Option<&Slot>,
+) -> policy::Answer<'a> {
+    policy::decide(
+        &Question {
+            kind,
+            transaction,
+            scopes,
+            session: slot.map(|slot| SessionView {
+                pinned: slot.is_pinned(),
+                late: slot.late(),
+            }),
+        },
+        &SetView {
+            enabled: set.enabled,
+            managed: set.managed,
+            mode: set.rules().mode,
+            anonymous_reads: set.rules().anonymous_reads,
+            role_of: &|name| set.role_of(name),
+        },
+    )
+}
+
+/// `node` is where the statement would have gone.
+fn refuse<P>(
+    set: &ReplicaSet<P>,
+    node: &NodeName,
+    kind: StatementKind,
+    refusal: Refusal<'_>,
+) -> RoutingError {
+    let name = set.name().clone();
+    match refusal {
+        Refusal::UnpinnedWrite => RoutingError::UnpinnedWrite { set: name, kind },
+        Refusal::WriteInReadOnlyTransaction => RoutingError::WriteInReadOnlyTransaction {
+            set: name,
+            node: node.clone(),
+            kind,
+        },
+        Refusal::WriteOnReplica(node) => RoutingError::WriteOnReplica {
+            set: name,
+            node: node.clone(),
+            kind,
+        },
+        Refusal::UnknownNode(node) => RoutingError::UnknownNode {
+            set: name,
+            node: node.clone(),
+            known: set.nodes().iter().map(|n| n.name().clone()).collect(),
+        },
+        Refusal::Frozen => RoutingError::Frozen {
+            set: name,
+            kind: Some(kind),
+        },
+        Refusal::LatePin => RoutingError::LatePin {
+            set: name,
+            kind: Some(kind),
+        },
+    }
+}
+
+pub(crate) fn primary_unavailable<P>(
+    set: &ReplicaSet<P>,
+    retry_in: Option<std::time::Duration>,
+) -> RoutingError {
+    RoutingError::PrimaryUnavailable {
+        set: set.name().clone(),
+        node: set.primary().name().clone(),
+        retry_in,
+    }
+}

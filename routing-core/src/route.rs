@@ -1,0 +1,238 @@
+//! A decision being carried out.
+//!
+//! The obvious interface gives the caller a node and forgets him. Then every adapter has to know
+//! which node comes next, what a failure says about the node, and what may be run again. Here the
+//! adapter holds a [`Route`]: it runs the statement on the route's node, reports how that went,
+//! and is given the next node or told to stop.
+//!
+//! A route that is dropped without a report (the future was cancelled) says nothing about its
+//! node, and makes room for another trial if it was one.
+
+use std::sync::Arc;
+
+use crate::access::{Access, StatementKind};
+use crate::ambient::{Context, warn_late_pin};
+use crate::breaker::Trial;
+use crate::decision::{Decision, Reason, Role};
+use crate::error::RoutingError;
+use crate::failure::Failure;
+use crate::node::Node;
+use crate::notice::{announce, announce_change, report_failure};
+use crate::ports::Ports;
+use crate::replica_set::ReplicaSet;
+use crate::resolution::{self, primary_unavailable};
+use crate::rules::LatePin;
+
+/// One statement on its way to a node.
+#[derive(Debug)]
+#[must_use = "a route is to be followed, and its outcome reported"]
+pub struct Route<'r, P> {
+    ports: &'r Ports,
+    set: &'r ReplicaSet<P>,
+    kind: StatementKind,
+    access: Access,
+    index: usize,
+    reason: Reason,
+    trial: Option<Trial>,
+    /// Nodes that this statement has failed on, one bit each.
+    tried: u128,
+}
+
+/// What follows a failure.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "an adapter has to handle each")]
+pub enum Next<'r, P> {
+    /// Run the statement once more, there.
+    Route(Route<'r, P>),
+    /// Stop with this error.
+    Refused(RoutingError),
+    /// Stop with the driver's own error: nobody may run the statement again.
+    Unchanged,
+}
+
+impl<'r, P> Route<'r, P> {
+    /// Finds the way of a new statement.
+    pub(crate) fn find(
+        ports: &'r Ports,
+        set: &'r ReplicaSet<P>,
+        kind: StatementKind,
+        caller: &Context,
+    ) -> Result<Self, RoutingError> {
+        Self::find_untried(ports, set, kind, caller, 0).map_err(|refused| {
+            let error = refused.unwrap_or_else(|| primary_unavailable(set, None));
+            ports.observe(|observer| observer.refused(&error));
+            error
+        })
+    }
+
+    /// `Err(None)`: all that the rule allows has been tried.
+    fn find_untried(
+        ports: &'r Ports,
+        set: &'r ReplicaSet<P>,
+        kind: StatementKind,
+        caller: &Context,
+        tried: u128,
+    ) -> Result<Self, Option<RoutingError>> {
+        let found = Context::with_current(|ambient| {
+            resolution::resolve(ports, set, kind, caller, ambient, tried)
+        })?;
+        if let Some(late) = found.late {
+            ports.observe(|observer| observer.late_pin(set.name()));
+            if late == LatePin::Warn {
+                warn_late_pin(set.name(), kind.as_str());
+            }
+        }
+        let reason = match found.choice.reason {
+            Reason::Balanced | Reason::Affine if tried != 0 => Reason::Failover,
+            reason => reason,
+        };
+        let route = Self {
+            ports,
+            set,
+            kind,
+            access: found.access,
+            index: found.choice.index,
+            reason,
+            trial: found.choice.trial,
+            tried,
+        };
+        announce(ports, &route.decision());
+        Ok(route)
+    }
+
+    /// The node to run the statement on.
+    #[must_use]
+    pub fn node(&self) -> &'r Arc<Node<P>> {
+        &self.set.nodes()[self.index]
+    }
+
+    /// Whether the statement counts as a read here. A transaction that counts as one has to be
+    /// begun as read-only, whatever its caller declared.
+    #[must_use]
+    pub const fn access(&self) -> Access {
+        self.access
+    }
+
+    /// What was decided, and why.
+    #[must_use]
+    pub fn decision(&self) -> Decision<'r> {
+        let node = self.node();
+        Decision {
+            set: self.set.name(),
+            node: node.name(),
+            role: node.role(),
+            kind: self.kind,
+            reason: self.reason,
+        }
+    }
+
+    /// The node answered, be it with an error of the user's.
+    pub fn succeeded(mut self) {
+        if self.set.has_rules() {
+            let change = self.node().breaker.succeeded(self.trial.take());
+            announce_change(self.ports, self.set.name(), self.node().name(), change);
+        }
+    }
+
+    /// The statement failed on this node. For a read that has yielded no row there may be another;
+    /// a write is never run again.
+    #[must_use]
+    pub fn failed(mut self, failure: Failure, caller: &Context) -> Next<'r, P> {
+        if !self.set.has_rules() {
+            return Next::Unchanged;
+        }
+        report_failure(
+            self.ports,
+            self.set,
+            self.node(),
+            self.trial.take(),
+            failure,
+        );
+        let movable = match self.reason {
+            Reason::Balanced
+            | Reason::Affine
+            | Reason::Failover
+            | Reason::NoReplica
+            | Reason::NotCaughtUp => true,
+            Reason::Forced => self.node().role() == Role::Replica,
+            Reason::Disabled
+            | Reason::Unmanaged
+            | Reason::Transaction
+            | Reason::Named
+            | Reason::Pinned
+            | Reason::Write
+            | Reason::NoSession => false,
+        };
+        if self.access == Access::Read && movable {
+            let tried = self.tried | (1 << self.index);
+            match Self::find_untried(self.ports, self.set, self.kind, caller, tried) {
+                Ok(next) => return Next::Route(next),
+                Err(Some(RoutingError::NoReplica { .. })) if failure == Failure::Busy => {
+                    return Next::Unchanged;
+                }
+                Err(Some(error)) => return self.refuse(error),
+                Err(None) => {}
+            }
+        }
+        match (failure, self.reason, self.node().role()) {
+            (Failure::Unreachable, Reason::Named, _) => {
+                let error = RoutingError::NodeUnavailable {
+                    set: self.set.name().clone(),
+                    node: self.node().name().clone(),
+                    retry_in: None,
+                };
+                self.refuse(error)
+            }
+            (Failure::Unreachable, _, Role::Primary) => {
+                self.refuse(primary_unavailable(self.set, None))
+            }
+            _ => Next::Unchanged,
+        }
+    }
+
+    fn refuse(&self, error: RoutingError) -> Next<'r, P> {
+        self.ports.observe(|observer| observer.refused(&error));
+        Next::Refused(error)
+    }
+}
+
+impl<P> Drop for Route<'_, P> {
+    fn drop(&mut self) {
+        if let Some(trial) = self.trial.take() {
+            self.node().breaker.gave_up(trial);
+        }
+    }
+}
+
+/// Checks a statement of an open transaction, which stays on its node.
+pub(crate) fn check_in_transaction<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    transaction: Access,
+    kind: StatementKind,
+    caller: &Context,
+) -> Result<(), RoutingError> {
+    let answer = Context::with_current(|ambient| {
+        resolution::allow_in_transaction(set, node, transaction, kind, caller, ambient)
+    });
+    match answer {
+        Ok(()) => {
+            announce(
+                ports,
+                &Decision {
+                    set: set.name(),
+                    node: node.name(),
+                    role: node.role(),
+                    kind,
+                    reason: Reason::Transaction,
+                },
+            );
+            Ok(())
+        }
+        Err(error) => {
+            ports.observe(|observer| observer.refused(&error));
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The settings of the routing rule, one value per replica set.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What a write does on a session that is not pinned to the primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the two modes are the library's words"
+)]
+pub enum Mode {
+    /// The write is the error [`UnpinnedWrite`](crate::RoutingError::UnpinnedWrite): every unit of
+    /// work that writes has to say so first, with [`Session::pin`](crate::Session::pin).
+    Strict,
+    /// The write pins the session; its later reads go to the primary.
+    #[default]
+    Greedy,
+}
+
+/// Where a read goes when no replica can serve it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NoReplica {
+    /// To the primary.
+    #[default]
+    Primary,
+    /// Nowhere: it is the error [`NoReplica`](crate::RoutingError::NoReplica).
+    Error,
+}
+
+/// What happens when a session is pinned after it has read from a replica.
+///
+/// What it writes then may rest on stale rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LatePin {
+    /// Nothing but an [`Observer::late_pin`](crate::Observer::late_pin).
+    #[default]
+    Allow,
+    /// A warning in the log.
+    Warn,
+    /// The error [`LatePin`](crate::RoutingError::LatePin).
+    Deny,
+}
+
+/// Where a read goes that belongs to no session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AnonymousReads {
+    /// To the primary: nobody promised that the caller has not just written.
+    #[default]
+    Primary,
+    /// To a replica, chosen anew for every statement. Such a read may miss any earlier write.
+    Replica,
+}
+
+/// How a replica is chosen among those that may serve a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Balance {
+    /// One after the other, from a random start.
+    #[default]
+    RoundRobin,
+    /// At random.
+    Random,
+}
+
+/// When a node that fails is left alone, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct BreakerRules {
+    /// Consecutive failures that take the node down.
+    pub failures: u16,
+    /// How long it is left alone at first; doubled each time its trial fails.
+    pub back_off: Duration,
+    /// The longest it is left alone.
+    pub max_back_off: Duration,
+}
+
+impl BreakerRules {
+    /// For replicas: down after **1** failure, for **1 s** at first and **60 s** at most.
+    pub const REPLICA: Self = Self {
+        failures: 1,
+        back_off: Duration::from_secs(1),
+        max_back_off: Duration::from_secs(60),
+    };
+
+    /// For the primary: down after **5** consecutive failures, for **30 s**.
+    pub const PRIMARY: Self = Self {
+        failures: 5,
+        back_off: Duration::from_secs(30),
+        max_back_off: Duration::from_secs(30),
+    };
+}
+
+/// The settings of one replica set's routing rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rules {
+    /// What an unpinned write does; **`Greedy`**.
+    pub mode: Mode,
+    /// Where a read goes when no replica can serve it; **`Primary`**.
+    pub no_replica: NoReplica,
+    /// What happens to a pin after a replica read; **`Allow`**.
+    pub late_pin: LatePin,
+    /// Where a read without a session goes; **`Primary`**.
+    pub anonymous_reads: AnonymousReads,
+    /// How a replica is chosen; **`RoundRobin`**.
+    pub balance: Balance,
+    /// Whether a session stays on the replica that it read from first; **`true`**.
+    pub affinity: bool,
+    /// The primary's share of unpinned reads, beside the replicas' weights; **0**.
+    pub primary_read_weight: u16,
+    /// When a replica is left alone.
+    pub replica_breaker: BreakerRules,
+    /// When the primary is left alone.
+    pub primary_breaker: BreakerRules,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            no_replica: NoReplica::default(),
+            late_pin: LatePin::default(),
+            anonymous_reads: AnonymousReads::default(),
+            balance: Balance::default(),
+            affinity: true,
+            primary_read_weight: 0,
+            replica_breaker: BreakerRules::REPLICA,
+            primary_breaker: BreakerRules::PRIMARY,
+        }
+    }
+}
