@@ -52,6 +52,22 @@ impl Failure {
         }
     }
 
+    /// The failure that an SQLite result code, extended or not, stands for.
+    ///
+    /// From the manual's "Result and Error Codes": the file cannot be opened or read, or is no
+    /// database.
+    #[must_use]
+    pub const fn from_sqlite_code(code: i32) -> Option<Self> {
+        const IOERR: i32 = 10;
+        const CORRUPT: i32 = 11;
+        const CANTOPEN: i32 = 14;
+        const NOTADB: i32 = 26;
+        match code & 0xff {
+            IOERR | CORRUPT | CANTOPEN | NOTADB => Some(Self::Lost),
+            _ => None,
+        }
+    }
+
     /// Whether it is certain that the server never saw the statement.
     #[must_use]
     pub const fn was_not_sent(self) -> bool {

@@ -113,6 +113,27 @@ impl<'r, P> Route<'r, P> {
         self.access
     }
 
+    /// Whether a failure may be followed by another attempt, so that the statement has to be kept.
+    #[must_use]
+    pub fn may_move(&self) -> bool {
+        let movable = match self.reason {
+            Reason::Balanced
+            | Reason::Affine
+            | Reason::Failover
+            | Reason::NoReplica
+            | Reason::NotCaughtUp => true,
+            Reason::Forced => self.node().role() == Role::Replica,
+            Reason::Disabled
+            | Reason::Unmanaged
+            | Reason::Transaction
+            | Reason::Named
+            | Reason::Pinned
+            | Reason::Write
+            | Reason::NoSession => false,
+        };
+        movable && self.access == Access::Read && self.set.has_rules()
+    }
+
     /// What was decided, and why.
     #[must_use]
     pub fn decision(&self) -> Decision<'r> {
@@ -148,22 +169,7 @@ impl<'r, P> Route<'r, P> {
             self.trial.take(),
             failure,
         );
-        let movable = match self.reason {
-            Reason::Balanced
-            | Reason::Affine
-            | Reason::Failover
-            | Reason::NoReplica
-            | Reason::NotCaughtUp => true,
-            Reason::Forced => self.node().role() == Role::Replica,
-            Reason::Disabled
-            | Reason::Unmanaged
-            | Reason::Transaction
-            | Reason::Named
-            | Reason::Pinned
-            | Reason::Write
-            | Reason::NoSession => false,
-        };
-        if self.access == Access::Read && movable {
+        if self.may_move() {
             let tried = self.tried | (1 << self.index);
             match Self::find_untried(self.ports, self.set, self.kind, caller, tried) {
                 Ok(next) => return Next::Route(next),

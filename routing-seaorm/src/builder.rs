@@ -1,0 +1,249 @@
+//! How a routed connection is put together.
+
+use std::sync::Arc;
+
+use routing_core::{
+    Balancer, Clock, ConfigProblem, Context, NodeName, Observer, ReplicaSet, ReplicaSetBuilder,
+    Router, RoutingConfig, RoutingError, Rules, SetConfig, SetName,
+};
+use sea_orm::DatabaseConnection;
+
+use crate::handle::RoutedConnection;
+use crate::pool::NodePool;
+
+/// Collects what a [`RoutedConnection`] is made of.
+#[derive(Default)]
+#[must_use = "nothing is built until `build` is called"]
+pub struct RoutedConnectionBuilder {
+    sets: Vec<SetDraft>,
+    clock: Option<Arc<dyn Clock>>,
+    observer: Option<Arc<dyn Observer>>,
+    problems: Vec<ConfigProblem>,
+}
+
+struct SetDraft {
+    name: SetName,
+    enabled: bool,
+    managed: bool,
+    rules: Rules,
+    balancer: Option<Box<dyn Balancer>>,
+    primary: (NodeName, Option<NodePool>),
+    replicas: Vec<(NodeName, u16, Option<NodePool>)>,
+}
+
+impl RoutedConnectionBuilder {
+    pub(crate) fn from_config(config: &RoutingConfig) -> Self {
+        let mut builder = Self::default();
+        for set in config.sets() {
+            let draft = SetDraft::configured(config, set, &mut builder.problems);
+            builder.sets.push(draft);
+        }
+        builder
+    }
+
+    pub(crate) fn from_connections(
+        primary: DatabaseConnection,
+        replicas: impl IntoIterator<Item = DatabaseConnection>,
+    ) -> Self {
+        Self::default().set(SetName::default(), primary, replicas)
+    }
+
+    /// Adds another replica set, which [`RoutedConnection::on_set`] leads to. Settings that are
+    /// made after it are the new set's.
+    pub fn set(
+        mut self,
+        name: impl Into<SetName>,
+        primary: DatabaseConnection,
+        replicas: impl IntoIterator<Item = DatabaseConnection>,
+    ) -> Self {
+        let name = name.into();
+        let primary = given(primary, &format!("sets.{name}.primary"), &mut self.problems);
+        self.sets.push(SetDraft {
+            name,
+            enabled: true,
+            managed: true,
+            rules: Rules::default(),
+            balancer: None,
+            primary: (NodeName::from("primary"), primary),
+            replicas: Vec::new(),
+        });
+        for (i, replica) in replicas.into_iter().enumerate() {
+            self = self.named_replica(format!("replica-{}", i + 1), 1, replica);
+        }
+        self
+    }
+
+    /// Adds a replica with a name and a weight: its share of reads, relative to the others' **1**.
+    pub fn named_replica(
+        mut self,
+        name: impl Into<NodeName>,
+        weight: u16,
+        replica: DatabaseConnection,
+    ) -> Self {
+        if let Some(set) = self.sets.last_mut() {
+            let path = format!("sets.{}.replicas[{}]", set.name, set.replicas.len());
+            let pool = given(replica, &path, &mut self.problems);
+            set.replicas.push((name.into(), weight, pool));
+        }
+        self
+    }
+
+    /// Replaces the set's rules.
+    pub fn rules(mut self, rules: Rules) -> Self {
+        if let Some(set) = self.sets.last_mut() {
+            set.rules = rules;
+        }
+        self
+    }
+
+    /// Whether the set's statements are routed; **`true`**. If not, all run on its primary.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        if let Some(set) = self.sets.last_mut() {
+            set.enabled = enabled;
+        }
+        self
+    }
+
+    /// Replaces the set's balancer.
+    pub fn balancer(mut self, balancer: Box<dyn Balancer>) -> Self {
+        if let Some(set) = self.sets.last_mut() {
+            set.balancer = Some(balancer);
+        }
+        self
+    }
+
+    /// Replaces the clock, by which nodes are left alone.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Has every decision told to an observer.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// The connection, which looks at the first set.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::Config`] with all mistakes: URLs that do not fit their driver, disconnected
+    /// connections, nodes of different databases in a set, two nodes or sets of one name, weights
+    /// of 0, replicas in an unmanaged set.
+    pub fn build(self) -> Result<RoutedConnection, RoutingError> {
+        let Self {
+            sets,
+            clock,
+            observer,
+            mut problems,
+        } = self;
+        let mut built = Vec::new();
+        for set in sets {
+            match set.build(&mut problems) {
+                Some(Ok(set)) => built.push(set),
+                Some(Err(RoutingError::Config(more))) => problems.extend(more),
+                Some(Err(other)) => return Err(other),
+                None => {}
+            }
+        }
+        if !problems.is_empty() {
+            return Err(RoutingError::Config(problems));
+        }
+        let mut router = Router::new(built)?;
+        if let Some(clock) = clock {
+            router = router.with_clock(clock);
+        }
+        if let Some(observer) = observer {
+            router = router.with_observer(observer);
+        }
+        Ok(RoutedConnection {
+            set: Arc::clone(router.default_set()),
+            router: Arc::new(router),
+            context: Context::default(),
+        })
+    }
+}
+
+impl SetDraft {
+    fn configured(
+        config: &RoutingConfig,
+        set: &SetConfig,
+        problems: &mut Vec<ConfigProblem>,
+    ) -> Self {
+        let mut configured = |node, path: &str| {
+            let path = format!("sets.{}.{path}", set.name());
+            NodePool::configured(node, &path)
+                .map_err(|problem| problems.push(problem))
+                .ok()
+        };
+        let primary = set.primary();
+        Self {
+            name: set.name().clone(),
+            enabled: config.is_enabled(),
+            managed: set.is_managed(),
+            rules: set.rules().clone(),
+            balancer: None,
+            primary: (primary.name().clone(), configured(primary, "primary")),
+            replicas: set
+                .replicas()
+                .iter()
+                .enumerate()
+                .map(|(i, node)| {
+                    let pool = configured(node, &format!("replicas[{i}]"));
+                    (node.name().clone(), node.weight(), pool)
+                })
+                .collect(),
+        }
+    }
+
+    /// `None` if a pool is missing, which has been reported.
+    fn build(
+        self,
+        problems: &mut Vec<ConfigProblem>,
+    ) -> Option<Result<ReplicaSet<NodePool>, RoutingError>> {
+        let (name, primary) = self.primary;
+        let primary = primary?;
+        let backend = primary.backend();
+        let mut builder: ReplicaSetBuilder<_> = ReplicaSet::builder(self.name.clone(), primary)
+            .primary_name(name)
+            .rules(self.rules)
+            .enabled(self.enabled)
+            .managed(self.managed);
+        if let Some(balancer) = self.balancer {
+            builder = builder.balancer(balancer);
+        }
+        for (i, (name, weight, pool)) in self.replicas.into_iter().enumerate() {
+            let pool = pool?;
+            if pool.backend() != backend {
+                let path = format!("sets.{}.replicas[{i}]", self.name);
+                let message = "is another kind of database than the primary";
+                problems.push(ConfigProblem::new(path, message));
+            }
+            builder = builder.named_replica(name, weight, pool);
+        }
+        Some(builder.build())
+    }
+}
+
+fn given(
+    connection: DatabaseConnection,
+    path: &str,
+    problems: &mut Vec<ConfigProblem>,
+) -> Option<NodePool> {
+    NodePool::given(connection, path)
+        .map_err(|problem| problems.push(problem))
+        .ok()
+}
+
+impl std::fmt::Debug for RoutedConnectionBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RoutedConnectionBuilder")
+            .field(
+                "sets",
+                &self.sets.iter().map(|set| &set.name).collect::<Vec<_>>(),
+            )
+            .field("problems", &self.problems)
+            .finish_non_exhaustive()
+    }
+}

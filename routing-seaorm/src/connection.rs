@@ -1,0 +1,213 @@
+//! SeaORM's connection traits for [`RoutedConnection`].
+
+use async_trait::async_trait;
+use routing_core::{Access, StatementKind};
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, IsolationLevel,
+    QueryResult, SqliteTransactionMode, Statement, StatementBuilder, TransactionError,
+    TransactionOptions, TransactionTrait,
+};
+
+use crate::execution::{BoxFuture, Method, supply};
+use crate::handle::RoutedConnection;
+use crate::statement::{kind_of, kind_of_text};
+use crate::transaction::{RoutedTransaction, finish};
+
+impl RoutedConnection {
+    /// Runs a statement that is still to be built; a second attempt builds it again.
+    async fn run_typed<'c, S: StatementBuilder, T>(
+        &'c self,
+        statement: &'c S,
+        method: Method<'c, DatabaseConnection, T>,
+    ) -> Result<T, DbErr> {
+        let backend = self.get_database_backend();
+        let built = backend.build(statement);
+        let kind = kind_of::<S>(&built.sql, backend);
+        let mut built = Some(built);
+        let done = self
+            .run(kind, |attempt| {
+                let built = built.take().unwrap_or_else(|| backend.build(statement));
+                method(attempt.connection, built)
+            })
+            .await?;
+        Ok(done.value)
+    }
+
+    /// Runs a statement that is built; it is copied if there may be a second attempt.
+    async fn run_raw<'c, T>(
+        &'c self,
+        mut statement: Statement,
+        method: Method<'c, DatabaseConnection, T>,
+    ) -> Result<T, DbErr> {
+        let kind = kind_of_text(&statement.sql, self.get_database_backend());
+        let done = self
+            .run(kind, |attempt| {
+                method(attempt.connection, supply(&mut statement, attempt.keep))
+            })
+            .await?;
+        Ok(done.value)
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for RoutedConnection {
+    fn get_database_backend(&self) -> DbBackend {
+        self.get_database_backend()
+    }
+
+    async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
+        self.run_typed(stmt, |c, stmt| c.execute_raw(stmt)).await
+    }
+
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        self.run_raw(stmt, |c, stmt| c.execute_raw(stmt)).await
+    }
+
+    async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
+        self.run_typed(stmt, |c, stmt| c.query_one_raw(stmt)).await
+    }
+
+    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.run_raw(stmt, |c, stmt| c.query_one_raw(stmt)).await
+    }
+
+    async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
+        self.run_typed(stmt, |c, stmt| c.query_all_raw(stmt)).await
+    }
+
+    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.run_raw(stmt, |c, stmt| c.query_all_raw(stmt)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let kind = kind_of_text(sql, self.get_database_backend());
+        let done = self
+            .run(kind, |attempt| attempt.connection.execute_unprepared(sql))
+            .await?;
+        Ok(done.value)
+    }
+
+    fn is_mock_connection(&self) -> bool {
+        self.primary().is_mock_connection()
+    }
+}
+
+#[async_trait]
+impl TransactionTrait for RoutedConnection {
+    type Transaction = RoutedTransaction;
+
+    async fn begin(&self) -> Result<RoutedTransaction, DbErr> {
+        self.begin_with_options(TransactionOptions::default()).await
+    }
+
+    async fn begin_with_config(
+        &self,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<RoutedTransaction, DbErr> {
+        let options = TransactionOptions {
+            isolation_level,
+            access_mode,
+            sqlite_transaction_mode: None,
+        };
+        self.begin_with_options(options).await
+    }
+
+    async fn begin_with_options(
+        &self,
+        options: TransactionOptions,
+    ) -> Result<RoutedTransaction, DbErr> {
+        let done = self
+            .run(kind_of_begin(&options), |attempt| {
+                let mut options = options;
+                if attempt.access == Access::Read {
+                    options.access_mode = Some(AccessMode::ReadOnly);
+                }
+                attempt.connection.begin_with_options(options)
+            })
+            .await?;
+        Ok(RoutedTransaction::new(
+            self,
+            done.node,
+            done.access,
+            done.value,
+        ))
+    }
+
+    async fn transaction<F, T, E>(&self, callback: F) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> FnOnce(&'c RoutedTransaction) -> BoxFuture<'c, Result<T, E>> + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        self.transaction_with_config(callback, None, None).await
+    }
+
+    async fn transaction_with_config<F, T, E>(
+        &self,
+        callback: F,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> FnOnce(&'c RoutedTransaction) -> BoxFuture<'c, Result<T, E>> + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let transaction = self.begin_with_config(isolation_level, access_mode).await?;
+        let outcome = callback(&transaction).await;
+        finish(transaction, outcome).await
+    }
+}
+
+impl RoutedConnection {
+    /// Runs an async closure inside a transaction, which is committed if it succeeds and rolled
+    /// back if it fails.
+    ///
+    /// # Errors
+    ///
+    /// The closure's, or [`TransactionError::Connection`] if the transaction cannot be begun or
+    /// ended.
+    pub async fn transaction_async<F, T, E>(&self, callback: F) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> AsyncFnOnce(&'c RoutedTransaction) -> Result<T, E> + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        self.transaction_with_config_async(callback, None, None)
+            .await
+    }
+
+    /// The same with an isolation level, an access mode or both. A read-only transaction may run
+    /// on a replica.
+    ///
+    /// # Errors
+    ///
+    /// The closure's, or [`TransactionError::Connection`] if the transaction cannot be begun or
+    /// ended.
+    pub async fn transaction_with_config_async<F, T, E>(
+        &self,
+        callback: F,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> AsyncFnOnce(&'c RoutedTransaction) -> Result<T, E> + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let transaction = self.begin_with_config(isolation_level, access_mode).await?;
+        let outcome = callback(&transaction).await;
+        finish(transaction, outcome).await
+    }
+}
+
+/// A transaction that takes SQLite's write lock writes, whatever it declares.
+pub(crate) const fn kind_of_begin(options: &TransactionOptions) -> StatementKind {
+    match (options.access_mode, options.sqlite_transaction_mode) {
+        (Some(AccessMode::ReadOnly), None | Some(SqliteTransactionMode::Deferred)) => {
+            StatementKind::BeginReadOnly
+        }
+        _ => StatementKind::Transaction,
+    }
+}

@@ -1,0 +1,98 @@
+//! Routing errors inside SeaORM's, and back.
+//!
+//! The obvious carrier is `DbErr::Custom`, which keeps only text. `sqlx::Error::Database` would
+//! keep the type, but programs downcast what is in it to their driver's error, and the downcast
+//! panics on a stranger. So refusals travel as `sqlx::Error::Configuration`, and nodes that cannot
+//! be reached as an I/O error, which is what programs that retry take them for.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
+use routing_core::RoutingError;
+use sea_orm::{DbErr, RuntimeErr, TransactionError, sqlx};
+
+/// Finds the [`RoutingError`] in an error of SeaORM's, or of the application's.
+///
+/// ```
+/// use routing_seaorm::{RoutingErrExt, RoutingError};
+/// use sea_orm::DbErr;
+///
+/// fn explain(error: &DbErr) -> &'static str {
+///     match error.routing() {
+///         Some(RoutingError::UnpinnedWrite { .. }) => "pin the session first",
+///         Some(refusal) if refusal.is_unavailable() => "try again later",
+///         Some(_) => "a mistake in the program",
+///         None => "not a matter of routing",
+///     }
+/// }
+/// # assert_eq!(explain(&DbErr::Custom("x".into())), "not a matter of routing");
+/// ```
+pub trait RoutingErrExt {
+    /// Why the router refused, if it did.
+    fn routing(&self) -> Option<&RoutingError>;
+}
+
+impl RoutingErrExt for DbErr {
+    fn routing(&self) -> Option<&RoutingError> {
+        match self {
+            Self::Conn(RuntimeErr::SqlxError(error))
+            | Self::Exec(RuntimeErr::SqlxError(error))
+            | Self::Query(RuntimeErr::SqlxError(error)) => in_sqlx(error),
+            _ => None,
+        }
+    }
+}
+
+impl<E: RoutingErrExt> RoutingErrExt for TransactionError<E> {
+    fn routing(&self) -> Option<&RoutingError> {
+        match self {
+            Self::Connection(error) => error.routing(),
+            Self::Transaction(error) => error.routing(),
+        }
+    }
+}
+
+/// Looks through the chain of sources: for errors that wrap a [`DbErr`].
+impl RoutingErrExt for dyn Error + 'static {
+    fn routing(&self) -> Option<&RoutingError> {
+        let mut link = Some(self);
+        while let Some(error) = link {
+            let found = error
+                .downcast_ref::<RoutingError>()
+                .or_else(|| error.downcast_ref::<DbErr>()?.routing())
+                .or_else(|| error.downcast_ref::<TransactionError<DbErr>>()?.routing());
+            if found.is_some() {
+                return found;
+            }
+            link = error.source();
+        }
+        None
+    }
+}
+
+impl RoutingErrExt for dyn Error + Send + Sync + 'static {
+    fn routing(&self) -> Option<&RoutingError> {
+        let error: &(dyn Error + 'static) = self;
+        error.routing()
+    }
+}
+
+fn in_sqlx(error: &sqlx::Error) -> Option<&RoutingError> {
+    match error {
+        sqlx::Error::Configuration(source) => source.downcast_ref(),
+        sqlx::Error::Io(error) => error.get_ref()?.downcast_ref(),
+        _ => None,
+    }
+}
+
+/// The error as SeaORM reports one.
+pub(crate) fn into_db_err(error: RoutingError) -> DbErr {
+    if error.is_unavailable() {
+        let error = io::Error::new(io::ErrorKind::NotConnected, error);
+        DbErr::Conn(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(error))))
+    } else {
+        let error = sqlx::Error::Configuration(Box::new(error));
+        DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)))
+    }
+}

@@ -1,0 +1,62 @@
+//! What an error of SeaORM's says of the node it came from.
+
+use routing_core::Failure;
+use sea_orm::{ConnAcquireErr, DbBackend, DbErr, RuntimeErr, sqlx};
+
+/// What a query's error means for routing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The user's error: the node is fine.
+    Users,
+    /// The node's.
+    Failure(Failure),
+    /// No connection within the time allowed: the pool is exhausted, or the node cannot be
+    /// reached. The driver does not tell which: it goes on trying while a connection is refused.
+    TimedOut,
+}
+
+pub(crate) fn verdict(error: &DbErr, backend: DbBackend) -> Verdict {
+    match error {
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Verdict::TimedOut,
+        // Somebody closed the pool; the node is not to blame.
+        DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed) => {
+            Verdict::Failure(Failure::Busy)
+        }
+        // Only what happens before a statement is sent is a `Conn`.
+        DbErr::Conn(RuntimeErr::SqlxError(error)) => {
+            let failure = match of_sqlx(error, backend) {
+                Some(Failure::Busy) => Failure::Busy,
+                _ => Failure::Unreachable,
+            };
+            Verdict::Failure(failure)
+        }
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            of_sqlx(error, backend).map_or(Verdict::Users, Verdict::Failure)
+        }
+        _ => Verdict::Users,
+    }
+}
+
+fn of_sqlx(error: &sqlx::Error, backend: DbBackend) -> Option<Failure> {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::WorkerCrashed => Some(Failure::Lost),
+        sqlx::Error::Database(error) => of_database(&**error, backend),
+        _ => None,
+    }
+}
+
+fn of_database(error: &dyn sqlx::error::DatabaseError, backend: DbBackend) -> Option<Failure> {
+    match backend {
+        DbBackend::Postgres => Failure::from_sqlstate(&error.code()?),
+        #[cfg(feature = "sqlx-mysql")]
+        DbBackend::MySql => {
+            let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;
+            Failure::from_mysql_number(error.number())
+        }
+        DbBackend::Sqlite => Failure::from_sqlite_code(error.code()?.parse().ok()?),
+        _ => None,
+    }
+}

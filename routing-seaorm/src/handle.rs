@@ -1,0 +1,205 @@
+//! The handle that an application holds.
+
+use std::sync::Arc;
+
+use routing_core::{
+    Context, ReplicaSet, Router, RoutingConfig, RoutingError, Scope, Session, SetName,
+};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, Schema, SchemaBuilder};
+
+use crate::builder::RoutedConnectionBuilder;
+use crate::error::into_db_err;
+use crate::pool::NodePool;
+
+/// A connection to a replica set, in place of a [`DatabaseConnection`].
+///
+/// It is a cheap clone. A handle looks at one set, has a session of its own or takes the one that
+/// its caller runs in, and may have scopes of its own; [`with_session`](Self::with_session),
+/// [`scoped`](Self::scoped) and [`on_set`](Self::on_set) give handles of the same type.
+///
+/// There is deliberately no `Deref` to a `DatabaseConnection`: it would bypass the routing without
+/// a word. The way around it is [`primary`](Self::primary).
+#[derive(Debug, Clone)]
+pub struct RoutedConnection {
+    pub(crate) router: Arc<Router<NodePool>>,
+    pub(crate) set: Arc<ReplicaSet<NodePool>>,
+    pub(crate) context: Context,
+}
+
+impl RoutedConnection {
+    /// A connection to the nodes of a configuration. No server need be up: each node is connected
+    /// to when it is first used.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::Config`] if a URL does not fit its driver, or if the driver's feature is
+    /// not enabled.
+    pub fn new(config: &RoutingConfig) -> Result<Self, RoutingError> {
+        Self::builder(config).build()
+    }
+
+    /// The same, to be given a clock, an observer or a balancer first.
+    pub fn builder(config: &RoutingConfig) -> RoutedConnectionBuilder {
+        RoutedConnectionBuilder::from_config(config)
+    }
+
+    /// A connection over pools that the application opened itself, with SeaORM's own options.
+    ///
+    /// Give the replicas' pools a short `acquire_timeout`: it is how long a read waits for a
+    /// replica that is down, before it goes to the next.
+    ///
+    /// ```no_run
+    /// # use routing_seaorm::RoutedConnection;
+    /// # use sea_orm::Database;
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let primary = Database::connect("postgres://db-1/shop").await?;
+    /// let replica = Database::connect("postgres://db-2/shop").await?;
+    /// let db = RoutedConnection::from_connections(primary, [replica]).build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn from_connections(
+        primary: DatabaseConnection,
+        replicas: impl IntoIterator<Item = DatabaseConnection>,
+    ) -> RoutedConnectionBuilder {
+        RoutedConnectionBuilder::from_connections(primary, replicas)
+    }
+
+    /// A handle whose statements belong to `session`, whatever its caller runs in.
+    #[must_use]
+    pub fn with_session(&self, session: &Session) -> Self {
+        Self {
+            context: self.context.clone().with_session(session),
+            ..self.clone()
+        }
+    }
+
+    /// A handle whose statements are in `scope`, inside the scopes that its caller runs in.
+    #[must_use]
+    pub fn scoped(&self, scope: Scope) -> Self {
+        Self {
+            context: self.context.clone().with_scope(scope),
+            ..self.clone()
+        }
+    }
+
+    /// A handle to another replica set of the same configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::UnknownSet`] if the configuration has none of that name.
+    pub fn on_set(&self, set: impl Into<SetName>) -> Result<Self, DbErr> {
+        let set = self.router.set(set).map_err(into_db_err)?;
+        Ok(Self {
+            set: Arc::clone(set),
+            ..self.clone()
+        })
+    }
+
+    /// The name of the replica set that this handle looks at.
+    #[must_use]
+    pub fn set_name(&self) -> &SetName {
+        self.set.name()
+    }
+
+    /// The session that this handle has of its own.
+    #[must_use]
+    pub fn session(&self) -> Option<&Session> {
+        self.context.session()
+    }
+
+    /// The primary itself: for migrations, and for whatever must not be routed.
+    ///
+    /// What is written through it pins no session: say [`Session::pin`] where a session is to see
+    /// it.
+    ///
+    /// # Panics
+    ///
+    /// If it is the first use of the primary and happens outside a runtime, as `sqlx` does.
+    #[must_use]
+    pub fn primary(&self) -> &DatabaseConnection {
+        self.set.primary().pool().connection()
+    }
+
+    /// The database that all nodes of the set run.
+    #[must_use]
+    pub fn get_database_backend(&self) -> DbBackend {
+        self.set.primary().pool().backend()
+    }
+
+    /// A builder of schemas for this database.
+    #[must_use]
+    pub fn get_schema_builder(&self) -> SchemaBuilder {
+        Schema::new(self.get_database_backend()).builder()
+    }
+
+    /// A builder of the schema of all entities in a module.
+    #[cfg(feature = "entity-registry")]
+    #[must_use]
+    pub fn get_schema_registry(&self, prefix: &str) -> SchemaBuilder {
+        self.primary().get_schema_registry(prefix)
+    }
+
+    /// Whether the primary answers.
+    ///
+    /// # Errors
+    ///
+    /// The driver's, if it does not.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.primary().ping().await
+    }
+
+    /// Closes the pools of all nodes of all sets. Other handles can no longer be used.
+    ///
+    /// # Errors
+    ///
+    /// The first that a pool reports; the others are closed nevertheless.
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.close_by_ref().await
+    }
+
+    /// The same, by reference.
+    ///
+    /// # Errors
+    ///
+    /// The first that a pool reports; the others are closed nevertheless.
+    pub async fn close_by_ref(&self) -> Result<(), DbErr> {
+        let mut outcome = Ok(());
+        for node in self.router.sets().iter().flat_map(|set| set.nodes()) {
+            outcome = outcome.and(node.pool().close().await);
+        }
+        outcome
+    }
+
+    /// The primary's PostgreSQL pool.
+    ///
+    /// # Panics
+    ///
+    /// If the database is another.
+    #[cfg(feature = "sqlx-postgres")]
+    #[must_use]
+    pub fn get_postgres_connection_pool(&self) -> &sea_orm::sqlx::PgPool {
+        self.primary().get_postgres_connection_pool()
+    }
+
+    /// The primary's MySQL pool.
+    ///
+    /// # Panics
+    ///
+    /// If the database is another.
+    #[cfg(feature = "sqlx-mysql")]
+    #[must_use]
+    pub fn get_mysql_connection_pool(&self) -> &sea_orm::sqlx::MySqlPool {
+        self.primary().get_mysql_connection_pool()
+    }
+
+    /// The primary's SQLite pool.
+    ///
+    /// # Panics
+    ///
+    /// If the database is another.
+    #[cfg(feature = "sqlx-sqlite")]
+    #[must_use]
+    pub fn get_sqlite_connection_pool(&self) -> &sea_orm::sqlx::SqlitePool {
+        self.primary().get_sqlite_connection_pool()
+    }
+}

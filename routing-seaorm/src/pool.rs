@@ -1,0 +1,195 @@
+//! A node's pool of connections, opened when it is first used.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use routing_core::{ConfigProblem, NodeConfig, PoolConfig};
+use sea_orm::{DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, sqlx};
+use sqlx::ConnectOptions as _;
+use sqlx::pool::PoolOptions;
+use tokio::sync::Mutex;
+
+/// How long a node has to answer when it is to be found out whether it is there at all.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A pool that needs neither a server nor a runtime before a statement is sent to it.
+#[derive(Debug)]
+pub(crate) struct NodePool {
+    backend: DbBackend,
+    target: Option<(Target, PoolConfig)>,
+    opened: OnceLock<DatabaseConnection>,
+    /// One at a time finds out whether the node is there.
+    dialing: Mutex<()>,
+}
+
+/// Where to connect, by driver.
+#[derive(Debug, Clone)]
+enum Target {
+    #[cfg(feature = "sqlx-postgres")]
+    Postgres(Box<sqlx::postgres::PgConnectOptions>),
+    #[cfg(feature = "sqlx-mysql")]
+    MySql(Box<sqlx::mysql::MySqlConnectOptions>),
+    #[cfg(feature = "sqlx-sqlite")]
+    Sqlite(Box<sqlx::sqlite::SqliteConnectOptions>),
+}
+
+impl NodePool {
+    /// A pool for a configured node; `path` is the node's place in the configuration.
+    pub(crate) fn configured(node: &NodeConfig, path: &str) -> Result<Self, ConfigProblem> {
+        let (backend, target) = Target::parse(node)
+            .map_err(|message| ConfigProblem::new(format!("{path}.url"), message))?;
+        Ok(Self {
+            backend,
+            target: Some((target, node.pool().clone())),
+            opened: OnceLock::new(),
+            dialing: Mutex::new(()),
+        })
+    }
+
+    /// A pool that the application opened itself.
+    pub(crate) fn given(connection: DatabaseConnection, path: &str) -> Result<Self, ConfigProblem> {
+        if matches!(connection.inner, DatabaseConnectionType::Disconnected) {
+            return Err(ConfigProblem::new(path, "is a disconnected connection"));
+        }
+        Ok(Self {
+            backend: connection.get_database_backend(),
+            target: None,
+            opened: OnceLock::from(connection),
+            dialing: Mutex::new(()),
+        })
+    }
+
+    pub(crate) const fn backend(&self) -> DbBackend {
+        self.backend
+    }
+
+    #[inline]
+    pub(crate) fn connection(&self) -> &DatabaseConnection {
+        self.opened.get_or_init(|| match &self.target {
+            Some((target, options)) => target.open(options),
+            // A given pool is open from the start.
+            None => DatabaseConnection::default(),
+        })
+    }
+
+    /// Closes the pool, if it was ever opened.
+    pub(crate) async fn close(&self) -> Result<(), DbErr> {
+        match self.opened.get() {
+            Some(connection) => connection.close_by_ref().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the node lets anybody connect: one connection beside the pool's, for a moment.
+    ///
+    /// `known_down` is asked once it is this caller's turn: a crowd that waited need not dial.
+    pub(crate) async fn is_reachable(&self, known_down: impl Fn() -> bool) -> bool {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return true;
+        }
+        let _turn = self.dialing.lock().await;
+        if known_down() {
+            return false;
+        }
+        tokio::time::timeout(DIAL_TIMEOUT, self.dial())
+            .await
+            .is_ok_and(|dialed| dialed.is_ok())
+    }
+
+    async fn dial(&self) -> Result<(), sqlx::Error> {
+        use sqlx::Connection as _;
+
+        match &self.connection().inner {
+            #[cfg(feature = "sqlx-postgres")]
+            DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
+                let pool = self.connection().get_postgres_connection_pool();
+                pool.connect_options().connect().await?.close().await
+            }
+            #[cfg(feature = "sqlx-mysql")]
+            DatabaseConnectionType::SqlxMySqlPoolConnection(_) => {
+                let pool = self.connection().get_mysql_connection_pool();
+                pool.connect_options().connect().await?.close().await
+            }
+            #[cfg(feature = "sqlx-sqlite")]
+            DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
+                let pool = self.connection().get_sqlite_connection_pool();
+                pool.connect_options().connect().await?.close().await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Target {
+    fn parse(node: &NodeConfig) -> Result<(DbBackend, Self), String> {
+        let scheme = node.url().split(':').next().unwrap_or_default();
+        match scheme {
+            #[cfg(feature = "sqlx-postgres")]
+            "postgres" | "postgresql" => {
+                let options = node.url().parse().map_err(|error| unfit(&error))?;
+                Ok((DbBackend::Postgres, Self::Postgres(Box::new(options))))
+            }
+            #[cfg(feature = "sqlx-mysql")]
+            "mysql" | "mariadb" => {
+                let options = node.url().parse().map_err(|error| unfit(&error))?;
+                Ok((DbBackend::MySql, Self::MySql(Box::new(options))))
+            }
+            #[cfg(feature = "sqlx-sqlite")]
+            "sqlite" => {
+                let options = node.url().parse().map_err(|error| unfit(&error))?;
+                Ok((DbBackend::Sqlite, Self::Sqlite(Box::new(options))))
+            }
+            other => Err(format!(
+                "needs the feature of `routing-seaorm` for `{other}`: \
+                 `sqlx-postgres`, `sqlx-mysql` or `sqlx-sqlite`"
+            )),
+        }
+    }
+
+    fn open(&self, options: &PoolConfig) -> DatabaseConnection {
+        match self {
+            #[cfg(feature = "sqlx-postgres")]
+            Self::Postgres(target) => {
+                let pool = pool_options(options).connect_lazy_with((**target).clone());
+                sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+            }
+            #[cfg(feature = "sqlx-mysql")]
+            Self::MySql(target) => {
+                let pool = pool_options(options).connect_lazy_with((**target).clone());
+                sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
+            }
+            #[cfg(feature = "sqlx-sqlite")]
+            Self::Sqlite(target) => {
+                // As SeaORM does: more connections to a database in memory would be more databases.
+                let mut options = options.clone();
+                options.max_connections.get_or_insert(1);
+                let pool = pool_options(&options).connect_lazy_with((**target).clone());
+                sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+            }
+        }
+    }
+}
+
+fn unfit(error: &sqlx::Error) -> String {
+    error.to_string()
+}
+
+fn pool_options<DB: sqlx::Database>(config: &PoolConfig) -> PoolOptions<DB> {
+    let mut options = PoolOptions::new().acquire_timeout(config.acquire_timeout);
+    if let Some(most) = config.max_connections {
+        options = options.max_connections(most);
+    }
+    if let Some(least) = config.min_connections {
+        options = options.min_connections(least);
+    }
+    if let Some(timeout) = config.idle_timeout {
+        options = options.idle_timeout(timeout);
+    }
+    if let Some(lifetime) = config.max_lifetime {
+        options = options.max_lifetime(lifetime);
+    }
+    if let Some(test) = config.test_before_acquire {
+        options = options.test_before_acquire(test);
+    }
+    options
+}

@@ -1,0 +1,91 @@
+//! The kind of a SeaORM statement: by its type where that is enough, else by its text.
+
+use std::any::TypeId;
+
+use routing_core::StatementKind;
+use routing_core::sql::{Dialect, classify};
+use sea_orm::sea_query::{
+    DeleteStatement, ForeignKeyCreateStatement, ForeignKeyDropStatement, IndexCreateStatement,
+    IndexDropStatement, InsertStatement, TableAlterStatement, TableCreateStatement,
+    TableDropStatement, TableRenameStatement, TableTruncateStatement, UpdateStatement,
+    extension::postgres::{TypeAlterStatement, TypeCreateStatement, TypeDropStatement},
+};
+use sea_orm::{DbBackend, StatementBuilder};
+
+/// The kind of a statement of type `S` whose text is `sql`.
+///
+/// The comparisons are of constants, so that one branch is left of them. A select is not decided
+/// by its type: locks, `INTO` and functions are private to it.
+#[inline]
+pub(crate) fn kind_of<S: StatementBuilder>(sql: &str, backend: DbBackend) -> StatementKind {
+    // `S` need not be `'static`, which the standard library's `TypeId::of` asks for.
+    let id = typeid::of::<S>();
+    let is = |other: TypeId| id == other;
+    if is(TypeId::of::<InsertStatement>()) {
+        StatementKind::Insert
+    } else if is(TypeId::of::<UpdateStatement>()) {
+        StatementKind::Update
+    } else if is(TypeId::of::<DeleteStatement>()) {
+        StatementKind::Delete
+    } else if is(TypeId::of::<TableCreateStatement>())
+        || is(TypeId::of::<TableDropStatement>())
+        || is(TypeId::of::<TableAlterStatement>())
+        || is(TypeId::of::<TableRenameStatement>())
+        || is(TypeId::of::<TableTruncateStatement>())
+        || is(TypeId::of::<IndexCreateStatement>())
+        || is(TypeId::of::<IndexDropStatement>())
+        || is(TypeId::of::<ForeignKeyCreateStatement>())
+        || is(TypeId::of::<ForeignKeyDropStatement>())
+        || is(TypeId::of::<TypeCreateStatement>())
+        || is(TypeId::of::<TypeAlterStatement>())
+        || is(TypeId::of::<TypeDropStatement>())
+    {
+        StatementKind::Ddl
+    } else {
+        kind_of_text(sql, backend)
+    }
+}
+
+/// The kind of a raw statement.
+pub(crate) fn kind_of_text(sql: &str, backend: DbBackend) -> StatementKind {
+    match backend {
+        DbBackend::Postgres => classify(sql, Dialect::Postgres),
+        DbBackend::MySql => classify(sql, Dialect::MySql),
+        DbBackend::Sqlite => classify(sql, Dialect::Sqlite),
+        // A database that nobody knows is never read from a replica.
+        _ => StatementKind::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::sea_query::{Alias, Query, Table};
+
+    use super::*;
+
+    const BACKEND: DbBackend = DbBackend::Postgres;
+
+    fn kind<S: StatementBuilder>(statement: &S) -> StatementKind {
+        kind_of::<S>(&BACKEND.build(statement).sql, BACKEND)
+    }
+
+    fn agrees<S: StatementBuilder>(statement: &S) -> bool {
+        kind(statement) == kind_of_text(&BACKEND.build(statement).sql, BACKEND)
+    }
+
+    #[test]
+    fn types_decide_and_texts_agree() {
+        let table = Alias::new("cake");
+        assert!(agrees(Query::insert().into_table(table.clone())));
+        assert!(agrees(Query::update().table(table.clone()).value("a", 1)));
+        assert!(agrees(Query::delete().from_table(table.clone())));
+        assert!(agrees(Table::drop().table(table)));
+    }
+
+    #[test]
+    fn selects_are_decided_by_their_text() {
+        let mut select = Query::select().expr(1).from("cake").to_owned();
+        assert_eq!(kind(&select), StatementKind::Select);
+        assert_eq!(kind(select.lock_exclusive()), StatementKind::LockingSelect);
+    }
+}

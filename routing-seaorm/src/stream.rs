@@ -1,0 +1,153 @@
+//! Rows one by one.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use futures_util::StreamExt;
+use sea_orm::{
+    DbBackend, DbErr, QueryResult, QueryStream, Statement, StatementBuilder, StreamTrait,
+    TransactionStream,
+};
+
+use crate::execution::{BoxFuture, supply};
+use crate::handle::RoutedConnection;
+use crate::statement::{kind_of, kind_of_text};
+use crate::transaction::RoutedTransaction;
+use routing_core::StatementKind;
+
+/// The rows of a statement.
+///
+/// A stream from a connection has asked for its first row before it is handed out, as that is the
+/// last moment at which the statement can go to another node.
+#[must_use = "streams do nothing unless polled"]
+pub struct RoutedStream<'a>(Source<'a>);
+
+type Row = Result<QueryResult, DbErr>;
+
+enum Source<'a> {
+    Connection {
+        first: Option<Row>,
+        rest: Box<QueryStream>,
+    },
+    Transaction {
+        rows: Box<TransactionStream<'a>>,
+        failed: &'a AtomicBool,
+    },
+    /// A stream that had no first row.
+    Empty,
+}
+
+impl Stream for RoutedStream<'_> {
+    type Item = Row;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Row>> {
+        match &mut self.get_mut().0 {
+            Source::Connection { first, rest } => match first.take() {
+                Some(row) => Poll::Ready(Some(row)),
+                None => rest.poll_next_unpin(cx),
+            },
+            Source::Transaction { rows, failed } => {
+                let polled = rows.poll_next_unpin(cx);
+                if let Poll::Ready(Some(Err(_))) = polled {
+                    failed.store(true, Ordering::Relaxed);
+                }
+                polled
+            }
+            Source::Empty => Poll::Ready(None),
+        }
+    }
+}
+
+impl RoutedConnection {
+    async fn open(
+        &self,
+        kind: StatementKind,
+        mut statement: Statement,
+    ) -> Result<RoutedStream<'_>, DbErr> {
+        let done = self
+            .run(kind, |attempt| {
+                let statement = supply(&mut statement, attempt.keep);
+                Box::pin(async move {
+                    let mut rest = Box::new(attempt.connection.stream_raw(statement).await?);
+                    Ok(match rest.next().await.transpose()? {
+                        None => Source::Empty,
+                        Some(row) => Source::Connection {
+                            first: Some(Ok(row)),
+                            rest,
+                        },
+                    })
+                })
+            })
+            .await?;
+        Ok(RoutedStream(done.value))
+    }
+}
+
+impl StreamTrait for RoutedConnection {
+    type Stream<'a> = RoutedStream<'a>;
+
+    fn get_database_backend(&self) -> DbBackend {
+        self.get_database_backend()
+    }
+
+    fn stream_raw<'a>(&'a self, stmt: Statement) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
+        let kind = kind_of_text(&stmt.sql, self.get_database_backend());
+        Box::pin(self.open(kind, stmt))
+    }
+
+    fn stream<'a, S: StatementBuilder + Sync>(
+        &'a self,
+        stmt: &S,
+    ) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
+        let backend = self.get_database_backend();
+        let built = backend.build(stmt);
+        let kind = kind_of::<S>(&built.sql, backend);
+        Box::pin(self.open(kind, built))
+    }
+}
+
+impl RoutedTransaction {
+    async fn open(
+        &self,
+        kind: StatementKind,
+        statement: Statement,
+    ) -> Result<RoutedStream<'_>, DbErr> {
+        self.check(kind)?;
+        let rows = self.transaction.stream_raw(statement).await?;
+        Ok(RoutedStream(Source::Transaction {
+            rows: Box::new(rows),
+            failed: &self.statement_failed,
+        }))
+    }
+}
+
+impl StreamTrait for RoutedTransaction {
+    type Stream<'a> = RoutedStream<'a>;
+
+    fn get_database_backend(&self) -> DbBackend {
+        self.get_database_backend()
+    }
+
+    fn stream_raw<'a>(&'a self, stmt: Statement) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
+        let kind = kind_of_text(&stmt.sql, self.get_database_backend());
+        Box::pin(self.open(kind, stmt))
+    }
+
+    fn stream<'a, S: StatementBuilder + Sync>(
+        &'a self,
+        stmt: &S,
+    ) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
+        let backend = self.get_database_backend();
+        let built = backend.build(stmt);
+        let kind = kind_of::<S>(&built.sql, backend);
+        Box::pin(self.open(kind, built))
+    }
+}
+
+impl std::fmt::Debug for RoutedStream<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RoutedStream").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,405 @@
+//! An open transaction.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use routing_core::{
+    Access, Callbacks, Committed, Context, Node, NodeName, ReplicaSet, Router, StatementKind,
+};
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, IsolationLevel,
+    QueryResult, Statement, StatementBuilder, TransactionError, TransactionOptions,
+    TransactionSession, TransactionTrait,
+};
+
+use crate::connection::kind_of_begin;
+use crate::error::into_db_err;
+use crate::execution::{BoxFuture, Method, failure_of};
+use crate::handle::RoutedConnection;
+use crate::pool::NodePool;
+use crate::statement::{kind_of, kind_of_text};
+
+/// A transaction on one node, in place of a [`DatabaseTransaction`].
+///
+/// Everything in it runs on its node, whatever scope is open. Dropped without a commit, it is
+/// rolled back.
+pub struct RoutedTransaction {
+    // Dropped before the callbacks, so that the rollback is on its way when they run.
+    pub(crate) transaction: DatabaseTransaction,
+    callbacks: Callbacks,
+    node: Arc<Node<NodePool>>,
+    set: Arc<ReplicaSet<NodePool>>,
+    router: Arc<Router<NodePool>>,
+    context: Context,
+    access: Access,
+    /// Whether a statement has failed: PostgreSQL then answers a commit with a rollback, and calls
+    /// that a success.
+    pub(crate) statement_failed: AtomicBool,
+}
+
+impl RoutedTransaction {
+    pub(crate) fn new(
+        connection: &RoutedConnection,
+        node: &Arc<Node<NodePool>>,
+        access: Access,
+        transaction: DatabaseTransaction,
+    ) -> Self {
+        Self {
+            transaction,
+            callbacks: Callbacks::new(),
+            node: Arc::clone(node),
+            set: Arc::clone(&connection.set),
+            router: Arc::clone(&connection.router),
+            context: connection.context.clone(),
+            access,
+            statement_failed: AtomicBool::new(false),
+        }
+    }
+
+    /// Calls back after the outermost commit is acknowledged, in the order of the calls. Whatever
+    /// the callback does, the commit stands.
+    pub fn on_commit(&self, callback: impl FnOnce(&Committed) + Send + 'static) {
+        self.callbacks.on_commit(callback);
+    }
+
+    /// Calls back after this transaction, or one around it, is rolled back or dropped. When nobody
+    /// knows how a commit ended, neither callback is called.
+    pub fn on_rollback(&self, callback: impl FnOnce() + Send + 'static) {
+        self.callbacks.on_rollback(callback);
+    }
+
+    /// The node that the transaction is open on.
+    #[must_use]
+    pub fn node(&self) -> &NodeName {
+        self.node.name()
+    }
+
+    /// `Read` if writes in it are refused.
+    #[must_use]
+    pub const fn access(&self) -> Access {
+        self.access
+    }
+
+    /// The database that the node runs.
+    #[must_use]
+    pub fn get_database_backend(&self) -> DbBackend {
+        self.node.pool().backend()
+    }
+
+    pub(crate) fn check(&self, kind: StatementKind) -> Result<(), DbErr> {
+        self.router
+            .check_in_transaction(&self.set, &self.node, self.access, kind, &self.context)
+            .map_err(into_db_err)
+    }
+
+    async fn run<'c, T>(
+        &'c self,
+        kind: StatementKind,
+        statement: impl FnOnce(&'c DatabaseTransaction) -> BoxFuture<'c, Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        self.check(kind)?;
+        let outcome = statement(&self.transaction).await;
+        if let Err(error) = &outcome {
+            self.statement_failed.store(true, Ordering::Relaxed);
+            self.report(error).await;
+        }
+        outcome
+    }
+
+    async fn run_typed<'c, S: StatementBuilder, T>(
+        &'c self,
+        statement: &'c S,
+        method: Method<'c, DatabaseTransaction, T>,
+    ) -> Result<T, DbErr> {
+        let backend = self.get_database_backend();
+        let built = backend.build(statement);
+        let kind = kind_of::<S>(&built.sql, backend);
+        self.run(kind, |transaction| method(transaction, built))
+            .await
+    }
+
+    async fn run_raw<'c, T>(
+        &'c self,
+        statement: Statement,
+        method: Method<'c, DatabaseTransaction, T>,
+    ) -> Result<T, DbErr> {
+        let kind = kind_of_text(&statement.sql, self.get_database_backend());
+        self.run(kind, |transaction| method(transaction, statement))
+            .await
+    }
+
+    async fn report(&self, error: &DbErr) {
+        if let Some(failure) = failure_of(error, &self.node).await {
+            self.router.report_failure(&self.set, &self.node, failure);
+        }
+    }
+
+    /// Whether PostgreSQL would roll back instead of committing; asked only when it might.
+    async fn is_aborted(&self) -> bool {
+        self.get_database_backend() == DbBackend::Postgres
+            && self.statement_failed.load(Ordering::Relaxed)
+            && self
+                .transaction
+                .execute_unprepared("SELECT 1")
+                .await
+                .is_err()
+    }
+
+    /// The transaction itself, whose outcome its new owner will know and we shall not.
+    pub(crate) fn into_transaction(self) -> DatabaseTransaction {
+        let Self {
+            transaction,
+            mut callbacks,
+            ..
+        } = self;
+        callbacks.committing();
+        transaction
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for RoutedTransaction {
+    fn get_database_backend(&self) -> DbBackend {
+        self.get_database_backend()
+    }
+
+    async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
+        self.run_typed(stmt, |c, stmt| c.execute_raw(stmt)).await
+    }
+
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        self.run_raw(stmt, |c, stmt| c.execute_raw(stmt)).await
+    }
+
+    async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
+        self.run_typed(stmt, |c, stmt| c.query_one_raw(stmt)).await
+    }
+
+    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.run_raw(stmt, |c, stmt| c.query_one_raw(stmt)).await
+    }
+
+    async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
+        self.run_typed(stmt, |c, stmt| c.query_all_raw(stmt)).await
+    }
+
+    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.run_raw(stmt, |c, stmt| c.query_all_raw(stmt)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let kind = kind_of_text(sql, self.get_database_backend());
+        self.run(kind, |transaction| transaction.execute_unprepared(sql))
+            .await
+    }
+
+    fn is_mock_connection(&self) -> bool {
+        self.transaction.is_mock_connection()
+    }
+}
+
+#[async_trait]
+impl TransactionTrait for RoutedTransaction {
+    type Transaction = Self;
+
+    async fn begin(&self) -> Result<Self, DbErr> {
+        self.begin_with_options(TransactionOptions::default()).await
+    }
+
+    async fn begin_with_config(
+        &self,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<Self, DbErr> {
+        let options = TransactionOptions {
+            isolation_level,
+            access_mode,
+            sqlite_transaction_mode: None,
+        };
+        self.begin_with_options(options).await
+    }
+
+    /// A savepoint. Inside a read-only transaction it is read-only too, and must not declare
+    /// itself anything else.
+    async fn begin_with_options(&self, options: TransactionOptions) -> Result<Self, DbErr> {
+        let kind = match (self.access, options.access_mode) {
+            (Access::Read, None) => StatementKind::BeginReadOnly,
+            _ => kind_of_begin(&options),
+        };
+        let transaction = self
+            .run(kind, |transaction| transaction.begin_with_options(options))
+            .await?;
+        Ok(Self {
+            transaction,
+            callbacks: self.callbacks.savepoint(),
+            node: Arc::clone(&self.node),
+            set: Arc::clone(&self.set),
+            router: Arc::clone(&self.router),
+            context: self.context.clone(),
+            access: kind.access(),
+            statement_failed: AtomicBool::new(false),
+        })
+    }
+
+    async fn transaction<F, T, E>(&self, callback: F) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> FnOnce(&'c Self) -> BoxFuture<'c, Result<T, E>> + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        self.transaction_with_config(callback, None, None).await
+    }
+
+    async fn transaction_with_config<F, T, E>(
+        &self,
+        callback: F,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> FnOnce(&'c Self) -> BoxFuture<'c, Result<T, E>> + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let transaction = self.begin_with_config(isolation_level, access_mode).await?;
+        let outcome = callback(&transaction).await;
+        finish(transaction, outcome).await
+    }
+}
+
+impl RoutedTransaction {
+    /// Commits, or releases the savepoint.
+    ///
+    /// # Errors
+    ///
+    /// The driver's. If the connection was lost, nobody knows whether the commit happened.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        let aborted = self.is_aborted().await;
+        let Self {
+            transaction,
+            mut callbacks,
+            node,
+            set,
+            router,
+            ..
+        } = self;
+        callbacks.committing();
+        match transaction.commit().await {
+            Ok(()) if aborted => callbacks.rolled_back(),
+            Ok(()) => callbacks.committed(&Committed::new(set.name().clone())),
+            Err(error) => {
+                match failure_of(&error, &node).await {
+                    Some(failure) => router.report_failure(&set, &node, failure),
+                    None => callbacks.rolled_back(),
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rolls back.
+    ///
+    /// # Errors
+    ///
+    /// The driver's; the transaction is rolled back nevertheless, as its connection is gone.
+    pub async fn rollback(self) -> Result<(), DbErr> {
+        let Self {
+            transaction,
+            callbacks,
+            node,
+            set,
+            router,
+            ..
+        } = self;
+        let outcome = transaction.rollback().await;
+        if let Err(error) = &outcome
+            && let Some(failure) = failure_of(error, &node).await
+        {
+            router.report_failure(&set, &node, failure);
+        }
+        callbacks.rolled_back();
+        outcome
+    }
+
+    /// Runs an async closure inside a savepoint, which is released if it succeeds and rolled back
+    /// if it fails.
+    ///
+    /// # Errors
+    ///
+    /// The closure's, or [`TransactionError::Connection`] if the savepoint cannot be set or
+    /// released.
+    pub async fn transaction_async<F, T, E>(&self, callback: F) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> AsyncFnOnce(&'c Self) -> Result<T, E> + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        self.transaction_with_config_async(callback, None, None)
+            .await
+    }
+
+    /// The same with an isolation level, an access mode or both.
+    ///
+    /// # Errors
+    ///
+    /// The closure's, or [`TransactionError::Connection`] if the savepoint cannot be set or
+    /// released.
+    pub async fn transaction_with_config_async<F, T, E>(
+        &self,
+        callback: F,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> AsyncFnOnce(&'c Self) -> Result<T, E> + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let transaction = self.begin_with_config(isolation_level, access_mode).await?;
+        let outcome = callback(&transaction).await;
+        finish(transaction, outcome).await
+    }
+}
+
+#[async_trait]
+impl TransactionSession for RoutedTransaction {
+    async fn commit(self) -> Result<(), DbErr> {
+        self.commit().await
+    }
+
+    async fn rollback(self) -> Result<(), DbErr> {
+        self.rollback().await
+    }
+}
+
+/// Commits if the callback succeeded, else rolls back.
+pub(crate) async fn finish<T, E>(
+    transaction: RoutedTransaction,
+    outcome: Result<T, E>,
+) -> Result<T, TransactionError<E>>
+where
+    E: std::fmt::Display + std::fmt::Debug,
+{
+    match outcome {
+        Ok(value) => {
+            transaction.commit().await?;
+            Ok(value)
+        }
+        Err(error) => {
+            transaction.rollback().await?;
+            Err(TransactionError::Transaction(error))
+        }
+    }
+}
+
+impl std::fmt::Debug for RoutedTransaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RoutedTransaction")
+            .field("set", self.set.name())
+            .field("node", self.node.name())
+            .field("access", &self.access)
+            .finish_non_exhaustive()
+    }
+}
