@@ -84,7 +84,7 @@ pub(crate) fn resolve<P>(
     })
 }
 
-/// Whether a statement may run in an open transaction on `node`.
+/// Why a statement may run in an open transaction on `node`, if it may.
 pub(crate) fn allow_in_transaction<P>(
     set: &ReplicaSet<P>,
     node: &Node<P>,
@@ -92,12 +92,17 @@ pub(crate) fn allow_in_transaction<P>(
     kind: StatementKind,
     caller: &Context,
     ambient: &Context,
-) -> Result<(), RoutingError> {
+) -> Result<Reason, RoutingError> {
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
     let slot = slot_of(set, caller, ambient);
-    ask(set, kind, Some(transaction), scopes, slot)
-        .map(|_| ())
-        .map_err(|refusal| refuse(set, node.name(), kind, refusal))
+    let (verdict, _) = ask(set, kind, Some(transaction), scopes, slot)
+        .map_err(|refusal| refuse(set, node.name(), kind, refusal))?;
+    Ok(match verdict {
+        Verdict::Primary(reason) => reason,
+        Verdict::Transaction | Verdict::Pin { .. } | Verdict::Node(_) | Verdict::Replica(_) => {
+            Reason::Transaction
+        }
+    })
 }
 
 fn choose_replica<P>(

@@ -223,7 +223,7 @@ pub(crate) fn check_in_transaction<P>(
         resolution::allow_in_transaction(set, node, transaction, kind, caller, ambient)
     });
     match answer {
-        Ok(()) => {
+        Ok(reason) => {
             announce(
                 ports,
                 &Decision {
@@ -231,7 +231,7 @@ pub(crate) fn check_in_transaction<P>(
                     node: node.name(),
                     role: node.role(),
                     kind,
-                    reason: Reason::Transaction,
+                    reason,
                 },
             );
             Ok(())

@@ -72,12 +72,10 @@ impl NodePool {
         })
     }
 
-    /// Closes the pool, if it was ever opened.
+    /// Closes the pool for good. One that was never used is opened for it, which connects to
+    /// nothing, as it would otherwise open later.
     pub(crate) async fn close(&self) -> Result<(), DbErr> {
-        match self.opened.get() {
-            Some(connection) => connection.close_by_ref().await,
-            None => Ok(()),
-        }
+        self.connection().close_by_ref().await
     }
 
     /// Whether the node lets anybody connect: one connection beside the pool's, for a moment.

@@ -1,0 +1,428 @@
+//! A PostgreSQL primary with two streaming hot standbys, in a directory of its own.
+//!
+//! The servers are stopped and the directory removed when the value is dropped, and also when the
+//! process ends in any other way: a keeper waits for the end of a pipe that only this process
+//! holds.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use sea_orm::sqlx::postgres::PgPoolOptions;
+use sea_orm::sqlx::{self, PgPool, Row};
+use tokio::sync::OnceCell;
+
+/// One server of a cluster.
+#[derive(Debug)]
+pub struct Server {
+    name: &'static str,
+    data: PathBuf,
+    port: u16,
+    admin: PgPool,
+}
+
+/// A primary and two hot standbys.
+#[derive(Debug)]
+pub struct Cluster {
+    servers: [Server; 3],
+    account: Option<Account>,
+    /// Its end of the pipe is what keeps the cluster alive.
+    keeper: Child,
+}
+
+/// Who runs the servers, as PostgreSQL refuses to run as root.
+#[derive(Debug, Clone, Copy)]
+struct Account {
+    uid: u32,
+    gid: u32,
+}
+
+const NAMES: [&str; 3] = ["primary", "replica-1", "replica-2"];
+
+impl Cluster {
+    /// Starts one; it takes about two seconds.
+    pub async fn start() -> Self {
+        tokio::task::spawn_blocking(Self::start_blocking)
+            .await
+            .expect("the cluster starts")
+            .ready()
+            .await
+    }
+
+    fn start_blocking() -> Self {
+        let account = Account::for_servers();
+        let home = tempfile::Builder::new()
+            .prefix("routing-postgres-")
+            .tempdir()
+            .expect("a temporary directory")
+            .keep();
+        if let Some(account) = account {
+            chown(&home, Some(account.uid), Some(account.gid))
+                .expect("the directory is given away");
+        }
+        let keeper = keep(&home, account);
+        let ports = free_ports();
+        let data = NAMES.map(|name| home.join(name));
+
+        run(
+            account,
+            "initdb",
+            &[
+                "-D",
+                path(&data[0]),
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "--no-sync",
+                "-E",
+                "UTF8",
+                "--locale=C",
+            ],
+        );
+        fs::write(data[0].join("postgresql.auto.conf"), CONFIGURATION).expect("a configuration");
+        start_server(account, &data[0], NAMES[0], ports[0]);
+        let copies: Vec<_> = data[1..]
+            .iter()
+            .map(|data| {
+                let port = ports[0].to_string();
+                let mut copy = command(account, "pg_basebackup");
+                copy.args([
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    &port,
+                    "-U",
+                    "postgres",
+                    "-D",
+                    path(data),
+                ])
+                .args(["-R", "-X", "stream", "--checkpoint=fast", "--no-sync"])
+                .spawn()
+                .expect("pg_basebackup")
+            })
+            .collect();
+        for mut copy in copies {
+            assert!(copy.wait().expect("pg_basebackup").success());
+        }
+        let mut place = 0;
+        let servers = data.map(|data| {
+            let (name, port) = (NAMES[place], ports[place]);
+            place += 1;
+            if place > 1 {
+                start_server(account, &data, name, port);
+            }
+            let admin = PgPoolOptions::new()
+                .max_connections(4)
+                .connect_lazy(&format!("postgres://postgres@127.0.0.1:{port}/postgres"));
+            Server {
+                name,
+                data,
+                port,
+                admin: admin.expect("a URL"),
+            }
+        });
+        Self {
+            servers,
+            account,
+            keeper,
+        }
+    }
+
+    async fn ready(self) -> Self {
+        let primary = &self.servers[0];
+        primary
+            .execute("CREATE TABLE mark (n bigint NOT NULL)")
+            .await;
+        primary.execute("INSERT INTO mark VALUES (0)").await;
+        for replica in &self.servers[1..] {
+            replica
+                .until("SELECT to_regclass('mark') IS NOT NULL")
+                .await;
+        }
+        self
+    }
+
+    /// The one that all tests of this process share.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Cluster> = OnceCell::const_new();
+        SHARED.get_or_init(Self::start).await
+    }
+
+    /// The primary.
+    #[must_use]
+    pub const fn primary(&self) -> &Server {
+        &self.servers[0]
+    }
+
+    /// The standbys.
+    #[must_use]
+    pub fn replicas(&self) -> &[Server] {
+        &self.servers[1..]
+    }
+
+    /// Makes a database on all servers, and an entity that says which server answers.
+    pub async fn create_database(&self, name: &str) {
+        self.primary()
+            .execute(&format!("CREATE DATABASE \"{name}\""))
+            .await;
+        let pool = PgPool::connect(&self.primary().url(name))
+            .await
+            .expect("the new database");
+        // Deparsed from the server's own setting, so that it is asked of the one that answers.
+        sqlx::query(
+            "CREATE VIEW server AS SELECT 1 AS id, current_setting('cluster_name') AS name",
+        )
+        .execute(&pool)
+        .await
+        .expect("a view");
+        pool.close().await;
+        self.catch_up().await;
+    }
+
+    /// Waits until all standbys that replay have replayed everything.
+    pub async fn catch_up(&self) {
+        let row = sqlx::query("UPDATE mark SET n = n + 1 RETURNING n")
+            .fetch_one(&self.primary().admin)
+            .await
+            .expect("the primary takes a mark");
+        let mark: i64 = row.get(0);
+        for replica in self.replicas() {
+            replica
+                .until(&format!(
+                    "SELECT pg_is_wal_replay_paused() OR (SELECT n >= {mark} FROM mark)"
+                ))
+                .await;
+        }
+    }
+
+    /// Kills a server, as a crash would.
+    pub fn kill(&self, server: &Server) {
+        run(
+            self.account,
+            "pg_ctl",
+            &["stop", "-D", path(&server.data), "-m", "immediate", "-s"],
+        );
+    }
+
+    /// Starts a server that was killed.
+    pub async fn restart(&self, server: &Server) {
+        start_server(self.account, &server.data, server.name, server.port);
+        server.until("SELECT true").await;
+    }
+}
+
+impl Server {
+    /// Its name, which is its `cluster_name` too.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The URL of one of its databases.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// A pool beside the routed ones, to ask or tell the server something.
+    #[must_use]
+    pub const fn admin(&self) -> &PgPool {
+        &self.admin
+    }
+
+    /// Stops replaying: whatever is committed from now on is not visible here.
+    pub async fn pause(&self) {
+        self.execute("SELECT pg_wal_replay_pause()").await;
+        self.until("SELECT pg_get_wal_replay_pause_state() = 'paused'")
+            .await;
+    }
+
+    /// Replays again.
+    pub async fn resume(&self) {
+        self.execute("SELECT pg_wal_replay_resume()").await;
+    }
+
+    /// Everything that the server has logged: each statement it was sent.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(log_of(&self.data)).expect("the server's log")
+    }
+
+    async fn execute(&self, sql: &str) {
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(&self.admin)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {sql}: {error}", self.name));
+    }
+
+    /// Asks until the answer is true. The server offers no event to wait for.
+    async fn until(&self, sql: &str) {
+        for _ in 0..3_000 {
+            let answer = sqlx::query_scalar::<_, bool>(sqlx::AssertSqlSafe(sql))
+                .fetch_one(&self.admin)
+                .await;
+            if let Ok(true) = answer {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{}: never true: {sql}", self.name);
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // The end of the pipe tells the keeper; waiting for it leaves nothing behind.
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}
+
+const CONFIGURATION: &str = "\
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+shared_buffers = 32MB
+max_connections = 200
+max_wal_senders = 10
+wal_keep_size = 512MB
+fsync = off
+full_page_writes = off
+autovacuum = off
+log_statement = all
+hot_standby = on
+hot_standby_feedback = on
+wal_receiver_status_interval = 1
+wal_retrieve_retry_interval = 100ms
+";
+
+impl Account {
+    fn for_servers() -> Option<Self> {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let is_root = status.lines().any(|line| {
+            line.strip_prefix("Uid:")
+                .is_some_and(|ids| ids.split_whitespace().nth(1) == Some("0"))
+        });
+        if !is_root {
+            return None;
+        }
+        let accounts = fs::read_to_string("/etc/passwd").expect("the accounts");
+        let find = |wanted: &str| {
+            accounts.lines().find_map(|line| {
+                let fields: Vec<_> = line.split(':').collect();
+                (fields[0] == wanted).then(|| Self {
+                    uid: fields[2].parse().expect("a user id"),
+                    gid: fields[3].parse().expect("a group id"),
+                })
+            })
+        };
+        Some(
+            find("postgres")
+                .or_else(|| find("nobody"))
+                .expect("an account for the servers"),
+        )
+    }
+}
+
+/// Where the programs are: `PG_BIN`, else the newest that Debian has, else the path.
+fn program(name: &str) -> PathBuf {
+    if let Some(bin) = std::env::var_os("PG_BIN") {
+        return Path::new(&bin).join(name);
+    }
+    let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin").join(name)))
+        .filter(|program| program.exists())
+        .collect();
+    versions.sort();
+    versions.pop().unwrap_or_else(|| PathBuf::from(name))
+}
+
+fn command(account: Option<Account>, name: &str) -> Command {
+    let mut command = Command::new(program(name));
+    if let Some(Account { uid, gid }) = account {
+        command.uid(uid).gid(gid);
+    }
+    command.current_dir("/").stdin(Stdio::null());
+    command
+}
+
+fn run(account: Option<Account>, name: &str, arguments: &[&str]) {
+    let output = command(account, name)
+        .args(arguments)
+        .stdout(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| {
+            panic!("{name} cannot be run ({error}); ./tests/run.sh installs PostgreSQL")
+        });
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name} {arguments:?}: {errors}");
+}
+
+fn start_server(account: Option<Account>, data: &Path, name: &str, port: u16) {
+    let options = format!("-p {port} -c cluster_name={name}");
+    run(
+        account,
+        "pg_ctl",
+        &[
+            "start",
+            "-D",
+            path(data),
+            "-l",
+            path(&log_of(data)),
+            "-o",
+            &options,
+            "-w",
+            "-s",
+        ],
+    );
+}
+
+fn log_of(data: &Path) -> PathBuf {
+    data.with_extension("log")
+}
+
+/// Starts the process that cleans up when this one is gone.
+fn keep(home: &Path, account: Option<Account>) -> Child {
+    let script = r#"
+        cat > /dev/null
+        for data in "$1"/*/; do "$2" stop -D "$data" -m immediate -s 2> /dev/null; done
+        rm -rf "$1"
+    "#;
+    let mut keeper = Command::new("sh");
+    if let Some(Account { uid, gid }) = account {
+        keeper.uid(uid).gid(gid);
+    }
+    keeper
+        .args(["-c", script, "keeper"])
+        .arg(home)
+        .arg(program("pg_ctl"))
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // What interrupts the tests must not interrupt the cleaning.
+        .process_group(0)
+        .spawn()
+        .expect("a keeper")
+}
+
+/// Ports that were free a moment ago; all are held until the last is found.
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    listeners.map(|listener| free_port(listener).expect("a free port"))
+}
+
+fn free_port(listener: io::Result<TcpListener>) -> io::Result<u16> {
+    Ok(listener?.local_addr()?.port())
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}

@@ -1,0 +1,297 @@
+//! Nodes that are not there.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use routing_core::{
+    ManualClock, Mode, NoReplica, NodeBuilder, Reason, RoutingConfigBuilder, RoutingError,
+};
+use routing_seaorm::{RoutedConnection, RoutingConfig, RoutingErrExt, Scope, Session};
+use routing_tests::entity::{cake, server};
+use routing_tests::migration::Migrator;
+use routing_tests::postgres::Cluster;
+use routing_tests::recorder::Recorder;
+use routing_tests::runtime::run;
+use routing_tests::sqlite::Files;
+use routing_tests::stage::server_of;
+use sea_orm::{
+    AccessMode, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, Set,
+    TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+
+struct Setup {
+    db: RoutedConnection,
+    recorder: Arc<Recorder>,
+    clock: Arc<ManualClock>,
+}
+
+impl Setup {
+    fn new(config: RoutingConfigBuilder) -> Self {
+        let config = config.build().expect("a configuration");
+        let recorder = Arc::new(Recorder::default());
+        let clock = Arc::new(ManualClock::new());
+        let db = RoutedConnection::builder(&config)
+            .clock(Arc::clone(&clock) as _)
+            .observer(Arc::clone(&recorder) as _)
+            .build()
+            .expect("a connection");
+        Self {
+            db,
+            recorder,
+            clock,
+        }
+    }
+
+    fn session(&self) -> RoutedConnection {
+        self.db.with_session(&Session::new())
+    }
+}
+
+fn config_of(cluster: &Cluster) -> RoutingConfigBuilder {
+    let fast = |url| NodeBuilder::url(url).acquire_timeout(Duration::from_millis(500));
+    RoutingConfig::builder()
+        .primary(fast(cluster.primary().url("fault")))
+        .replica(cluster.replicas()[0].url("fault"))
+        .replica(cluster.replicas()[1].url("fault"))
+}
+
+async fn cluster_with_schema() -> (Cluster, Setup) {
+    let cluster = Cluster::start().await;
+    cluster.create_database("fault").await;
+    let setup = Setup::new(config_of(&cluster));
+    Migrator::up(setup.db.primary(), None)
+        .await
+        .expect("a schema");
+    cluster.catch_up().await;
+    (cluster, setup)
+}
+
+fn cake(name: &str) -> cake::ActiveModel {
+    cake::ActiveModel {
+        name: Set(name.to_owned()),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_killed_replica_costs_no_read_and_is_taken_back() {
+    run(async {
+        let (cluster, setup) = cluster_with_schema().await;
+        // Both replicas have connections in their pools, which the kill breaks.
+        let sessions: Vec<_> = (0..8).map(|_| setup.session()).collect();
+        for db in &sessions {
+            server_of(db).await;
+        }
+        let victim = &cluster.replicas()[0];
+        cluster.kill(victim);
+        for db in &sessions {
+            assert_eq!(server_of(db).await, "replica-2", "the other one");
+        }
+        let down = setup.recorder.down();
+        assert_eq!(down.len(), 1, "{down:?}");
+        assert_eq!(
+            (down[0].0.as_str(), down[0].1),
+            ("replica-1", Duration::from_secs(1))
+        );
+        let reasons: Vec<_> = setup.recorder.take().iter().map(|d| d.reason).collect();
+        assert!(reasons.contains(&Reason::Failover), "{reasons:?}");
+
+        // New sessions do not try it while it is down; a named node has no substitute.
+        for _ in 0..4 {
+            assert_eq!(server_of(&setup.session()).await, "replica-2");
+        }
+        let named = setup.db.scoped(Scope::node("replica-1"));
+        let error = server::Entity::find()
+            .one(&named)
+            .await
+            .expect_err("it is down");
+        assert!(
+            matches!(error.routing(), Some(RoutingError::NodeUnavailable { .. })),
+            "{error}"
+        );
+        // Read-only transactions and streams move on too.
+        setup.clock.advance(Duration::from_secs(1));
+        let transaction = setup
+            .session()
+            .begin_with_config(None, Some(AccessMode::ReadOnly))
+            .await
+            .expect("a transaction");
+        assert_eq!(server_of(&transaction).await, "replica-2");
+        transaction.commit().await.expect("a commit");
+
+        cluster.restart(victim).await;
+        setup.clock.advance(Duration::from_secs(60));
+        let mut servers = Vec::new();
+        for _ in 0..4 {
+            servers.push(server_of(&setup.session()).await);
+        }
+        assert!(
+            servers.iter().any(|server| server == "replica-1"),
+            "{servers:?}"
+        );
+        assert_eq!(setup.recorder.up().len(), 1);
+    });
+}
+
+#[test]
+fn a_replica_that_was_never_up_is_passed_over() {
+    run(async {
+        let cluster = Cluster::start().await;
+        cluster.create_database("fault").await;
+        for replica in cluster.replicas() {
+            cluster.kill(replica);
+        }
+        // Nothing is connected to before it is used.
+        let setup = Setup::new(config_of(&cluster));
+        assert_eq!(server_of(&setup.session()).await, "primary");
+        assert_eq!(setup.recorder.down().len(), 2);
+        assert_eq!(
+            setup.recorder.take().last().map(|decision| decision.reason),
+            Some(Reason::NoReplica)
+        );
+
+        let setup = Setup::new(config_of(&cluster).no_replica(NoReplica::Error));
+        let error = server::Entity::find()
+            .one(&setup.session())
+            .await
+            .expect_err("no replica");
+        assert!(
+            matches!(error.routing(), Some(RoutingError::NoReplica { .. })),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn without_the_primary_reads_go_on_and_writes_fail_typed() {
+    run(async {
+        let (cluster, setup) = cluster_with_schema().await;
+        let reader = setup.session();
+        let writer = setup.session();
+        cake("before").insert(&writer).await.expect("an insert");
+        cluster.kill(cluster.primary());
+
+        for attempt in 0..5 {
+            let error = cake("lost").insert(&writer).await.expect_err("no primary");
+            // The first may have been on a connection that broke under it: the driver's error.
+            let unavailable = matches!(
+                error.routing(),
+                Some(RoutingError::PrimaryUnavailable { .. })
+            );
+            assert!(unavailable || attempt == 0, "{attempt}: {error}");
+        }
+        // Its breaker is open: refused at once, and nobody waits for a connection.
+        let down = setup.recorder.down();
+        assert_eq!(down.len(), 1, "{down:?}");
+        assert_eq!(down[0].1, Duration::from_secs(30));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a bound on real waiting, far from its limit"
+        )]
+        let start = Instant::now();
+        let error = cake("refused")
+            .insert(&writer)
+            .await
+            .expect_err("no primary");
+        assert!(
+            start.elapsed() < Duration::from_millis(400),
+            "no acquire timeout was waited for"
+        );
+        match error.routing() {
+            Some(RoutingError::PrimaryUnavailable { retry_in, .. }) => {
+                assert_eq!(*retry_in, Some(Duration::from_secs(30)));
+            }
+            other => panic!("{other:?}"),
+        }
+        // A write that was refused pins nobody.
+        let session = Session::new();
+        let db = setup.db.with_session(&session);
+        cake("refused").insert(&db).await.expect_err("no primary");
+        assert!(!session.is_pinned("default"));
+
+        for db in [&reader, &db] {
+            assert!(server_of(db).await.starts_with("replica-"));
+        }
+        cluster.restart(cluster.primary()).await;
+        setup.clock.advance(Duration::from_secs(30));
+        cake("after").insert(&writer).await.expect("an insert");
+        assert_eq!(setup.recorder.up().len(), 1);
+        let lost = cake::Entity::find().count(&writer).await.expect("a count");
+        assert_eq!(lost, 2, "before and after; nothing was run twice");
+    });
+}
+
+#[test]
+fn a_transaction_on_a_broken_connection_fails_and_blames_the_node() {
+    run(async {
+        let (cluster, setup) = cluster_with_schema().await;
+        let db = setup.session();
+        let transaction = db.begin().await.expect("a transaction");
+        cake("lost").insert(&transaction).await.expect("an insert");
+        let rolled_back = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let (on_commit, on_rollback) = (Arc::clone(&rolled_back), Arc::clone(&rolled_back));
+        transaction.on_commit(move |_| on_commit.lock().expect("no panic").push("commit"));
+        transaction.on_rollback(move || on_rollback.lock().expect("no panic").push("rollback"));
+        cluster.kill(cluster.primary());
+        transaction
+            .commit()
+            .await
+            .expect_err("the connection is gone");
+        // Nobody knows whether that commit happened.
+        assert!(rolled_back.lock().expect("no panic").is_empty());
+        cluster.restart(cluster.primary()).await;
+    });
+}
+
+#[test]
+fn a_missing_sqlite_replica_is_passed_over_and_found_later() {
+    run(async {
+        let files = Files::create().await;
+        let hidden = files.path("hidden");
+        std::fs::rename(files.path("replica-1"), &hidden).expect("hidden");
+        let setup = Setup::new(
+            RoutingConfig::builder()
+                .primary(files.primary_url())
+                .replica(files.replica_url(0))
+                .replica(files.replica_url(1)),
+        );
+        for _ in 0..3 {
+            assert_eq!(server_of(&setup.session()).await, "replica-2");
+        }
+        let down = setup.recorder.down();
+        assert_eq!(down.len(), 1, "{down:?}");
+        std::fs::rename(&hidden, files.path("replica-1")).expect("back");
+        setup.clock.advance(Duration::from_secs(1));
+        let mut servers = Vec::new();
+        for _ in 0..2 {
+            servers.push(server_of(&setup.session()).await);
+        }
+        assert!(
+            servers.iter().any(|server| server == "replica-1"),
+            "{servers:?}"
+        );
+    });
+}
+
+#[test]
+fn a_users_error_on_a_replica_is_the_users() {
+    run(async {
+        let files = Files::create().await;
+        let setup = Setup::new(
+            RoutingConfig::builder()
+                .mode(Mode::Greedy)
+                .primary(files.primary_url())
+                .replica(files.replica_url(0)),
+        );
+        let db = setup.session();
+        let error = db
+            .execute_unprepared("SELECT * FROM nowhere")
+            .await
+            .expect_err("there is no such table");
+        assert!(matches!(error, DbErr::Exec(_)), "{error}");
+        assert!(error.routing().is_none());
+        assert_eq!(setup.recorder.take().len(), 1, "it was tried once");
+        assert!(setup.recorder.down().is_empty());
+    });
+}

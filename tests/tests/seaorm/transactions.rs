@@ -1,0 +1,213 @@
+//! A transaction stays on its node.
+
+use futures_util::{FutureExt, TryStreamExt};
+use routing_core::{Access, Mode, Reason, RoutingError};
+use routing_seaorm::{RoutingErrExt, Scope};
+use routing_tests::entity::cake;
+use routing_tests::stage::{Backend, Stage, server_of};
+use sea_orm::{
+    AccessMode, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, Set,
+    TransactionError, TransactionTrait,
+};
+
+conformance! {
+    everything_in_a_transaction_runs_on_its_connection,
+    closures_commit_and_roll_back,
+    savepoints_nest,
+    a_read_only_transaction_uses_a_replica,
+    a_write_in_a_read_only_transaction_is_refused_first,
+    a_pinned_session_reads_only_on_the_primary,
+    a_dropped_transaction_is_rolled_back,
+    a_strict_transaction_needs_a_pin,
+}
+
+fn cake(name: &str) -> cake::ActiveModel {
+    cake::ActiveModel {
+        name: Set(name.to_owned()),
+        ..Default::default()
+    }
+}
+
+async fn cakes<C: ConnectionTrait>(db: &C) -> u64 {
+    cake::Entity::find().count(db).await.expect("a count")
+}
+
+async fn everything_in_a_transaction_runs_on_its_connection(backend: Backend) {
+    let stage = Stage::lagging(backend, Mode::Greedy).await;
+    stage.pause().await;
+    let (db, session) = stage.session();
+    let transaction = db.begin().await.expect("a transaction");
+    assert!(session.is_pinned("default"));
+    cake("uncommitted")
+        .insert(&transaction)
+        .await
+        .expect("an insert");
+    assert_eq!(cakes(&transaction).await, 1, "its own uncommitted row");
+    // No scope gets a statement out of its transaction.
+    for scope in [Scope::replica(), Scope::node("replica-1"), Scope::frozen()] {
+        assert_eq!(scope.run(cakes(&transaction)).await, 1);
+    }
+    let streamed: Vec<_> = cake::Entity::find()
+        .stream(&transaction)
+        .await
+        .expect("a stream")
+        .try_collect()
+        .await
+        .expect("cakes");
+    assert_eq!(streamed.len(), 1);
+    transaction.commit().await.expect("a commit");
+    let decisions = stage.recorder.take();
+    assert!(
+        decisions[1..]
+            .iter()
+            .all(|d| d.reason == Reason::Transaction)
+    );
+    assert_eq!(cakes(&db).await, 1);
+    stage.resume().await;
+}
+
+async fn closures_commit_and_roll_back(backend: Backend) {
+    let stage = Stage::new(backend, Mode::Greedy).await;
+    let (db, _session) = stage.session();
+    let inserted = db
+        .transaction(|transaction| async move { cake("boxed").insert(transaction).await }.boxed())
+        .await
+        .expect("a commit");
+    assert_eq!(inserted.name, "boxed");
+    let inserted = db
+        .transaction_async(async |transaction| cake("async").insert(transaction).await)
+        .await
+        .expect("a commit");
+    assert_eq!(inserted.name, "async");
+    let failed = db
+        .transaction_async(async |transaction| {
+            cake("rolled back").insert(transaction).await?;
+            Err::<(), _>(DbErr::Custom("enough".into()))
+        })
+        .await
+        .expect_err("the closure's error");
+    assert!(matches!(
+        failed,
+        TransactionError::Transaction(DbErr::Custom(_))
+    ));
+    assert_eq!(cakes(&db).await, 2);
+}
+
+async fn savepoints_nest(backend: Backend) {
+    let stage = Stage::new(backend, Mode::Greedy).await;
+    let (db, _session) = stage.session();
+    let outer = db.begin().await.expect("a transaction");
+    cake("outer").insert(&outer).await.expect("an insert");
+    let inner = outer.begin().await.expect("a savepoint");
+    cake("inner").insert(&inner).await.expect("an insert");
+    let innermost = inner.begin().await.expect("a savepoint");
+    cake("innermost")
+        .insert(&innermost)
+        .await
+        .expect("an insert");
+    innermost.rollback().await.expect("a rollback");
+    inner.commit().await.expect("a release");
+    outer
+        .transaction_async(async |inner| {
+            cake("failed").insert(inner).await?;
+            Err::<(), _>(DbErr::Custom("enough".into()))
+        })
+        .await
+        .expect_err("the closure's error");
+    outer.commit().await.expect("a commit");
+    assert_eq!(cakes(&db).await, 2);
+}
+
+async fn a_read_only_transaction_uses_a_replica(backend: Backend) {
+    let stage = Stage::new(backend, Mode::Greedy).await;
+    let (db, session) = stage.session();
+    let transaction = db
+        .begin_with_config(None, Some(AccessMode::ReadOnly))
+        .await
+        .expect("a transaction");
+    assert_eq!(transaction.access(), Access::Read);
+    let server = server_of(&transaction).await;
+    assert!(server.starts_with("replica-"), "{server}");
+    assert_eq!(transaction.node().as_str(), server);
+    let nested = transaction.begin().await.expect("a savepoint");
+    assert_eq!(server_of(&nested).await, server);
+    nested.commit().await.expect("a release");
+    transaction.commit().await.expect("a commit");
+    assert!(!session.is_pinned("default"));
+
+    // Without a session it is the primary's, and read-only all the same.
+    let transaction = stage
+        .db
+        .begin_with_config(None, Some(AccessMode::ReadOnly))
+        .await
+        .expect("a transaction");
+    assert_eq!(server_of(&transaction).await, "primary");
+    assert_eq!(transaction.access(), Access::Read);
+    transaction.rollback().await.expect("a rollback");
+}
+
+async fn a_write_in_a_read_only_transaction_is_refused_first(backend: Backend) {
+    let stage = Stage::new(backend, Mode::Greedy).await;
+    let (db, session) = stage.session();
+    let transaction = db
+        .begin_with_config(None, Some(AccessMode::ReadOnly))
+        .await
+        .expect("a transaction");
+    let refused = |error: &DbErr| {
+        matches!(
+            error.routing(),
+            Some(RoutingError::WriteInReadOnlyTransaction { .. })
+        )
+    };
+    let error = cake("x").insert(&transaction).await.expect_err("a refusal");
+    assert!(refused(&error), "{error}");
+    // Undeclared savepoints are read-only too; what declares otherwise is refused.
+    let nested = transaction.begin().await.expect("a savepoint");
+    let error = cake("x").insert(&nested).await.expect_err("a refusal");
+    assert!(refused(&error), "{error}");
+    nested.rollback().await.expect("a rollback");
+    let error = transaction
+        .begin_with_config(None, Some(AccessMode::ReadWrite))
+        .await
+        .expect_err("a refusal");
+    assert!(refused(&error), "{error}");
+    // No server saw any of it, so the transaction is still good.
+    server_of(&transaction).await;
+    transaction.commit().await.expect("a commit");
+    assert!(!session.is_pinned("default"));
+    assert_eq!(stage.recorder.refusals().len(), 3);
+}
+
+async fn a_pinned_session_reads_only_on_the_primary(backend: Backend) {
+    let stage = Stage::lagging(backend, Mode::Greedy).await;
+    stage.pause().await;
+    let (db, _session) = stage.session();
+    cake("mine").insert(&db).await.expect("an insert");
+    let transaction = db
+        .begin_with_config(None, Some(AccessMode::ReadOnly))
+        .await
+        .expect("a transaction");
+    assert_eq!(cakes(&transaction).await, 1);
+    transaction.commit().await.expect("a commit");
+    stage.resume().await;
+}
+
+async fn a_dropped_transaction_is_rolled_back(backend: Backend) {
+    let stage = Stage::new(backend, Mode::Greedy).await;
+    let (db, _session) = stage.session();
+    let transaction = db.begin().await.expect("a transaction");
+    cake("lost").insert(&transaction).await.expect("an insert");
+    drop(transaction);
+    assert_eq!(cakes(&db).await, 0);
+}
+
+async fn a_strict_transaction_needs_a_pin(backend: Backend) {
+    let stage = Stage::new(backend, Mode::Strict).await;
+    let (db, session) = stage.session();
+    let error = db.begin().await.expect_err("a refusal");
+    assert!(error.routing().is_some_and(RoutingError::is_unpinned_write));
+    session.pin("default").expect("a pin");
+    let transaction = db.begin().await.expect("a transaction");
+    cake("x").insert(&transaction).await.expect("an insert");
+    transaction.commit().await.expect("a commit");
+}
