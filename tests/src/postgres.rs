@@ -201,6 +201,21 @@ impl Cluster {
         }
     }
 
+    /// Has the primary wait, for each commit, until both standbys have applied it.
+    pub async fn apply_before_acknowledging(&self) {
+        let primary = self.primary();
+        primary
+            .execute("ALTER SYSTEM SET synchronous_standby_names = '2 (*)'")
+            .await;
+        primary
+            .execute("ALTER SYSTEM SET synchronous_commit = 'remote_apply'")
+            .await;
+        primary.execute("SELECT pg_reload_conf()").await;
+        primary
+            .until("SELECT count(*) = 2 FROM pg_stat_replication WHERE sync_state = 'sync'")
+            .await;
+    }
+
     /// Kills a server, as a crash would.
     pub fn kill(&self, server: &Server) {
         run(
@@ -222,6 +237,12 @@ impl Server {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// The URL of one of its databases.

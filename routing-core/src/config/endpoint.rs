@@ -139,8 +139,9 @@ pub(super) fn resolve(
             return None;
         }
     };
-    overrides.apply(&mut endpoint, path, problems);
-    Some(endpoint)
+    overrides
+        .apply(&mut endpoint, path, problems)
+        .then_some(endpoint)
 }
 
 /// Single parts of a URL.
@@ -179,20 +180,23 @@ impl Overrides {
             && self.database.is_none()
     }
 
-    fn apply(&self, endpoint: &mut Endpoint, path: &str, problems: &mut Problems) {
+    /// Whether all of them fit.
+    fn apply(&self, endpoint: &mut Endpoint, path: &str, problems: &mut Problems) -> bool {
         if self.is_empty() {
-            return;
+            return true;
         }
         if endpoint.dialect == Dialect::Sqlite {
             let message = "an SQLite database has no host, port, user, password or database name; \
                            give its `url`";
             problems.add(path, message);
-            return;
+            return false;
         }
         let url = &mut endpoint.url;
+        let mut fits = true;
         let mut check = |key: &str, done: bool| {
             if !done {
                 problems.add(&join(path, key), "does not fit into the URL");
+                fits = false;
             }
         };
         if let Some(host) = &self.host {
@@ -210,5 +214,6 @@ impl Overrides {
         if let Some(database) = &self.database {
             url.set_path(database);
         }
+        fits
     }
 }

@@ -315,15 +315,20 @@ fn draft(
             .or_else(|| primary.and_then(|primary| primary.pool.max_lifetime)),
         test_before_acquire: option!(test_before_acquire, "true or false"),
     };
+    // What is inherited has been reported where it was written.
+    let inherits_none = primary.is_some_and(|primary| primary.pool.max_connections == Some(0));
     if pool.max_connections == Some(0) {
-        problems.add(&join(path, "max_connections"), "must be at least 1");
+        if !inherits_none {
+            problems.add(&join(path, "max_connections"), "must be at least 1");
+        }
     } else if pool.min_connections > pool.max_connections.or(Some(u32::MAX)) {
         problems.add(
             &join(path, "min_connections"),
             "is more than `max_connections`",
         );
     }
-    if pool.acquire_timeout.is_zero() {
+    let inherits_no_time = primary.is_some_and(|primary| primary.pool.acquire_timeout.is_zero());
+    if pool.acquire_timeout.is_zero() && !inherits_no_time {
         problems.add(&join(path, "acquire_timeout"), "must be longer than 0");
     }
     Draft {

@@ -1,1 +1,9 @@
-//! x
+//! The rule, the sessions and the configuration: what needs no server.
+
+mod ambient;
+mod configuration;
+mod errors;
+mod floors;
+mod model;
+mod rule;
+mod support;

@@ -1,0 +1,76 @@
+//! Every connection is routed: to the primary and its standby on PostgreSQL, and on SQLite to one
+//! file, or memory, in both roles.
+//!
+//! The suite knows no sessions, so reads without one go to the replica. That they see what was
+//! written is the standby's doing: the primary waits until it has applied each commit.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::sync::Arc;
+
+use real::{ConnectOptions, DbErr};
+use routing_seaorm::{AnonymousReads, Decision, Observer, Role, Rules};
+
+pub use routing_seaorm::{
+    RoutedConnection as DatabaseConnection, RoutedTransaction as DatabaseTransaction,
+};
+
+pub type DbConn = DatabaseConnection;
+
+#[derive(Debug, Default)]
+pub struct Database;
+
+impl Database {
+    pub async fn connect<C: Into<ConnectOptions>>(
+        options: C,
+    ) -> Result<DatabaseConnection, DbErr> {
+        let options = options.into();
+        let primary = real::Database::connect(options.clone()).await?;
+        let replica = replica(&primary, options).await?;
+        let mut rules = Rules::default();
+        rules.anonymous_reads = AnonymousReads::Replica;
+        DatabaseConnection::from_connections(primary, [replica])
+            .rules(rules)
+            .observer(Arc::new(Counter))
+            .build()
+            .map_err(|error| DbErr::Custom(error.to_string()))
+    }
+}
+
+#[cfg(feature = "sqlx-postgres")]
+async fn replica(
+    _: &real::DatabaseConnection,
+    mut options: ConnectOptions,
+) -> Result<real::DatabaseConnection, DbErr> {
+    let port = std::env::var("REPLICA_PORT").expect("the standby's port");
+    let port = port.parse().expect("a port");
+    options.map_sqlx_postgres_opts(move |options| options.port(port));
+    real::Database::connect(options).await
+}
+
+#[cfg(not(feature = "sqlx-postgres"))]
+async fn replica(
+    primary: &real::DatabaseConnection,
+    _: ConnectOptions,
+) -> Result<real::DatabaseConnection, DbErr> {
+    Ok(primary.clone())
+}
+
+/// Writes down each statement that a replica ran, for the script to count.
+struct Counter;
+
+impl Observer for Counter {
+    fn decided(&self, decision: &Decision<'_>) {
+        let Some(file) = std::env::var_os("REPLICA_LOG") else {
+            return;
+        };
+        if decision.role == Role::Replica {
+            let mut file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(file)
+                .expect("the log");
+            writeln!(file, "{}", decision.kind).expect("the log takes a line");
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Every mistake at once, each with its path.
+
+use std::time::Duration;
+
+use routing_core::{
+    Balance, Mode, NoReplica, NodeBuilder, RoutingConfig, RoutingConfigBuilder, RoutingError,
+    SetBuilder,
+};
+
+fn problems(builder: RoutingConfigBuilder) -> Vec<(String, String)> {
+    match builder.build().expect_err("mistakes") {
+        RoutingError::Config(problems) => problems
+            .into_iter()
+            .map(|problem| (problem.path, problem.message))
+            .collect(),
+        other => panic!("{other}"),
+    }
+}
+
+fn paths(builder: RoutingConfigBuilder) -> Vec<String> {
+    problems(builder)
+        .into_iter()
+        .map(|(path, _)| path)
+        .collect()
+}
+
+const EVERYTHING: &str = r#"
+enabled = true
+mode = "strict"
+no_replica = "error"
+late_pin = "warn"
+anonymous_reads = "replica"
+balance = "random"
+affinity = false
+primary_read_weight = 2
+
+[replica_breaker]
+failures = 3
+back_off = "500ms"
+max_back_off = 10
+
+[primary]
+url = "postgres://app:secret@db-1:6432/shop?sslmode=require"
+max_connections = 20
+idle_timeout = "10m"
+
+[[replicas]]
+host = "db-2"
+name = "near"
+weight = 3
+
+[[replicas]]
+url = "postgres://report@db-3/shop"
+password = "other"
+max_connections = 5
+acquire_timeout = 0.25
+
+[sets.orders]
+mode = "greedy"
+primary = "mysql://root@orders-1/orders"
+replicas = ["mysql://orders-2", "mysql://orders-3:3307"]
+"#;
+
+#[test]
+fn toml_with_everything() {
+    let config: RoutingConfig = toml::from_str(EVERYTHING).expect("a right configuration");
+    let set = config.default_set();
+    let rules = set.rules();
+    assert_eq!(rules.mode, Mode::Strict);
+    assert_eq!(rules.no_replica, NoReplica::Error);
+    assert_eq!(rules.balance, Balance::Random);
+    assert!(!rules.affinity);
+    assert_eq!(rules.primary_read_weight, 2);
+    assert_eq!(rules.replica_breaker.failures, 3);
+    assert_eq!(rules.replica_breaker.back_off, Duration::from_millis(500));
+    assert_eq!(rules.replica_breaker.max_back_off, Duration::from_secs(10));
+
+    let [near, report] = set.replicas() else {
+        panic!("two replicas")
+    };
+    assert_eq!(near.name().as_str(), "near");
+    assert_eq!(near.weight(), 3);
+    assert_eq!(
+        near.url(),
+        "postgres://app:secret@db-2:6432/shop?sslmode=require"
+    );
+    assert_eq!(near.pool().max_connections, Some(20));
+    assert_eq!(near.pool().idle_timeout, Some(Duration::from_secs(600)));
+    assert_eq!(near.pool().acquire_timeout, Duration::from_secs(1));
+    assert_eq!(set.primary().pool().acquire_timeout, Duration::from_secs(5));
+    // A user of its own does not get the primary's password.
+    assert_eq!(report.name().as_str(), "replica-2");
+    assert_eq!(
+        report.url(),
+        "postgres://report:other@db-3/shop?sslmode=require"
+    );
+    assert_eq!(report.pool().max_connections, Some(5));
+    assert_eq!(report.pool().acquire_timeout, Duration::from_millis(250));
+
+    // Another set takes over the rules where it has none of its own, and no nodes.
+    let orders = &config.sets()[1];
+    assert_eq!(orders.name().as_str(), "orders");
+    assert_eq!(orders.rules().mode, Mode::Greedy);
+    assert_eq!(orders.rules().no_replica, NoReplica::Error);
+    assert_eq!(
+        orders.replicas()[1].url(),
+        "mysql://root@orders-3:3307/orders"
+    );
+}
+
+#[test]
+fn json_says_the_same() {
+    let value: toml::Value = toml::from_str(EVERYTHING).expect("TOML");
+    let json = serde_json::to_string(&value).expect("JSON");
+    let from_json: RoutingConfig = serde_json::from_str(&json).expect("a right configuration");
+    assert_eq!(
+        from_json,
+        toml::from_str(EVERYTHING).expect("a right configuration")
+    );
+}
+
+#[test]
+fn all_mistakes_are_reported_together() {
+    let text = r#"
+        enabled = "perhaps"
+        mode = "gready"
+        afinity = true
+        late_pin = 7
+
+        [primary_breaker]
+        failures = 0
+        back_off = "soon"
+
+        [primary]
+        url = "postgres://app@db-1/shop"
+        max_connections = 0
+        max_conections = 5
+        weight = 2
+
+        [[replicas]]
+        url = "postgres://db-1:5432/shop"
+        weight = 0
+
+        [[replicas]]
+        url = "mysql://db-2/shop"
+        name = "replica-1"
+
+        [[replicas]]
+        url = "not a URL"
+
+        [[replicas]]
+        weight = -1
+
+        [[replicas]]
+        url = "oracle://db-2/shop"
+        acquire_timeout = 0
+        port = 70000
+
+        [sets.orders]
+        replicas = 3
+        primary = { host = "db-9" }
+
+        [sets.audit]
+        unmanaged = true
+        primary = "sqlite://audit.db"
+        replicas = ["sqlite://copy.db"]
+    "#;
+    let builder: RoutingConfigBuilder = toml::from_str(text).expect("it is TOML");
+    let mut found = paths(builder);
+    found.sort();
+    let mut expected = [
+        "enabled",
+        "mode",
+        "afinity",
+        "late_pin",
+        "primary_breaker.failures",
+        "primary_breaker.back_off",
+        "primary.max_connections",
+        "primary.max_conections",
+        "primary.weight",
+        "replicas[0].url",
+        "replicas[0].weight",
+        "replicas[1].url",
+        "replicas[1].name",
+        "replicas[2].url",
+        "replicas[3].weight",
+        "replicas[3].url",
+        "replicas[4].url",
+        "replicas[4].acquire_timeout",
+        "replicas[4].port",
+        "sets.orders.replicas",
+        "sets.orders.primary.url",
+        "sets.audit.replicas",
+    ]
+    .map(str::to_owned);
+    expected.sort();
+    assert_eq!(found, expected);
+
+    // Where the application embeds it, serde's error holds the same text.
+    let error = toml::from_str::<RoutingConfig>(text).expect_err("mistakes");
+    assert!(
+        error
+            .to_string()
+            .contains("sets.orders.replicas: must be a list"),
+        "{error}"
+    );
+}
+
+#[test]
+fn single_mistakes_say_what_would_be_right() {
+    let url = "postgres://db-1/shop";
+    let cases: [(RoutingConfigBuilder, &str, &str); 8] = [
+        (RoutingConfig::builder(), "primary", "needs a primary"),
+        (
+            RoutingConfig::builder().primary("db-1"),
+            "primary.url",
+            "postgres://user",
+        ),
+        (
+            RoutingConfig::builder().primary(url).replica(url),
+            "replicas[0].url",
+            "same database as `primary`",
+        ),
+        (
+            RoutingConfig::builder()
+                .primary(url)
+                .replica("sqlite://x.db"),
+            "replicas[0].url",
+            "another kind of database",
+        ),
+        (
+            RoutingConfig::builder()
+                .primary(url)
+                .replica(NodeBuilder::new().host("db-2").name("primary")),
+            "replicas[0].name",
+            "`primary`",
+        ),
+        (
+            RoutingConfig::builder()
+                .primary(url)
+                .replica(NodeBuilder::new()),
+            "replicas[0].url",
+            "a `host`",
+        ),
+        (
+            RoutingConfig::builder()
+                .primary("sqlite://x.db")
+                .replica(NodeBuilder::new().host("db-2")),
+            "replicas[0]",
+            "give its `url`",
+        ),
+        (
+            RoutingConfig::builder()
+                .primary(url)
+                .set("default", SetBuilder::new().primary("postgres://db-2/x")),
+            "sets.default",
+            "name of its own",
+        ),
+    ];
+    for (builder, path, message) in cases {
+        let problems = problems(builder);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].0, path);
+        assert!(problems[0].1.contains(message), "{problems:?}");
+    }
+}
+
+#[test]
+fn zero_replicas_and_many_are_fine_and_too_many_are_not() {
+    let many = |count: usize| {
+        (0..count).fold(
+            RoutingConfig::builder().primary("postgres://db/shop"),
+            |builder, i| builder.replica(NodeBuilder::new().host(format!("replica-{i}"))),
+        )
+    };
+    for count in [0, 1, 127] {
+        assert_eq!(
+            many(count)
+                .build()
+                .expect("fine")
+                .default_set()
+                .replicas()
+                .len(),
+            count
+        );
+    }
+    assert_eq!(paths(many(128)), ["replicas"]);
+}
+
+#[test]
+fn the_environment() {
+    let build = |pairs: &[(&str, &str)]| {
+        let pairs: Vec<(String, String)> = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        RoutingConfig::builder()
+            .mode(Mode::Strict)
+            .replica("postgres://from-code")
+            .env_from(move |wanted| {
+                let (_, value) = pairs.iter().find(|(name, _)| name == wanted)?;
+                Some(value.into())
+            })
+    };
+    let config = build(&[
+        ("DATABASE_URL", "postgres://app:pw@db-1/shop"),
+        (
+            "DATABASE_REPLICA_URLS",
+            "postgres://db-2, postgres://db-3\n",
+        ),
+        ("ROUTING_ENABLED", "Off"),
+        ("ROUTING_MODE", "greedy"),
+    ])
+    .build()
+    .expect("a right environment");
+    assert!(!config.is_enabled());
+    assert_eq!(config.default_set().rules().mode, Mode::Greedy);
+    let urls: Vec<_> = config
+        .default_set()
+        .replicas()
+        .iter()
+        .map(|n| n.url())
+        .collect();
+    assert_eq!(
+        urls,
+        ["postgres://app:pw@db-2/shop", "postgres://app:pw@db-3/shop"]
+    );
+
+    // Unset is as the code has it; set but empty is none.
+    let config = build(&[("DATABASE_URL", "postgres://db-1/shop")])
+        .build()
+        .expect("right");
+    assert_eq!(config.default_set().replicas().len(), 1);
+    assert_eq!(config.default_set().rules().mode, Mode::Strict);
+    let config = build(&[
+        ("DATABASE_URL", "postgres://db-1/shop"),
+        ("DATABASE_REPLICA_URLS", ""),
+    ])
+    .build()
+    .expect("right");
+    assert!(config.default_set().replicas().is_empty());
+
+    let found = paths(build(&[
+        ("ROUTING_ENABLED", "maybe"),
+        ("ROUTING_MODE", "x"),
+    ]));
+    assert_eq!(found[..2], ["ROUTING_ENABLED", "ROUTING_MODE"]);
+}
+
+#[test]
+fn passwords_are_not_printed() {
+    let config = RoutingConfig::builder()
+        .primary("postgres://app:secret@db-1/shop")
+        .replica("postgres://db-2")
+        .build()
+        .expect("right");
+    let text = format!("{config:?}");
+    assert!(!text.contains("secret"), "{text}");
+    assert!(text.contains("db-2"), "{text}");
+}
