@@ -26,10 +26,13 @@ cp -r "$source/tests" "$here/tests"
 chmod -R u+w "$here/tests"
 
 test=(cargo test --quiet --manifest-path "$here/Cargo.toml" --features "$features" --no-fail-fast)
-"${test[@]}" --no-run
 log=$(mktemp)
 report=$(mktemp)
 trap 'rm -f "$log" "$report"' EXIT
+if ! "${test[@]}" --no-run > "$report" 2>&1; then
+    grep -E '^error' -A 6 "$report"
+    exit 1
+fi
 export REPLICA_LOG=$log
 status=0
 if [ "$database" = postgres ]; then

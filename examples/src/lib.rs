@@ -1,0 +1,4 @@
+//! What the example programs share.
+
+pub mod lagging_files;
+pub mod shop;
