@@ -7,3 +7,8 @@ pub mod recorder;
 pub mod runtime;
 pub mod sqlite;
 pub mod stage;
+
+/// The README's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
