@@ -9,7 +9,7 @@
 //! What is polled elsewhere is outside: a task given to `spawn`, a stream that is handed out. Wrap
 //! them in [`in_current_session`] or [`Session::run`].
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -34,21 +34,9 @@ pub struct Context {
 }
 
 thread_local! {
-    static CURRENT: Cell<Context> = const {
-        Cell::new(Context { session: None, scopes: Scopes::none() })
+    static CURRENT: RefCell<Context> = const {
+        RefCell::new(Context { session: None, scopes: Scopes::none() })
     };
-}
-
-/// Puts a context back into its place, also when a panic passes by.
-struct Held<'a> {
-    context: Context,
-    place: &'a Cell<Context>,
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.place.set(std::mem::take(&mut self.context));
-    }
 }
 
 impl Context {
@@ -82,28 +70,26 @@ impl Context {
         &self.scopes
     }
 
-    /// While `look` runs, the context is taken out of its place: code that `look` calls and that
-    /// asks again finds none, but does no harm.
+    /// While `look` runs, nothing can be entered on this thread: `look` is for reading.
+    #[inline]
     pub(crate) fn with_current<T>(mut look: impl FnMut(&Self) -> T) -> T {
-        let looked = CURRENT.try_with(|place| {
-            let held = Held {
-                context: place.take(),
-                place,
-            };
-            look(&held.context)
-        });
+        let looked = CURRENT.try_with(|current| current.try_borrow().ok().map(|it| look(&it)));
         match looked {
-            Ok(answer) => answer,
+            Ok(Some(answer)) => answer,
             // While a thread ends there is no thread-local any more, and no session either.
-            Err(_) => look(&Self::default()),
+            Ok(None) | Err(_) => look(&Self::default()),
         }
     }
 
-    /// Replaces the current context and returns the one before.
-    fn swap(next: Self) -> Self {
+    /// Replaces the current context and returns the one before; `None` if nothing was replaced.
+    fn swap(next: Self) -> Option<Self> {
         CURRENT
-            .try_with(|current| current.replace(next))
-            .unwrap_or_default()
+            .try_with(|current| {
+                let mut current = current.try_borrow_mut().ok()?;
+                Some(std::mem::replace(&mut *current, next))
+            })
+            .ok()
+            .flatten()
     }
 }
 
@@ -147,7 +133,7 @@ impl Entry {
     fn enter(&mut self) -> Entered {
         let inner = Context::with_current(|outer| self.over(outer));
         Entered {
-            outer: Some(Context::swap(inner)),
+            outer: Context::swap(inner),
             not_send: PhantomData,
         }
     }
@@ -173,7 +159,8 @@ pub struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         if let Some(outer) = self.outer.take() {
-            Context::swap(outer);
+            // The inner context is dropped here, when nothing is borrowed any more.
+            drop(Context::swap(outer));
         }
     }
 }

@@ -10,20 +10,20 @@ use crate::rules::Balance;
 #[derive(Debug, Clone, Copy)]
 pub struct Candidates<'a> {
     /// One bit per node.
-    eligible: u128,
+    eligible: u64,
     weights: &'a [u16],
 }
 
 impl<'a> Candidates<'a> {
     /// `eligible` must not be empty, and every eligible node must have a weight.
-    pub(crate) const fn new(eligible: u128, weights: &'a [u16]) -> Self {
+    pub(crate) const fn new(eligible: u64, weights: &'a [u16]) -> Self {
         Self { eligible, weights }
     }
 
     /// Whether the node at `index` is a candidate.
     #[must_use]
     pub const fn contains(&self, index: usize) -> bool {
-        index < u128::BITS as usize && self.eligible & (1 << index) != 0
+        index < u64::BITS as usize && self.eligible & (1 << index) != 0
     }
 
     /// The candidates' indices, in the order of the configuration.

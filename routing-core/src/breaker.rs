@@ -71,6 +71,12 @@ impl Breaker {
         self.word.load(Ordering::Acquire) & TAG_MASK == TAG_UP
     }
 
+    /// Whether the node is up and its last report was a success.
+    #[inline]
+    pub(crate) fn is_spotless(&self) -> bool {
+        self.word.load(Ordering::Relaxed) == (State::Up { failures: 0 }).pack()
+    }
+
     /// Whether [`admit`](Self::admit) would let somebody through now.
     pub(crate) fn would_admit(&self, now: Timestamp) -> bool {
         match State::unpack(self.word.load(Ordering::Acquire)) {
@@ -95,7 +101,7 @@ impl Breaker {
     #[inline]
     #[expect(clippy::needless_pass_by_value, reason = "a report uses the trial up")]
     pub(crate) fn succeeded(&self, trial: Option<Trial>) -> Change {
-        if self.word.load(Ordering::Relaxed) == (State::Up { failures: 0 }).pack() {
+        if self.is_spotless() {
             return Change::None;
         }
         let (before, after) = self.update(|state| state.succeeded(trial.is_some()));

@@ -1,5 +1,6 @@
 //! One database server, as the application reaches it.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -9,26 +10,45 @@ use crate::name::NodeName;
 use crate::position::{Position, Reach};
 use crate::rules::BreakerRules;
 
-/// Identifies a node within the process, whatever happens to the set it is in.
+/// Identifies a node within the process: sets that share a name do not share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NodeId(u32);
+pub(crate) struct NodeId(NonZeroU32);
 
-static LAST_ID: AtomicU32 = AtomicU32::new(0);
+static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 
 impl NodeId {
-    fn next() -> Self {
-        Self(LAST_ID.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
+    /// The first of `count` that follow each other.
+    pub(crate) fn block(count: usize) -> Self {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let first = NEXT_ID.fetch_add(count, Ordering::Relaxed);
+        Self(NonZeroU32::new(first).unwrap_or(NonZeroU32::MIN))
+    }
+
+    pub(crate) fn from_word(word: u32) -> Option<Self> {
+        NonZeroU32::new(word).map(Self)
     }
 
     pub(crate) const fn to_word(self) -> u32 {
-        self.0
+        self.0.get()
+    }
+
+    /// The node `index` places behind this one.
+    #[inline]
+    pub(crate) fn plus(self, index: usize) -> Self {
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        Self(self.0.saturating_add(index))
+    }
+
+    /// How many places behind `first` this one is.
+    #[inline]
+    pub(crate) const fn behind(self, first: Self) -> usize {
+        self.0.get().wrapping_sub(first.0.get()) as usize
     }
 }
 
 /// A node of a replica set, with the adapter's pool `P`.
 #[derive(Debug)]
 pub struct Node<P> {
-    pub(crate) id: NodeId,
     name: NodeName,
     role: Role,
     pool: P,
@@ -40,7 +60,6 @@ pub struct Node<P> {
 impl<P> Node<P> {
     pub(crate) fn new(name: NodeName, role: Role, rules: BreakerRules, pool: P) -> Self {
         Self {
-            id: NodeId::next(),
             name,
             role,
             pool,

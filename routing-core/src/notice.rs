@@ -28,6 +28,7 @@ pub(crate) fn report_failure<P>(
     announce_change(ports, set.name(), node.name(), change);
 }
 
+#[inline]
 pub(crate) fn announce(ports: &Ports, decision: &Decision<'_>) {
     tracing::debug!(
         target: "routing",

@@ -79,6 +79,7 @@ pub(crate) enum Refusal<'a> {
 pub(crate) type Answer<'a> = Result<(Verdict<'a>, Access), Refusal<'a>>;
 
 /// The rule.
+#[inline]
 pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'a> {
     let Question {
         kind,

@@ -7,12 +7,12 @@ use crate::breaker::{Admission, Trial};
 use crate::clock::{Clock, Timestamp};
 use crate::decision::{Reason, Role};
 use crate::name::{NodeName, SetName};
-use crate::node::Node;
+use crate::node::{Node, NodeId};
 use crate::rules::Rules;
 use crate::session::{Required, Slot};
 
 /// The most nodes a set can have: the candidates of a choice are one word.
-pub(crate) const MAX_NODES: usize = u128::BITS as usize;
+pub(crate) const MAX_NODES: usize = u64::BITS as usize;
 
 const PRIMARY: usize = 0;
 
@@ -25,6 +25,8 @@ pub struct ReplicaSet<P> {
     rules: Rules,
     /// The primary first.
     nodes: Box<[Arc<Node<P>>]>,
+    /// The primary's; the others' follow.
+    first_id: NodeId,
     /// By node; the primary's is its share of reads.
     weights: Box<[u16]>,
     balancer: Box<dyn Balancer>,
@@ -61,6 +63,7 @@ impl<P> ReplicaSet<P> {
             enabled,
             managed,
             rules,
+            first_id: NodeId::block(nodes.len()),
             nodes: nodes.into_iter().map(Arc::new).collect(),
             weights: weights.into(),
             balancer,
@@ -109,6 +112,7 @@ impl<P> ReplicaSet<P> {
     }
 
     /// Lets a query through to a node, or says for how long not.
+    #[inline]
     pub(crate) fn admit(
         &self,
         index: usize,
@@ -125,38 +129,79 @@ impl<P> ReplicaSet<P> {
         }
     }
 
+    /// The session's reads stay on this node.
+    pub(crate) fn remember(&self, slot: &Slot, index: usize) {
+        if self.rules.affinity {
+            slot.set_affinity(self.first_id.plus(index));
+        }
+    }
+
     /// Chooses a node for a read: the session's own if it still may serve, else the balancer's.
     ///
     /// Nodes whose bit is set in `tried` are left out.
+    #[inline]
     pub(crate) fn choose(
         &self,
         slot: Option<&Slot>,
         required: Required,
-        mut tried: u128,
+        tried: u64,
+        clock: &dyn Clock,
+    ) -> Result<Choice, NoChoice> {
+        if self.rules.affinity
+            && let Some(slot) = slot
+            && let Some(node) = slot.affinity()
+            && let Some(choice) = self.affine(node.behind(self.first_id), required, tried, clock)
+        {
+            return Ok(choice);
+        }
+        let choice = self.balanced(required, tried, clock)?;
+        if let Some(slot) = slot {
+            self.remember(slot, choice.index);
+        }
+        Ok(choice)
+    }
+
+    /// The session's node, if it may serve. The primary may even where it takes no share of reads:
+    /// a session that fell back to it has seen rows that a replica may not have.
+    #[inline]
+    fn affine(
+        &self,
+        index: usize,
+        required: Required,
+        tried: u64,
+        clock: &dyn Clock,
+    ) -> Option<Choice> {
+        // A node of another set that has the same name is none of this one's.
+        let node = self.nodes.get(index)?;
+        if tried & (1 << index) != 0 || !is_caught_up(node, required) {
+            return None;
+        }
+        let trial = self.admit(index, clock).ok()?;
+        Some(Choice {
+            index,
+            reason: Reason::Affine,
+            trial,
+        })
+    }
+
+    fn balanced(
+        &self,
+        required: Required,
+        mut tried: u64,
         clock: &dyn Clock,
     ) -> Result<Choice, NoChoice> {
         let mut now = None;
         loop {
             let (eligible, behind) =
                 self.eligible(required, tried, || *now.get_or_insert_with(|| clock.now()));
-            let affine = slot
-                .filter(|slot| self.rules.affinity && slot.has_affinity())
-                .and_then(|slot| self.affine(slot, eligible, tried));
-            let (index, reason) = match affine {
-                Some(index) => (index, Reason::Affine),
-                None if eligible == 0 => return Err(NoChoice { behind }),
-                None => (self.pick(eligible), Reason::Balanced),
-            };
+            if eligible == 0 {
+                return Err(NoChoice { behind });
+            }
+            let index = self.pick(eligible);
             if let Ok(trial) = self.admit(index, clock) {
-                if reason == Reason::Balanced
-                    && self.rules.affinity
-                    && let Some(slot) = slot
-                {
-                    slot.set_affinity(self.nodes[index].id);
-                }
                 return Ok(Choice {
                     index,
-                    reason,
+                    reason: Reason::Balanced,
                     trial,
                 });
             }
@@ -169,9 +214,9 @@ impl<P> ReplicaSet<P> {
     fn eligible(
         &self,
         required: Required,
-        tried: u128,
+        tried: u64,
         mut now: impl FnMut() -> Timestamp,
-    ) -> (u128, bool) {
+    ) -> (u64, bool) {
         let mut eligible = 0;
         let mut behind = false;
         for (index, (node, weight)) in self.nodes.iter().zip(&self.weights).enumerate() {
@@ -181,12 +226,7 @@ impl<P> ReplicaSet<P> {
             if !node.breaker.is_up() && !node.breaker.would_admit(now()) {
                 continue;
             }
-            let caught_up = match (node.role(), required) {
-                (Role::Primary, _) | (Role::Replica, Required::Nothing) => true,
-                (Role::Replica, Required::Position(position)) => node.reaches(position),
-                (Role::Replica, Required::Unknown) => false,
-            };
-            if caught_up {
+            if is_caught_up(node, required) {
                 eligible |= 1 << index;
             } else {
                 behind = true;
@@ -195,17 +235,7 @@ impl<P> ReplicaSet<P> {
         (eligible, behind)
     }
 
-    /// The session's node, if it may serve. The primary may even where it takes no share of reads:
-    /// a session that fell back to it has seen rows that a replica may not have.
-    fn affine(&self, slot: &Slot, eligible: u128, tried: u128) -> Option<usize> {
-        let index = self.nodes.iter().position(|node| slot.is_affine(node.id))?;
-        let bit = 1 << index;
-        let serves = eligible & bit != 0
-            || (index == PRIMARY && tried & bit == 0 && self.nodes[PRIMARY].is_up());
-        serves.then_some(index)
-    }
-
-    fn pick(&self, eligible: u128) -> usize {
+    fn pick(&self, eligible: u64) -> usize {
         let candidates = Candidates::new(eligible, &self.weights);
         let picked = self.balancer.pick(candidates);
         if candidates.contains(picked) {
@@ -213,5 +243,15 @@ impl<P> ReplicaSet<P> {
         } else {
             eligible.trailing_zeros() as usize
         }
+    }
+}
+
+/// Whether a node is known to have what a session requires; a primary has everything.
+#[inline]
+fn is_caught_up<P>(node: &Node<P>, required: Required) -> bool {
+    match (required, node.role()) {
+        (Required::Nothing, _) | (_, Role::Primary) => true,
+        (Required::Position(position), Role::Replica) => node.reaches(position),
+        (Required::Unknown, Role::Replica) => false,
     }
 }

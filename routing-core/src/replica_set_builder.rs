@@ -109,7 +109,7 @@ impl<P> ReplicaSetBuilder<P> {
     /// # Errors
     ///
     /// [`RoutingError::Config`] with all mistakes: two nodes of one name, a weight of 0, more than
-    /// 128 nodes, replicas in an unmanaged set.
+    /// 64 nodes, replicas in an unmanaged set.
     pub fn build(self) -> Result<ReplicaSet<P>, RoutingError> {
         let problems = self.problems();
         if !problems.is_empty() {

@@ -26,26 +26,26 @@ pub(crate) struct Found {
 /// Asks the rule, chooses among equals, and pins the session if the rule says so.
 ///
 /// `Err(None)`: all that the rule allows has been tried.
+#[inline]
 pub(crate) fn resolve<P>(
     ports: &Ports,
     set: &ReplicaSet<P>,
     kind: StatementKind,
     caller: &Context,
     ambient: &Context,
-    tried: u128,
+    tried: u64,
 ) -> Result<Found, Option<RoutingError>> {
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
     let slot = slot_of(set, caller, ambient);
     let (verdict, access) = ask(set, kind, None, scopes, slot)
         .map_err(|refusal| Some(refuse(set, set.primary().name(), kind, refusal)))?;
 
-    let primary = |reason| admit_primary(ports, set, reason, tried);
     let mut late = None;
     let choice = match verdict {
-        Verdict::Primary(reason) => primary(reason)?,
+        Verdict::Primary(reason) => admit_primary(ports, set, reason, tried)?,
         Verdict::Pin { late: when_late } => {
             // A pin that the session did not earn would only cost it the replicas.
-            let choice = primary(Reason::Write)?;
+            let choice = admit_primary(ports, set, Reason::Write, tried)?;
             if let Some(slot) = slot {
                 slot.pin_now(PinReason::Write, ports.clock.now());
             }
@@ -59,7 +59,7 @@ pub(crate) fn resolve<P>(
                 Wanted::AnyForced => (slot, Required::Nothing),
                 Wanted::AnyAnonymous => (None, Required::Nothing),
             };
-            let choice = choose_replica(ports, set, slot, required, tried, &primary)?;
+            let choice = choose_replica(ports, set, slot, required, tried)?;
             if let Some(slot) = slot
                 && set.nodes()[choice.index].role() == Role::Replica
             {
@@ -110,8 +110,7 @@ fn choose_replica<P>(
     set: &ReplicaSet<P>,
     slot: Option<&Slot>,
     required: Required,
-    tried: u128,
-    primary: &dyn Fn(Reason) -> Result<Choice, Option<RoutingError>>,
+    tried: u64,
 ) -> Result<Choice, Option<RoutingError>> {
     match set.choose(slot, required, tried, &*ports.clock) {
         Ok(choice) => Ok(choice),
@@ -122,11 +121,9 @@ fn choose_replica<P>(
                         set: set.name().clone(),
                     })
                 })?;
-            let choice = primary(reason)?;
-            if set.rules().affinity
-                && let Some(slot) = slot
-            {
-                slot.set_affinity(set.primary().id);
+            let choice = admit_primary(ports, set, reason, tried)?;
+            if let Some(slot) = slot {
+                set.remember(slot, choice.index);
             }
             Ok(choice)
         }
@@ -141,11 +138,12 @@ const fn forced(reason: Reason) -> Reason {
     }
 }
 
+#[inline]
 fn admit_primary<P>(
     ports: &Ports,
     set: &ReplicaSet<P>,
     reason: Reason,
-    tried: u128,
+    tried: u64,
 ) -> Result<Choice, Option<RoutingError>> {
     let index = ReplicaSet::<P>::primary_index();
     if tried & (1 << index) != 0 {
@@ -165,7 +163,7 @@ fn admit_named<P>(
     ports: &Ports,
     set: &ReplicaSet<P>,
     name: &NodeName,
-    tried: u128,
+    tried: u64,
 ) -> Result<Choice, Option<RoutingError>> {
     let index = set.position_of(name).filter(|i| tried & (1 << i) == 0);
     let index = index.ok_or(None)?;
@@ -184,6 +182,7 @@ fn admit_named<P>(
 }
 
 /// A handle's own session goes before the one that its caller runs in.
+#[inline]
 fn slot_of<'a, P>(
     set: &ReplicaSet<P>,
     caller: &'a Context,
@@ -193,6 +192,7 @@ fn slot_of<'a, P>(
     set.has_rules().then(|| session.slot(set.name()))
 }
 
+#[inline]
 fn ask<'a, P>(
     set: &ReplicaSet<P>,
     kind: StatementKind,

@@ -35,7 +35,7 @@ pub struct Route<'r, P> {
     reason: Reason,
     trial: Option<Trial>,
     /// Nodes that this statement has failed on, one bit each.
-    tried: u128,
+    tried: u64,
 }
 
 /// What follows a failure.
@@ -52,6 +52,7 @@ pub enum Next<'r, P> {
 
 impl<'r, P> Route<'r, P> {
     /// Finds the way of a new statement.
+    #[inline]
     pub(crate) fn find(
         ports: &'r Ports,
         set: &'r ReplicaSet<P>,
@@ -66,12 +67,13 @@ impl<'r, P> Route<'r, P> {
     }
 
     /// `Err(None)`: all that the rule allows has been tried.
+    #[inline]
     fn find_untried(
         ports: &'r Ports,
         set: &'r ReplicaSet<P>,
         kind: StatementKind,
         caller: &Context,
-        tried: u128,
+        tried: u64,
     ) -> Result<Self, Option<RoutingError>> {
         let found = Context::with_current(|ambient| {
             resolution::resolve(ports, set, kind, caller, ambient, tried)
@@ -149,6 +151,10 @@ impl<'r, P> Route<'r, P> {
 
     /// The node answered, be it with an error of the user's.
     pub fn succeeded(mut self) {
+        let node = self.node();
+        if self.trial.is_none() && node.breaker.is_spotless() {
+            return;
+        }
         if self.set.has_rules() {
             let change = self.node().breaker.succeeded(self.trial.take());
             announce_change(self.ports, self.set.name(), self.node().name(), change);

@@ -162,6 +162,7 @@ pub(crate) struct ScopeView<'a> {
 
 impl<'a> ScopeView<'a> {
     /// `inner` are a handle's own scopes, which are inside whatever its caller runs in.
+    #[inline]
     pub(crate) fn new(inner: &'a Scopes, outer: &'a Scopes, set: &SetName) -> Self {
         let mut view = Self::default();
         if inner.is_none() && outer.is_none() {

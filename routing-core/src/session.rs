@@ -190,6 +190,7 @@ impl Slot {
     }
 
     /// What the set says to a pin that comes after a replica read; `None` if it would be in time.
+    #[inline]
     pub(crate) fn late(&self) -> Option<LatePin> {
         match self.replica_read.load(Ordering::Acquire) {
             0 => None,
@@ -199,6 +200,7 @@ impl Slot {
         }
     }
 
+    #[inline]
     pub(crate) fn read_from_replica(&self, late_pin: LatePin) {
         let word = match late_pin {
             LatePin::Allow => 1,
@@ -210,15 +212,10 @@ impl Slot {
         }
     }
 
-    /// Whether the session's reads go to this node.
+    /// The node that the session's reads go to.
     #[inline]
-    pub(crate) fn is_affine(&self, node: NodeId) -> bool {
-        self.affinity.load(Ordering::Acquire) == node.to_word()
-    }
-
-    #[inline]
-    pub(crate) fn has_affinity(&self) -> bool {
-        self.affinity.load(Ordering::Acquire) != 0
+    pub(crate) fn affinity(&self) -> Option<NodeId> {
+        NodeId::from_word(self.affinity.load(Ordering::Acquire))
     }
 
     pub(crate) fn set_affinity(&self, node: NodeId) {

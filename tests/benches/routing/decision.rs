@@ -16,14 +16,15 @@ pub(crate) fn table(effort: f64) {
         "{:22}{:>10}{:>9}{:>14}{:>14}",
         "decision", "replicas", "threads", "ns (median)", "allocations"
     );
-    for (name, kind, pinned) in [
-        ("unpinned read", StatementKind::Select, false),
-        ("pinned read", StatementKind::Select, true),
-        ("write, pinned", StatementKind::Insert, true),
+    for (name, kind, pinned, affinity) in [
+        ("unpinned read", StatementKind::Select, false, true),
+        ("… balanced anew", StatementKind::Select, false, false),
+        ("pinned read", StatementKind::Select, true, true),
+        ("write", StatementKind::Insert, true, true),
     ] {
         for replicas in [1, 3, 16] {
             for threads in [1, 2] {
-                let router = router(replicas);
+                let router = router(replicas, affinity);
                 let decisions = (DECISIONS * effort) as usize;
                 let nanos = nanos(&router, kind, pinned, threads, decisions);
                 let allocations = allocations(&router, kind, pinned);
@@ -33,9 +34,11 @@ pub(crate) fn table(effort: f64) {
     }
 }
 
-fn router(replicas: usize) -> Router<usize> {
+fn router(replicas: usize, affinity: bool) -> Router<usize> {
+    let mut rules = Rules::default();
+    rules.affinity = affinity;
     let set = (1..=replicas).fold(ReplicaSet::builder("default", 0), |set, n| set.replica(n));
-    Router::new([set.rules(Rules::default()).build().expect("a set")]).expect("a router")
+    Router::new([set.rules(rules).build().expect("a set")]).expect("a router")
 }
 
 /// A handle with a session of its own, as each task of a program has one.

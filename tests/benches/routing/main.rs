@@ -1,7 +1,7 @@
 //! What routing costs: one decision in nanoseconds and allocations, and SeaORM bare against routed
 //! as a ratio within one run.
 //!
-//! `cargo bench` prints both tables. Each pair is measured in short turns, one after the other, so
+//! `cargo bench` prints both tables, `cargo bench -- decision` or `-- seaorm` one of them. Each pair is measured in short turns, one after the other, so
 //! that whatever else the machine does hits both; the ratio is the median over the turns.
 
 mod decision;
@@ -13,7 +13,15 @@ fn main() {
     let quick = std::env::args().any(|argument| argument == "--test");
     let bench = std::env::args().any(|argument| argument == "--bench");
     let effort = if bench && !quick { 1.0 } else { 0.01 };
-    decision::table(effort);
-    println!();
-    routing_tests::runtime::run(seaorm::table(effort));
+    let named: Vec<_> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|n| n == name);
+    if wanted("decision") {
+        decision::table(effort);
+    }
+    if wanted("seaorm") {
+        routing_tests::runtime::run(seaorm::table(effort));
+    }
 }
