@@ -185,6 +185,16 @@ impl Cluster {
         self.catch_up().await;
     }
 
+    /// Has all servers log every statement that new connections to a database send.
+    pub async fn log_statements(&self, database: &str) {
+        self.primary()
+            .execute(&format!(
+                "ALTER DATABASE \"{database}\" SET log_statement = 'all'"
+            ))
+            .await;
+        self.catch_up().await;
+    }
+
     /// Waits until all standbys that replay have replayed everything.
     pub async fn catch_up(&self) {
         let row = sqlx::query("UPDATE mark SET n = n + 1 RETURNING n")
@@ -269,7 +279,7 @@ impl Server {
         self.execute("SELECT pg_wal_replay_resume()").await;
     }
 
-    /// Everything that the server has logged: each statement it was sent.
+    /// Everything that the server has logged.
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(log_of(&self.data)).expect("the server's log")
@@ -315,7 +325,6 @@ wal_keep_size = 512MB
 fsync = off
 full_page_writes = off
 autovacuum = off
-log_statement = all
 hot_standby = on
 hot_standby_feedback = on
 wal_receiver_status_interval = 1

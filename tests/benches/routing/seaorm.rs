@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::turns::{Pair, pair};
 
-const TURNS: usize = 61;
+const TURNS: usize = 151;
 
 /// Prints microseconds per query, and how much of the bare throughput is left.
 pub(crate) async fn table(effort: f64) {
@@ -29,7 +29,7 @@ pub(crate) async fn table(effort: f64) {
         .build()
         .expect("a connection")
         .with_session(&Session::new());
-    let measured = one_task(turns, work(4_000), &memory, &routed).await;
+    let measured = one_task(turns, work(400), &memory, &routed).await;
     row(
         "SQLite in memory, a replica",
         1,
@@ -50,7 +50,7 @@ pub(crate) async fn table(effort: f64) {
         .expect("a configuration");
     let routed = RoutedConnection::new(&config).expect("a connection");
     let session = routed.with_session(&Session::new());
-    let measured = one_task(turns, work(2_000), &bare, &session).await;
+    let measured = one_task(turns, work(400), &bare, &session).await;
     row(
         "PostgreSQL, a standby",
         1,
@@ -61,7 +61,7 @@ pub(crate) async fn table(effort: f64) {
     let pinned = Session::new();
     pinned.pin("default").expect("a pin");
     let pinned = routed.with_session(&pinned);
-    let measured = one_task(turns, work(2_000), &primary, &pinned).await;
+    let measured = one_task(turns, work(400), &primary, &pinned).await;
     row(
         "PostgreSQL, pinned",
         1,
@@ -71,7 +71,7 @@ pub(crate) async fn table(effort: f64) {
 
     let measured = pair(
         turns,
-        work(800),
+        work(1_600),
         |work| tasks(work, || bare.clone()),
         |work| tasks(work, || routed.with_session(&Session::new())),
     )

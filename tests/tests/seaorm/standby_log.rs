@@ -18,6 +18,7 @@ fn no_write_ever_reaches_a_standby() {
     run(async {
         let cluster = Cluster::start().await;
         cluster.create_database("log").await;
+        cluster.log_statements("log").await;
         let connect = |mode| {
             let config = RoutingConfig::builder()
                 .mode(mode)
