@@ -11,6 +11,45 @@ use sea_orm::DatabaseConnection;
 use crate::handle::RoutedConnection;
 use crate::pool::NodePool;
 
+impl RoutedConnection {
+    /// A connection to the nodes of a configuration. No server need be up: each node is connected
+    /// to when it is first used.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::Config`] if a URL does not fit its driver, or if the driver's feature is
+    /// not enabled.
+    pub fn new(config: &RoutingConfig) -> Result<Self, RoutingError> {
+        Self::builder(config).build()
+    }
+
+    /// The same, to be given a clock, an observer or a balancer first.
+    pub fn builder(config: &RoutingConfig) -> RoutedConnectionBuilder {
+        RoutedConnectionBuilder::from_config(config)
+    }
+
+    /// A connection over pools that the application opened itself, with SeaORM's own options.
+    ///
+    /// Give the replicas' pools a short `acquire_timeout`: it is how long a read waits for a
+    /// replica that is down, before it goes to the next.
+    ///
+    /// ```no_run
+    /// # use routing_seaorm::RoutedConnection;
+    /// # use sea_orm::Database;
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let primary = Database::connect("postgres://db-1/shop").await?;
+    /// let replica = Database::connect("postgres://db-2/shop").await?;
+    /// let db = RoutedConnection::from_connections(primary, [replica]).build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn from_connections(
+        primary: DatabaseConnection,
+        replicas: impl IntoIterator<Item = DatabaseConnection>,
+    ) -> RoutedConnectionBuilder {
+        RoutedConnectionBuilder::from_connections(primary, replicas)
+    }
+}
+
 /// Collects what a [`RoutedConnection`] is made of.
 #[derive(Default)]
 #[must_use = "nothing is built until `build` is called"]
@@ -32,7 +71,7 @@ struct SetDraft {
 }
 
 impl RoutedConnectionBuilder {
-    pub(crate) fn from_config(config: &RoutingConfig) -> Self {
+    fn from_config(config: &RoutingConfig) -> Self {
         let mut builder = Self::default();
         for set in config.sets() {
             let draft = SetDraft::configured(config, set, &mut builder.problems);
@@ -41,7 +80,7 @@ impl RoutedConnectionBuilder {
         builder
     }
 
-    pub(crate) fn from_connections(
+    fn from_connections(
         primary: DatabaseConnection,
         replicas: impl IntoIterator<Item = DatabaseConnection>,
     ) -> Self {

@@ -1,16 +1,16 @@
 //! SeaORM's connection traits for [`RoutedConnection`].
 
 use async_trait::async_trait;
-use routing_core::{Access, StatementKind};
+use routing_core::Access;
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, IsolationLevel,
-    QueryResult, SqliteTransactionMode, Statement, StatementBuilder, TransactionError,
-    TransactionOptions, TransactionTrait,
+    QueryResult, Statement, StatementBuilder, TransactionError, TransactionOptions,
+    TransactionTrait,
 };
 
 use crate::execution::{BoxFuture, Method, supply};
 use crate::handle::RoutedConnection;
-use crate::statement::{kind_of, kind_of_text};
+use crate::statement::{kind_of, kind_of_begin, kind_of_text};
 use crate::transaction::{RoutedTransaction, finish};
 
 impl RoutedConnection {
@@ -157,57 +157,5 @@ impl TransactionTrait for RoutedConnection {
         let transaction = self.begin_with_config(isolation_level, access_mode).await?;
         let outcome = callback(&transaction).await;
         finish(transaction, outcome).await
-    }
-}
-
-impl RoutedConnection {
-    /// Runs an async closure inside a transaction, which is committed if it succeeds and rolled
-    /// back if it fails.
-    ///
-    /// # Errors
-    ///
-    /// The closure's, or [`TransactionError::Connection`] if the transaction cannot be begun or
-    /// ended.
-    pub async fn transaction_async<F, T, E>(&self, callback: F) -> Result<T, TransactionError<E>>
-    where
-        F: for<'c> AsyncFnOnce(&'c RoutedTransaction) -> Result<T, E> + Send,
-        T: Send,
-        E: std::fmt::Display + std::fmt::Debug + Send,
-    {
-        self.transaction_with_config_async(callback, None, None)
-            .await
-    }
-
-    /// The same with an isolation level, an access mode or both. A read-only transaction may run
-    /// on a replica.
-    ///
-    /// # Errors
-    ///
-    /// The closure's, or [`TransactionError::Connection`] if the transaction cannot be begun or
-    /// ended.
-    pub async fn transaction_with_config_async<F, T, E>(
-        &self,
-        callback: F,
-        isolation_level: Option<IsolationLevel>,
-        access_mode: Option<AccessMode>,
-    ) -> Result<T, TransactionError<E>>
-    where
-        F: for<'c> AsyncFnOnce(&'c RoutedTransaction) -> Result<T, E> + Send,
-        T: Send,
-        E: std::fmt::Display + std::fmt::Debug + Send,
-    {
-        let transaction = self.begin_with_config(isolation_level, access_mode).await?;
-        let outcome = callback(&transaction).await;
-        finish(transaction, outcome).await
-    }
-}
-
-/// A transaction that takes SQLite's write lock writes, whatever it declares.
-pub(crate) const fn kind_of_begin(options: &TransactionOptions) -> StatementKind {
-    match (options.access_mode, options.sqlite_transaction_mode) {
-        (Some(AccessMode::ReadOnly), None | Some(SqliteTransactionMode::Deferred)) => {
-            StatementKind::BeginReadOnly
-        }
-        _ => StatementKind::Transaction,
     }
 }

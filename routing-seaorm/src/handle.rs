@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use routing_core::{
-    Context, ReplicaSet, Router, RoutingConfig, RoutingError, Scope, Session, SetName,
-};
+use routing_core::{Context, ReplicaSet, Router, Scope, Session, SetName};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, Schema, SchemaBuilder};
 
-use crate::builder::RoutedConnectionBuilder;
 use crate::error::into_db_err;
 use crate::pool::NodePool;
 
@@ -27,43 +24,6 @@ pub struct RoutedConnection {
 }
 
 impl RoutedConnection {
-    /// A connection to the nodes of a configuration. No server need be up: each node is connected
-    /// to when it is first used.
-    ///
-    /// # Errors
-    ///
-    /// [`RoutingError::Config`] if a URL does not fit its driver, or if the driver's feature is
-    /// not enabled.
-    pub fn new(config: &RoutingConfig) -> Result<Self, RoutingError> {
-        Self::builder(config).build()
-    }
-
-    /// The same, to be given a clock, an observer or a balancer first.
-    pub fn builder(config: &RoutingConfig) -> RoutedConnectionBuilder {
-        RoutedConnectionBuilder::from_config(config)
-    }
-
-    /// A connection over pools that the application opened itself, with SeaORM's own options.
-    ///
-    /// Give the replicas' pools a short `acquire_timeout`: it is how long a read waits for a
-    /// replica that is down, before it goes to the next.
-    ///
-    /// ```no_run
-    /// # use routing_seaorm::RoutedConnection;
-    /// # use sea_orm::Database;
-    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-    /// let primary = Database::connect("postgres://db-1/shop").await?;
-    /// let replica = Database::connect("postgres://db-2/shop").await?;
-    /// let db = RoutedConnection::from_connections(primary, [replica]).build()?;
-    /// # Ok(()) }
-    /// ```
-    pub fn from_connections(
-        primary: DatabaseConnection,
-        replicas: impl IntoIterator<Item = DatabaseConnection>,
-    ) -> RoutedConnectionBuilder {
-        RoutedConnectionBuilder::from_connections(primary, replicas)
-    }
-
     /// A handle whose statements belong to `session`, whatever its caller runs in.
     #[must_use]
     pub fn with_session(&self, session: &Session) -> Self {
@@ -86,7 +46,7 @@ impl RoutedConnection {
     ///
     /// # Errors
     ///
-    /// [`RoutingError::UnknownSet`] if the configuration has none of that name.
+    /// [`RoutingError::UnknownSet`](routing_core::RoutingError::UnknownSet) if the configuration has none of that name.
     pub fn on_set(&self, set: impl Into<SetName>) -> Result<Self, DbErr> {
         let set = self.router.set(set).map_err(into_db_err)?;
         Ok(Self {

@@ -47,6 +47,7 @@
 //! - Without Tokio, a pool that runs out of time is taken for exhausted, even if its node is down.
 
 mod builder;
+mod closures;
 mod connection;
 mod error;
 mod execution;

@@ -10,7 +10,7 @@ use sea_orm::sea_query::{
     TableDropStatement, TableRenameStatement, TableTruncateStatement, UpdateStatement,
     extension::postgres::{TypeAlterStatement, TypeCreateStatement, TypeDropStatement},
 };
-use sea_orm::{DbBackend, StatementBuilder};
+use sea_orm::{AccessMode, DbBackend, SqliteTransactionMode, StatementBuilder, TransactionOptions};
 
 /// The kind of a statement of type `S` whose text is `sql`.
 ///
@@ -54,6 +54,16 @@ pub(crate) fn kind_of_text(sql: &str, backend: DbBackend) -> StatementKind {
         DbBackend::Sqlite => classify(sql, Dialect::Sqlite),
         // A database that nobody knows is never read from a replica.
         _ => StatementKind::Unknown,
+    }
+}
+
+/// A transaction that takes SQLite's write lock writes, whatever it declares.
+pub(crate) const fn kind_of_begin(options: &TransactionOptions) -> StatementKind {
+    match (options.access_mode, options.sqlite_transaction_mode) {
+        (Some(AccessMode::ReadOnly), None | Some(SqliteTransactionMode::Deferred)) => {
+            StatementKind::BeginReadOnly
+        }
+        _ => StatementKind::Transaction,
     }
 }
 

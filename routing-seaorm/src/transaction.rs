@@ -13,12 +13,11 @@ use sea_orm::{
     TransactionSession, TransactionTrait,
 };
 
-use crate::connection::kind_of_begin;
 use crate::error::into_db_err;
 use crate::execution::{BoxFuture, Method, failure_of};
 use crate::handle::RoutedConnection;
 use crate::pool::NodePool;
-use crate::statement::{kind_of, kind_of_text};
+use crate::statement::{kind_of, kind_of_begin, kind_of_text};
 
 /// A transaction on one node, in place of a [`DatabaseTransaction`].
 ///
@@ -321,45 +320,6 @@ impl RoutedTransaction {
         }
         callbacks.rolled_back();
         outcome
-    }
-
-    /// Runs an async closure inside a savepoint, which is released if it succeeds and rolled back
-    /// if it fails.
-    ///
-    /// # Errors
-    ///
-    /// The closure's, or [`TransactionError::Connection`] if the savepoint cannot be set or
-    /// released.
-    pub async fn transaction_async<F, T, E>(&self, callback: F) -> Result<T, TransactionError<E>>
-    where
-        F: for<'c> AsyncFnOnce(&'c Self) -> Result<T, E> + Send,
-        T: Send,
-        E: std::fmt::Display + std::fmt::Debug + Send,
-    {
-        self.transaction_with_config_async(callback, None, None)
-            .await
-    }
-
-    /// The same with an isolation level, an access mode or both.
-    ///
-    /// # Errors
-    ///
-    /// The closure's, or [`TransactionError::Connection`] if the savepoint cannot be set or
-    /// released.
-    pub async fn transaction_with_config_async<F, T, E>(
-        &self,
-        callback: F,
-        isolation_level: Option<IsolationLevel>,
-        access_mode: Option<AccessMode>,
-    ) -> Result<T, TransactionError<E>>
-    where
-        F: for<'c> AsyncFnOnce(&'c Self) -> Result<T, E> + Send,
-        T: Send,
-        E: std::fmt::Display + std::fmt::Debug + Send,
-    {
-        let transaction = self.begin_with_config(isolation_level, access_mode).await?;
-        let outcome = callback(&transaction).await;
-        finish(transaction, outcome).await
     }
 }
 

@@ -26,6 +26,14 @@ pub mod cake {
     }
 
     impl ActiveModelBehavior for ActiveModel {}
+
+    /// A cake that is still to be inserted.
+    pub fn named(name: impl Into<String>) -> ActiveModel {
+        ActiveModel {
+            name: sea_orm::Set(name.into()),
+            ..Default::default()
+        }
+    }
 }
 
 pub mod fruit {

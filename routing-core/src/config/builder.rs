@@ -6,10 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::RoutingConfig;
 use super::lenient::{Lenient, Span};
-use super::resolve;
-use crate::error::{ConfigProblem, RoutingError};
+use crate::error::ConfigProblem;
 use crate::rules::{AnonymousReads, Balance, LatePin, Mode, NoReplica};
 
 type Given<T> = Option<Lenient<T>>;
@@ -141,17 +139,6 @@ impl RoutingConfigBuilder {
         }
         self.sets = Some(sets.into());
         self
-    }
-
-    /// The checked configuration.
-    ///
-    /// # Errors
-    ///
-    /// [`RoutingError::Config`] with all mistakes, each with its path: values of the wrong type,
-    /// unknown keys, a missing primary, URLs that are none or of different databases, two nodes of
-    /// one name or one URL, weights and limits of 0.
-    pub fn build(self) -> Result<RoutingConfig, RoutingError> {
-        resolve::resolve(self)
     }
 }
 

@@ -17,7 +17,20 @@ use crate::rules::{BreakerRules, Rules};
 const PRIMARY_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const REPLICA_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 
-pub(super) fn resolve(builder: RoutingConfigBuilder) -> Result<RoutingConfig, RoutingError> {
+impl RoutingConfigBuilder {
+    /// The checked configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::Config`] with all mistakes, each with its path: values of the wrong type,
+    /// unknown keys, a missing primary, URLs that are none or of different databases, two nodes of
+    /// one name or one URL, weights and limits of 0.
+    pub fn build(self) -> Result<RoutingConfig, RoutingError> {
+        resolve(self)
+    }
+}
+
+fn resolve(builder: RoutingConfigBuilder) -> Result<RoutingConfig, RoutingError> {
     let RoutingConfigBuilder {
         enabled,
         sets,

@@ -6,7 +6,7 @@ use routing_core::Mode;
 use routing_seaorm::RoutedTransaction;
 use routing_tests::entity::cake;
 use routing_tests::stage::{Backend, Stage};
-use sea_orm::{ActiveModelTrait, ConnectionTrait, Set, TransactionTrait};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, TransactionTrait};
 
 conformance! {
     a_commit_calls_back_in_order_after_the_acknowledgement,
@@ -34,13 +34,6 @@ impl Log {
     }
 }
 
-fn cake(name: &str) -> cake::ActiveModel {
-    cake::ActiveModel {
-        name: Set(name.to_owned()),
-        ..Default::default()
-    }
-}
-
 async fn a_commit_calls_back_in_order_after_the_acknowledgement(backend: Backend) {
     let stage = Stage::new(backend, Mode::Greedy).await;
     let log = Log::default();
@@ -48,7 +41,10 @@ async fn a_commit_calls_back_in_order_after_the_acknowledgement(backend: Backend
     log.register(&transaction, "one");
     transaction.on_commit(|_| panic!("a mistake in a callback"));
     log.register(&transaction, "two");
-    cake("x").insert(&transaction).await.expect("an insert");
+    cake::named("x")
+        .insert(&transaction)
+        .await
+        .expect("an insert");
     assert!(log.take().is_empty());
     transaction.commit().await.expect("a commit");
     assert_eq!(log.take(), ["one+default", "two+default"]);
@@ -89,8 +85,11 @@ async fn a_commit_that_the_server_turns_into_a_rollback_is_one(backend: Backend)
     let log = Log::default();
     let transaction = stage.db.begin().await.expect("a transaction");
     log.register(&transaction, "x");
-    cake("twice").insert(&transaction).await.expect("an insert");
-    cake("twice")
+    cake::named("twice")
+        .insert(&transaction)
+        .await
+        .expect("an insert");
+    cake::named("twice")
         .insert(&transaction)
         .await
         .expect_err("the name is taken");

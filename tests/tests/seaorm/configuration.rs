@@ -7,7 +7,7 @@ use routing_tests::runtime::run;
 use routing_tests::stage::{Backend, Stage, server_of};
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, Database, DatabaseConnection, DbErr, EntityTrait,
-    PaginatorTrait, Set, TransactionTrait,
+    PaginatorTrait, TransactionTrait,
 };
 
 conformance! {
@@ -16,17 +16,10 @@ conformance! {
     given_connections_are_routed_too,
 }
 
-fn cake(name: &str) -> cake::ActiveModel {
-    cake::ActiveModel {
-        name: Set(name.to_owned()),
-        ..Default::default()
-    }
-}
-
 async fn disabled_routing_is_one_pool_without_rules(backend: Backend) {
     let stage = Stage::with(backend, |config| config.mode(Mode::Strict).enabled(false)).await;
     let (db, session) = stage.session();
-    cake("unpinned")
+    cake::named("unpinned")
         .insert(&db)
         .await
         .expect("no rule forbids it");
@@ -40,12 +33,12 @@ async fn disabled_routing_is_one_pool_without_rules(backend: Backend) {
     ] {
         assert_eq!(server_of(&db.scoped(scope)).await, "primary");
     }
-    cake("frozen")
+    cake::named("frozen")
         .insert(&db.scoped(Scope::frozen()))
         .await
         .expect("no rule forbids it");
     let transaction = db.begin().await.expect("a transaction");
-    cake("inside")
+    cake::named("inside")
         .insert(&transaction)
         .await
         .expect("an insert");
@@ -103,7 +96,7 @@ async fn given_connections_are_routed_too(backend: Backend) {
     let session = routing_core::Session::new();
     let db = db.with_session(&session);
     assert!(server_of(&db).await.starts_with("replica-"));
-    let error = cake("x").insert(&db).await.expect_err("a refusal");
+    let error = cake::named("x").insert(&db).await.expect_err("a refusal");
     assert!(error.routing().is_some_and(RoutingError::is_unpinned_write));
 }
 
@@ -140,12 +133,12 @@ fn an_exhausted_pool_is_named_and_nothing_is_lost() {
         // One connection to the primary, as SeaORM has it, and it is taken.
         let (db, _session) = stage.session();
         let transaction = db.begin().await.expect("a transaction");
-        cake("inside")
+        cake::named("inside")
             .insert(&transaction)
             .await
             .expect("an insert");
         let (waiting, _session) = stage.session();
-        let error = cake("waits")
+        let error = cake::named("waits")
             .insert(&waiting)
             .await
             .expect_err("no connection");
@@ -156,7 +149,10 @@ fn an_exhausted_pool_is_named_and_nothing_is_lost() {
         assert!(stage.recorder.down().is_empty(), "the node is not to blame");
         transaction.commit().await.expect("a commit");
         assert_eq!(cake::Entity::find().count(&db).await.expect("a count"), 1);
-        cake("again").insert(&waiting).await.expect("an insert");
+        cake::named("again")
+            .insert(&waiting)
+            .await
+            .expect("an insert");
     });
 }
 
@@ -173,7 +169,10 @@ fn a_closed_connection_says_so() {
             .await
             .expect_err("it is closed");
         assert!(error.to_string().contains("closed"), "{error}");
-        let error = cake("x").insert(&db).await.expect_err("it is closed");
+        let error = cake::named("x")
+            .insert(&db)
+            .await
+            .expect_err("it is closed");
         assert!(error.to_string().contains("closed"), "{error}");
     });
 }

@@ -15,7 +15,7 @@ use routing_tests::runtime::run;
 use routing_tests::sqlite::Files;
 use routing_tests::stage::server_of;
 use sea_orm::{
-    AccessMode, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, Set,
+    AccessMode, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait,
     TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
@@ -65,13 +65,6 @@ async fn cluster_with_schema() -> (Cluster, Setup) {
         .expect("a schema");
     cluster.catch_up().await;
     (cluster, setup)
-}
-
-fn cake(name: &str) -> cake::ActiveModel {
-    cake::ActiveModel {
-        name: Set(name.to_owned()),
-        ..Default::default()
-    }
 }
 
 #[test]
@@ -169,11 +162,17 @@ fn without_the_primary_reads_go_on_and_writes_fail_typed() {
         let (cluster, setup) = cluster_with_schema().await;
         let reader = setup.session();
         let writer = setup.session();
-        cake("before").insert(&writer).await.expect("an insert");
+        cake::named("before")
+            .insert(&writer)
+            .await
+            .expect("an insert");
         cluster.kill(cluster.primary());
 
         for attempt in 0..5 {
-            let error = cake("lost").insert(&writer).await.expect_err("no primary");
+            let error = cake::named("lost")
+                .insert(&writer)
+                .await
+                .expect_err("no primary");
             // The first may have been on a connection that broke under it: the driver's error.
             let unavailable = matches!(
                 error.routing(),
@@ -190,7 +189,7 @@ fn without_the_primary_reads_go_on_and_writes_fail_typed() {
             reason = "a bound on real waiting, far from its limit"
         )]
         let start = Instant::now();
-        let error = cake("refused")
+        let error = cake::named("refused")
             .insert(&writer)
             .await
             .expect_err("no primary");
@@ -207,7 +206,10 @@ fn without_the_primary_reads_go_on_and_writes_fail_typed() {
         // A write that was refused pins nobody.
         let session = Session::new();
         let db = setup.db.with_session(&session);
-        cake("refused").insert(&db).await.expect_err("no primary");
+        cake::named("refused")
+            .insert(&db)
+            .await
+            .expect_err("no primary");
         assert!(!session.is_pinned("default"));
 
         for db in [&reader, &db] {
@@ -215,7 +217,10 @@ fn without_the_primary_reads_go_on_and_writes_fail_typed() {
         }
         cluster.restart(cluster.primary()).await;
         setup.clock.advance(Duration::from_secs(30));
-        cake("after").insert(&writer).await.expect("an insert");
+        cake::named("after")
+            .insert(&writer)
+            .await
+            .expect("an insert");
         assert_eq!(setup.recorder.up().len(), 1);
         let lost = cake::Entity::find().count(&writer).await.expect("a count");
         assert_eq!(lost, 2, "before and after; nothing was run twice");
@@ -228,7 +233,10 @@ fn a_transaction_on_a_broken_connection_fails_and_blames_the_node() {
         let (cluster, setup) = cluster_with_schema().await;
         let db = setup.session();
         let transaction = db.begin().await.expect("a transaction");
-        cake("lost").insert(&transaction).await.expect("an insert");
+        cake::named("lost")
+            .insert(&transaction)
+            .await
+            .expect("an insert");
         let rolled_back = Arc::new(std::sync::Mutex::new(Vec::new()));
         let (on_commit, on_rollback) = (Arc::clone(&rolled_back), Arc::clone(&rolled_back));
         transaction.on_commit(move |_| on_commit.lock().expect("no panic").push("commit"));

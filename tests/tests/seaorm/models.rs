@@ -21,13 +21,6 @@ conformance! {
     statements_without_a_session_stay_on_the_primary,
 }
 
-fn cake(name: &str) -> cake::ActiveModel {
-    cake::ActiveModel {
-        name: Set(name.to_owned()),
-        ..Default::default()
-    }
-}
-
 async fn reads_go_to_a_replica_and_writes_to_the_primary(backend: Backend) {
     let stage = Stage::new(backend, Mode::Greedy).await;
     let (db, session) = stage.session();
@@ -44,7 +37,7 @@ async fn reads_go_to_a_replica_and_writes_to_the_primary(backend: Backend) {
         assert_eq!(stage.recorder.only().reason, Reason::Affine);
     }
 
-    cake("Opera").insert(&db).await.expect("an insert");
+    cake::named("Opera").insert(&db).await.expect("an insert");
     let decision = stage.recorder.only();
     assert_eq!(decision.kind, StatementKind::Insert);
     assert_eq!(
@@ -65,7 +58,7 @@ async fn every_way_to_read_reads_a_replica(backend: Backend) {
     let stage = Stage::lagging(backend, Mode::Greedy).await;
     let seed = stage.db.primary();
     for name in ["Opera", "Sacher", "Battenberg"] {
-        let cake = cake(name).insert(seed).await.expect("a cake");
+        let cake = cake::named(name).insert(seed).await.expect("a cake");
         for fruit in ["cherry", "apricot"] {
             let fruit = fruit::ActiveModel {
                 name: Set(fruit.to_owned()),
@@ -78,7 +71,10 @@ async fn every_way_to_read_reads_a_replica(backend: Backend) {
     stage.catch_up().await;
     stage.pause().await;
     // Whoever sees this one has asked the primary.
-    cake("of the primary").insert(seed).await.expect("a cake");
+    cake::named("of the primary")
+        .insert(seed)
+        .await
+        .expect("a cake");
 
     let (db, session) = stage.session();
     let all = cake::Entity::find().all(&db).await.expect("cakes");
@@ -173,7 +169,7 @@ async fn every_way_to_write_writes_to_the_primary(backend: Backend) {
     use StatementKind::{Delete, Insert, Update};
 
     let (db, _session) = stage.session();
-    let opera = cake("Opera").insert(&db).await.expect("an insert");
+    let opera = cake::named("Opera").insert(&db).await.expect("an insert");
     write_kinds(&[Insert]);
 
     let (db, _session) = stage.session();
@@ -184,19 +180,19 @@ async fn every_way_to_write_writes_to_the_primary(backend: Backend) {
     write_kinds(&[Update]);
 
     let (db, _session) = stage.session();
-    let saved = cake("Sacher").save(&db).await.expect("a save");
+    let saved = cake::named("Sacher").save(&db).await.expect("a save");
     assert!(saved.id.is_unchanged());
     write_kinds(&[Insert]);
 
     let (db, _session) = stage.session();
-    cake::Entity::insert_many([cake("one"), cake("two")])
+    cake::Entity::insert_many([cake::named("one"), cake::named("two")])
         .exec(&db)
         .await
         .expect("inserts");
     write_kinds(&[Insert]);
 
     let (db, _session) = stage.session();
-    cake::Entity::insert(cake("one"))
+    cake::Entity::insert(cake::named("one"))
         .on_conflict(
             OnConflict::column(cake::Column::Name)
                 .update_column(cake::Column::Name)
@@ -234,7 +230,7 @@ async fn a_session_reads_its_own_writes_from_paused_replicas(backend: Backend) {
         let before = cake::Entity::find().count(&db).await.expect("a count");
         assert_eq!(before, 0, "a replica, which sees none of it");
         let name = format!("cake {round}");
-        let inserted = cake(&name).insert(&db).await.expect("an insert");
+        let inserted = cake::named(&name).insert(&db).await.expect("an insert");
         let found = cake::Entity::find_by_id(inserted.id).one(&db).await;
         assert_eq!(found.expect("an answer"), Some(inserted.clone()));
         let mut change = inserted.into_active_model();
@@ -329,7 +325,7 @@ async fn statements_without_a_session_stay_on_the_primary(backend: Backend) {
     let stage = Stage::new(backend, Mode::Greedy).await;
     assert_eq!(server_of(&stage.db).await, "primary");
     assert_eq!(stage.recorder.only().reason, Reason::NoSession);
-    cake("anonymous")
+    cake::named("anonymous")
         .insert(&stage.db)
         .await
         .expect("an insert");

@@ -5,7 +5,7 @@ use routing_core::{Mode, Reason, RoutingError, Session};
 use routing_seaorm::{RoutingErrExt, Scope};
 use routing_tests::entity::{cake, server};
 use routing_tests::stage::{Backend, Stage, server_of};
-use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, Set, TransactionTrait};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, TransactionTrait};
 
 conformance! {
     a_primary_scope_reads_and_writes_there_without_a_pin,
@@ -19,20 +19,16 @@ conformance! {
     streams_carry_their_context,
 }
 
-fn cake(name: &str) -> cake::ActiveModel {
-    cake::ActiveModel {
-        name: Set(name.to_owned()),
-        ..Default::default()
-    }
-}
-
 async fn a_primary_scope_reads_and_writes_there_without_a_pin(backend: Backend) {
     for mode in [Mode::Greedy, Mode::Strict] {
         let stage = Stage::new(backend, mode).await;
         let (db, session) = stage.session();
         let primary = db.scoped(Scope::primary());
         assert_eq!(server_of(&primary).await, "primary");
-        cake("log line").insert(&primary).await.expect("an insert");
+        cake::named("log line")
+            .insert(&primary)
+            .await
+            .expect("an insert");
         assert!(!session.is_pinned("default"));
         assert!(server_of(&db).await.starts_with("replica-"));
         assert_eq!(Scope::primary().run(server_of(&db)).await, "primary");
@@ -42,20 +38,23 @@ async fn a_primary_scope_reads_and_writes_there_without_a_pin(backend: Backend) 
 async fn a_replica_scope_reads_there_despite_a_pin(backend: Backend) {
     let stage = Stage::new(backend, Mode::Greedy).await;
     let (db, session) = stage.session();
-    cake("pins").insert(&db).await.expect("an insert");
+    cake::named("pins").insert(&db).await.expect("an insert");
     stage.recorder.take();
     let report = db.scoped(Scope::replica());
     assert!(server_of(&report).await.starts_with("replica-"));
     assert_eq!(stage.recorder.only().reason, Reason::Forced);
     // A write inside follows the mode, and later reads inside stay.
-    cake("inside").insert(&report).await.expect("an insert");
+    cake::named("inside")
+        .insert(&report)
+        .await
+        .expect("an insert");
     assert!(server_of(&report).await.starts_with("replica-"));
     assert_eq!(server_of(&db).await, "primary");
     assert!(session.is_pinned("default"));
 
     let stage = Stage::new(backend, Mode::Strict).await;
     let (db, _session) = stage.session();
-    let error = cake("inside")
+    let error = cake::named("inside")
         .insert(&db.scoped(Scope::replica()))
         .await
         .expect_err("a refusal");
@@ -68,7 +67,7 @@ async fn a_node_scope_has_no_substitute(backend: Backend) {
     for name in ["replica-2", "replica-1", "primary"] {
         assert_eq!(server_of(&db.scoped(Scope::node(name))).await, name);
     }
-    let error = cake("x")
+    let error = cake::named("x")
         .insert(&db.scoped(Scope::node("replica-1")))
         .await
         .expect_err("a refusal");
@@ -76,7 +75,7 @@ async fn a_node_scope_has_no_substitute(backend: Backend) {
         Some(RoutingError::WriteOnReplica { node, .. }) => assert_eq!(node.as_str(), "replica-1"),
         other => panic!("{other:?}"),
     }
-    cake("x")
+    cake::named("x")
         .insert(&db.scoped(Scope::node("primary")))
         .await
         .expect("an insert");
@@ -92,7 +91,10 @@ async fn a_frozen_scope_adds_no_pins(backend: Backend) {
     let stage = Stage::new(backend, Mode::Greedy).await;
     let (db, session) = stage.session();
     let frozen = db.scoped(Scope::frozen());
-    let error = cake("x").insert(&frozen).await.expect_err("a refusal");
+    let error = cake::named("x")
+        .insert(&frozen)
+        .await
+        .expect_err("a refusal");
     assert!(
         matches!(error.routing(), Some(RoutingError::Frozen { .. })),
         "{error}"
@@ -104,7 +106,7 @@ async fn a_frozen_scope_adds_no_pins(backend: Backend) {
 
     // What is pinned already may go on.
     session.pin("default").expect("a pin");
-    cake("x").insert(&frozen).await.expect("an insert");
+    cake::named("x").insert(&frozen).await.expect("an insert");
     Scope::frozen()
         .call(|| session.pin("default"))
         .expect("nothing new");
@@ -120,7 +122,7 @@ async fn scopes_nest_and_the_innermost_that_applies_wins(backend: Backend) {
                 .run(async {
                     assert!(server_of(&db).await.starts_with("replica-"));
                     // `replica` does not apply to a write, so `primary` does.
-                    cake("nested").insert(&db).await.expect("an insert");
+                    cake::named("nested").insert(&db).await.expect("an insert");
                     assert!(!session.is_pinned("default"));
                     let named = Scope::node("replica-2").run(server_of(&db));
                     assert_eq!(named.await, "replica-2");
@@ -194,7 +196,10 @@ async fn ambiguous_statements_can_be_declared_reads(backend: Backend) {
     let transaction = declared.begin().await.expect("a transaction");
     assert!(transaction.node().as_str().starts_with("replica-"));
     assert!(server_of(&transaction).await.starts_with("replica-"));
-    let error = cake("x").insert(&transaction).await.expect_err("a refusal");
+    let error = cake::named("x")
+        .insert(&transaction)
+        .await
+        .expect_err("a refusal");
     assert!(
         matches!(
             error.routing(),
@@ -212,7 +217,7 @@ async fn ambiguous_statements_can_be_declared_reads(backend: Backend) {
         .await
         .expect("an answer");
     assert_eq!(stage.recorder.only().node.as_str(), "primary");
-    cake("a known write")
+    cake::named("a known write")
         .insert(&declared)
         .await
         .expect("an insert");

@@ -7,7 +7,7 @@ use routing_core::{
 use routing_seaorm::{RoutedConnection, RoutingErrExt, Scope};
 use routing_tests::entity::cake;
 use routing_tests::stage::{Backend, Stage, server_of};
-use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, PaginatorTrait, Set};
+use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, PaginatorTrait};
 
 conformance! {
     strict_mode_refuses_before_any_server_sees_the_statement,
@@ -21,18 +21,14 @@ conformance! {
     a_primary_can_take_its_share_of_reads,
 }
 
-fn cake(name: impl Into<String>) -> cake::ActiveModel {
-    cake::ActiveModel {
-        name: Set(name.into()),
-        ..Default::default()
-    }
-}
-
 async fn strict_mode_refuses_before_any_server_sees_the_statement(backend: Backend) {
     let stage = Stage::new(backend, Mode::Strict).await;
     let (in_session, session) = stage.session();
     for db in [&in_session, &stage.db] {
-        let error = cake("refused").insert(db).await.expect_err("a refusal");
+        let error = cake::named("refused")
+            .insert(db)
+            .await
+            .expect_err("a refusal");
         let refusal = error.routing().expect("a routing error");
         assert!(refusal.is_unpinned_write(), "{refusal}");
         let text = error.to_string();
@@ -52,21 +48,24 @@ async fn strict_mode_takes_writes_of_a_pinned_session(backend: Backend) {
     let stage = Stage::new(backend, Mode::Strict).await;
     let (db, session) = stage.session();
     session.pin("other").expect("a pin");
-    let error = cake("x").insert(&db).await.expect_err("another set's pin");
+    let error = cake::named("x")
+        .insert(&db)
+        .await
+        .expect_err("another set's pin");
     assert!(error.routing().is_some_and(RoutingError::is_unpinned_write));
 
     session.pin("default").expect("a pin");
     let pin = session.pinned("default").expect("a pin");
     assert_eq!(pin.reason, PinReason::Declared);
     assert!(pin.is_new());
-    cake("taken").insert(&db).await.expect("an insert");
+    cake::named("taken").insert(&db).await.expect("an insert");
     assert_eq!(server_of(&db).await, "primary");
 }
 
 async fn ambient_sessions_are_found_by_handles_without_one(backend: Backend) {
     async fn handler(db: &RoutedConnection) -> (String, String) {
         let before = server_of(db).await;
-        cake("ambient").insert(db).await.expect("an insert");
+        cake::named("ambient").insert(db).await.expect("an insert");
         (before, server_of(db).await)
     }
 
@@ -116,7 +115,7 @@ async fn pins_never_leak_between_concurrent_sessions(backend: Backend) {
                     assert!(before.starts_with(expected), "{number}/{round}: {before}");
                     if writes {
                         let name = format!("{number} {round}");
-                        cake(name).insert(&db).await.expect("an insert");
+                        cake::named(name).insert(&db).await.expect("an insert");
                     }
                     tokio::task::yield_now().await;
                 }
@@ -135,7 +134,10 @@ async fn one_session_spans_two_sets(backend: Backend) {
     let other = db.on_set("other").expect("the set is there");
     assert_eq!(other.set_name().as_str(), "other");
 
-    cake("there").insert(&other).await.expect("an insert");
+    cake::named("there")
+        .insert(&other)
+        .await
+        .expect("an insert");
     assert!(session.is_pinned("other"));
     assert!(!session.is_pinned("default"));
     assert!(server_of(&db).await.starts_with("replica-"));
@@ -143,7 +145,7 @@ async fn one_session_spans_two_sets(backend: Backend) {
     let there = cake::Entity::find().count(&other).await.expect("a count");
     assert_eq!((here, there), (0, 1));
 
-    cake("here").insert(&db).await.expect("an insert");
+    cake::named("here").insert(&db).await.expect("an insert");
     let mut pins: Vec<_> = session.pins().into_iter().map(|(set, _)| set).collect();
     pins.sort();
     assert_eq!(pins, ["default", "other"]);
@@ -162,7 +164,10 @@ async fn late_pins_are_denied_when_asked(backend: Backend) {
     let stage = Stage::with(backend, |config| config.late_pin(LatePin::Deny)).await;
     let (db, session) = stage.session();
     cake::Entity::find().all(&db).await.expect("a read");
-    let error = cake("late").insert(&db).await.expect_err("a refusal");
+    let error = cake::named("late")
+        .insert(&db)
+        .await
+        .expect_err("a refusal");
     assert!(
         matches!(error.routing(), Some(RoutingError::LatePin { .. })),
         "{error}"
@@ -176,12 +181,12 @@ async fn late_pins_are_denied_when_asked(backend: Backend) {
     let (db, session) = stage.session();
     session.pin("default").expect("a pin");
     cake::Entity::find().all(&db).await.expect("a read");
-    cake("in time").insert(&db).await.expect("an insert");
+    cake::named("in time").insert(&db).await.expect("an insert");
 
     // A log line does not count.
     let (db, _session) = stage.session();
     cake::Entity::find().all(&db).await.expect("a read");
-    cake("log")
+    cake::named("log")
         .insert(&db.scoped(Scope::primary()))
         .await
         .expect("an insert");
@@ -189,7 +194,7 @@ async fn late_pins_are_denied_when_asked(backend: Backend) {
     let stage = Stage::with(backend, |config| config.late_pin(LatePin::Warn)).await;
     let (db, _session) = stage.session();
     cake::Entity::find().all(&db).await.expect("a read");
-    cake("late").insert(&db).await.expect("an insert");
+    cake::named("late").insert(&db).await.expect("an insert");
     assert_eq!(stage.recorder.late_pins(), 1);
 }
 
@@ -212,7 +217,7 @@ async fn anonymous_reads_can_go_to_replicas(backend: Backend) {
 async fn unpin_all_makes_a_session_new(backend: Backend) {
     let stage = Stage::new(backend, Mode::Greedy).await;
     let (db, session) = stage.session();
-    cake("one").insert(&db).await.expect("an insert");
+    cake::named("one").insert(&db).await.expect("an insert");
     session.unpin_all();
     assert!(session.pins().is_empty());
     assert!(server_of(&db).await.starts_with("replica-"));
@@ -264,7 +269,7 @@ fn typed_errors_come_back() {
                 Some(&self.0)
             }
         }
-        let error = cake("x").insert(&db).await.expect_err("a refusal");
+        let error = cake::named("x").insert(&db).await.expect_err("a refusal");
         let error: Box<dyn std::error::Error + Send + Sync> = Box::new(Wrapped(error));
         assert!(error.routing().is_some_and(RoutingError::is_unpinned_write));
     });

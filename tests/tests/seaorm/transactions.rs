@@ -6,7 +6,7 @@ use routing_seaorm::{RoutingErrExt, Scope};
 use routing_tests::entity::cake;
 use routing_tests::stage::{Backend, Stage, server_of};
 use sea_orm::{
-    AccessMode, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, Set,
+    AccessMode, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait,
     TransactionError, TransactionTrait,
 };
 
@@ -21,13 +21,6 @@ conformance! {
     a_strict_transaction_needs_a_pin,
 }
 
-fn cake(name: &str) -> cake::ActiveModel {
-    cake::ActiveModel {
-        name: Set(name.to_owned()),
-        ..Default::default()
-    }
-}
-
 async fn cakes<C: ConnectionTrait>(db: &C) -> u64 {
     cake::Entity::find().count(db).await.expect("a count")
 }
@@ -38,7 +31,7 @@ async fn everything_in_a_transaction_runs_on_its_connection(backend: Backend) {
     let (db, session) = stage.session();
     let transaction = db.begin().await.expect("a transaction");
     assert!(session.is_pinned("default"));
-    cake("uncommitted")
+    cake::named("uncommitted")
         .insert(&transaction)
         .await
         .expect("an insert");
@@ -70,18 +63,20 @@ async fn closures_commit_and_roll_back(backend: Backend) {
     let stage = Stage::new(backend, Mode::Greedy).await;
     let (db, _session) = stage.session();
     let inserted = db
-        .transaction(|transaction| async move { cake("boxed").insert(transaction).await }.boxed())
+        .transaction(|transaction| {
+            async move { cake::named("boxed").insert(transaction).await }.boxed()
+        })
         .await
         .expect("a commit");
     assert_eq!(inserted.name, "boxed");
     let inserted = db
-        .transaction_async(async |transaction| cake("async").insert(transaction).await)
+        .transaction_async(async |transaction| cake::named("async").insert(transaction).await)
         .await
         .expect("a commit");
     assert_eq!(inserted.name, "async");
     let failed = db
         .transaction_async(async |transaction| {
-            cake("rolled back").insert(transaction).await?;
+            cake::named("rolled back").insert(transaction).await?;
             Err::<(), _>(DbErr::Custom("enough".into()))
         })
         .await
@@ -97,11 +92,17 @@ async fn savepoints_nest(backend: Backend) {
     let stage = Stage::new(backend, Mode::Greedy).await;
     let (db, _session) = stage.session();
     let outer = db.begin().await.expect("a transaction");
-    cake("outer").insert(&outer).await.expect("an insert");
+    cake::named("outer")
+        .insert(&outer)
+        .await
+        .expect("an insert");
     let inner = outer.begin().await.expect("a savepoint");
-    cake("inner").insert(&inner).await.expect("an insert");
+    cake::named("inner")
+        .insert(&inner)
+        .await
+        .expect("an insert");
     let innermost = inner.begin().await.expect("a savepoint");
-    cake("innermost")
+    cake::named("innermost")
         .insert(&innermost)
         .await
         .expect("an insert");
@@ -109,7 +110,7 @@ async fn savepoints_nest(backend: Backend) {
     inner.commit().await.expect("a release");
     outer
         .transaction_async(async |inner| {
-            cake("failed").insert(inner).await?;
+            cake::named("failed").insert(inner).await?;
             Err::<(), _>(DbErr::Custom("enough".into()))
         })
         .await
@@ -159,11 +160,17 @@ async fn a_write_in_a_read_only_transaction_is_refused_first(backend: Backend) {
             Some(RoutingError::WriteInReadOnlyTransaction { .. })
         )
     };
-    let error = cake("x").insert(&transaction).await.expect_err("a refusal");
+    let error = cake::named("x")
+        .insert(&transaction)
+        .await
+        .expect_err("a refusal");
     assert!(refused(&error), "{error}");
     // Undeclared savepoints are read-only too; what declares otherwise is refused.
     let nested = transaction.begin().await.expect("a savepoint");
-    let error = cake("x").insert(&nested).await.expect_err("a refusal");
+    let error = cake::named("x")
+        .insert(&nested)
+        .await
+        .expect_err("a refusal");
     assert!(refused(&error), "{error}");
     nested.rollback().await.expect("a rollback");
     let error = transaction
@@ -182,7 +189,7 @@ async fn a_pinned_session_reads_only_on_the_primary(backend: Backend) {
     let stage = Stage::lagging(backend, Mode::Greedy).await;
     stage.pause().await;
     let (db, _session) = stage.session();
-    cake("mine").insert(&db).await.expect("an insert");
+    cake::named("mine").insert(&db).await.expect("an insert");
     let transaction = db
         .begin_with_config(None, Some(AccessMode::ReadOnly))
         .await
@@ -196,7 +203,10 @@ async fn a_dropped_transaction_is_rolled_back(backend: Backend) {
     let stage = Stage::new(backend, Mode::Greedy).await;
     let (db, _session) = stage.session();
     let transaction = db.begin().await.expect("a transaction");
-    cake("lost").insert(&transaction).await.expect("an insert");
+    cake::named("lost")
+        .insert(&transaction)
+        .await
+        .expect("an insert");
     drop(transaction);
     assert_eq!(cakes(&db).await, 0);
 }
@@ -208,6 +218,9 @@ async fn a_strict_transaction_needs_a_pin(backend: Backend) {
     assert!(error.routing().is_some_and(RoutingError::is_unpinned_write));
     session.pin("default").expect("a pin");
     let transaction = db.begin().await.expect("a transaction");
-    cake("x").insert(&transaction).await.expect("an insert");
+    cake::named("x")
+        .insert(&transaction)
+        .await
+        .expect("an insert");
     transaction.commit().await.expect("a commit");
 }
