@@ -88,7 +88,7 @@ impl ConnectionTrait for RoutedConnection {
     }
 
     fn is_mock_connection(&self) -> bool {
-        self.primary().is_mock_connection()
+        self.set.primary().pool().is_mock()
     }
 }
 

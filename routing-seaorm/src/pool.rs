@@ -1,10 +1,13 @@
 //! A node's pool of connections, opened when it is first used.
 
+use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use routing_core::{ConfigProblem, NodeConfig, PoolConfig};
-use sea_orm::{DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, sqlx};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, sqlx,
+};
 use sqlx::ConnectOptions as _;
 use sqlx::pool::PoolOptions;
 use tokio::sync::Mutex;
@@ -13,17 +16,23 @@ use tokio::sync::Mutex;
 const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A pool that needs neither a server nor a runtime before a statement is sent to it.
-#[derive(Debug)]
 pub(crate) struct NodePool {
     backend: DbBackend,
-    target: Option<(Target, PoolConfig)>,
-    opened: OnceLock<DatabaseConnection>,
+    source: Source,
     /// One at a time finds out whether the node is there.
     dialing: Mutex<()>,
 }
 
+enum Source {
+    Configured {
+        target: Target,
+        options: PoolConfig,
+        opened: OnceLock<DatabaseConnection>,
+    },
+    Given(DatabaseConnection),
+}
+
 /// Where to connect, by driver.
-#[derive(Debug, Clone)]
 enum Target {
     #[cfg(feature = "sqlx-postgres")]
     Postgres(Box<sqlx::postgres::PgConnectOptions>),
@@ -40,8 +49,11 @@ impl NodePool {
             .map_err(|message| ConfigProblem::new(format!("{path}.url"), message))?;
         Ok(Self {
             backend,
-            target: Some((target, node.pool().clone())),
-            opened: OnceLock::new(),
+            source: Source::Configured {
+                target,
+                options: node.pool().clone(),
+                opened: OnceLock::new(),
+            },
             dialing: Mutex::new(()),
         })
     }
@@ -53,8 +65,7 @@ impl NodePool {
         }
         Ok(Self {
             backend: connection.get_database_backend(),
-            target: None,
-            opened: OnceLock::from(connection),
+            source: Source::Given(connection),
             dialing: Mutex::new(()),
         })
     }
@@ -65,11 +76,22 @@ impl NodePool {
 
     #[inline]
     pub(crate) fn connection(&self) -> &DatabaseConnection {
-        self.opened.get_or_init(|| match &self.target {
-            Some((target, options)) => target.open(options),
-            // A given pool is open from the start.
-            None => DatabaseConnection::default(),
-        })
+        match &self.source {
+            Source::Given(connection) => connection,
+            Source::Configured {
+                target,
+                options,
+                opened,
+            } => opened.get_or_init(|| target.open(options)),
+        }
+    }
+
+    /// Whether it is one of SeaORM's mocks, which only an application can hand over.
+    pub(crate) fn is_mock(&self) -> bool {
+        match &self.source {
+            Source::Given(connection) => connection.is_mock_connection(),
+            Source::Configured { .. } => false,
+        }
     }
 
     /// Closes the pool for good. One that was never used is opened for it, which connects to
@@ -190,4 +212,13 @@ fn pool_options<DB: sqlx::Database>(config: &PoolConfig) -> PoolOptions<DB> {
         options = options.test_before_acquire(test);
     }
     options
+}
+
+/// Without the driver's options, which hold the password.
+impl fmt::Debug for NodePool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodePool")
+            .field("backend", &self.backend)
+            .finish_non_exhaustive()
+    }
 }

@@ -97,6 +97,27 @@ fn toml_with_everything() {
     assert_eq!(report.pool().max_connections, Some(5));
     assert_eq!(report.pool().acquire_timeout, Duration::from_millis(250));
 
+    // … and none at all if it gives none.
+    let other_user = RoutingConfig::builder()
+        .primary("postgres://app:secret@db-1/shop")
+        .replica("postgres://report@db-2")
+        .replica("postgres://app@db-3")
+        .build()
+        .expect("right");
+    let urls: Vec<_> = other_user
+        .default_set()
+        .replicas()
+        .iter()
+        .map(|n| n.url())
+        .collect();
+    assert_eq!(
+        urls,
+        [
+            "postgres://report@db-2/shop",
+            "postgres://app:secret@db-3/shop"
+        ]
+    );
+
     // Another set takes over the rules where it has none of its own, and no nodes.
     let orders = &config.sets()[1];
     assert_eq!(orders.name().as_str(), "orders");

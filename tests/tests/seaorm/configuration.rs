@@ -204,3 +204,16 @@ fn a_url_that_does_not_fit_its_driver_is_a_mistake_in_the_configuration() {
     let error = RoutedConnection::new(&config).expect_err("the feature is off");
     assert!(error.to_string().contains("sqlx-mysql"), "{error}");
 }
+
+#[test]
+fn a_connection_does_not_print_its_passwords() {
+    let config = RoutingConfig::builder()
+        .primary("postgres://app:secret@127.0.0.1/shop")
+        .replica("postgres://127.0.0.1:6000")
+        .build()
+        .expect("URLs");
+    let db = RoutedConnection::new(&config).expect("a connection");
+    let text = format!("{db:?} {config:?} {:?}", RoutedConnection::builder(&config));
+    assert!(text.contains("replica-1"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::TryStreamExt;
 use routing_core::{
     ManualClock, Mode, NoReplica, NodeBuilder, Reason, RoutingConfigBuilder, RoutingError,
 };
@@ -112,6 +113,11 @@ fn a_killed_replica_costs_no_read_and_is_taken_back() {
             .expect("a transaction");
         assert_eq!(server_of(&transaction).await, "replica-2");
         transaction.commit().await.expect("a commit");
+        setup.clock.advance(Duration::from_secs(60));
+        let streaming = setup.session();
+        let stream = server::Entity::find().stream(&streaming).await;
+        let rows: Vec<_> = stream.expect("a stream").try_collect().await.expect("rows");
+        assert_eq!(rows[0].name, "replica-2");
 
         cluster.restart(victim).await;
         setup.clock.advance(Duration::from_secs(60));
