@@ -21,7 +21,6 @@ use pin_project_lite::pin_project;
 
 use crate::error::RoutingError;
 use crate::name::SetName;
-use crate::pin::PinReason;
 use crate::rules::LatePin;
 use crate::scope::{Scope, ScopeView, Scopes};
 use crate::session::Session;
@@ -267,6 +266,9 @@ impl Session {
 
     /// Pins a set: from now on its reads go to the primary, and a strict set takes writes.
     ///
+    /// A session knows no router, so it takes any name, and no [`Observer`](crate::Observer) is
+    /// told of a late pin. An adapter's handle can pin its own set, and has both.
+    ///
     /// Best called before anything is read. A set that the session has read from a replica before
     /// is pinned late; what its [`LatePin`] says applies.
     ///
@@ -277,21 +279,12 @@ impl Session {
     /// - [`RoutingError::LatePin`] if it is late and the set's rules are `LatePin::Deny`.
     pub fn pin(&self, set: impl Into<SetName>) -> Result<(), RoutingError> {
         let set = set.into();
-        let slot = self.slot(&set);
-        if !slot.is_pinned() {
-            let frozen = Context::with_current(|context| {
-                ScopeView::new(&Scopes::none(), &context.scopes, &set).frozen
-            });
-            if frozen {
-                return Err(RoutingError::Frozen { set, kind: None });
-            }
-            match slot.late() {
-                Some(LatePin::Deny) => return Err(RoutingError::LatePin { set, kind: None }),
-                Some(LatePin::Warn) => warn_late_pin(&set, "pin"),
-                Some(LatePin::Allow) | None => {}
-            }
+        let frozen = Context::with_current(|context| {
+            ScopeView::new(&Scopes::none(), &context.scopes, &set).frozen
+        });
+        if self.slot(&set).declare(frozen, || self.now())? == Some(LatePin::Warn) {
+            warn_late_pin(&set, "pin");
         }
-        slot.pin_now(PinReason::Declared, self.now());
         Ok(())
     }
 }

@@ -101,6 +101,12 @@ impl Callbacks {
             .with(|lists| lists.rollback.push(Box::new(callback)));
     }
 
+    /// Whether a savepoint inside this transaction is neither released nor rolled back.
+    #[must_use]
+    pub fn has_open_savepoint(&self) -> bool {
+        Arc::strong_count(&self.registered.0) > 1
+    }
+
     /// The commit, or the release of the savepoint, is under way: from here on its outcome is
     /// unknown, until [`committed`](Self::committed) or [`rolled_back`](Self::rolled_back) says it.
     pub const fn committing(&mut self) {

@@ -16,16 +16,24 @@ use crate::name::{NodeName, SetName};
 #[non_exhaustive]
 pub enum RoutingError {
     /// A write on a session that is not pinned, in strict mode.
-    #[error(
-        "set `{set}`: {kind} on a session that is not pinned, in strict mode; \
-         call `session.pin(\"{set}\")` before the session's first read, \
-         or run the statement in `Scope::primary()`"
-    )]
+    #[error("set `{set}`: {kind} {}", Unpinned { set, in_session: *in_session })]
     UnpinnedWrite {
         /// The replica set.
         set: SetName,
         /// What was refused.
         kind: StatementKind,
+        /// Whether there was a session at all.
+        in_session: bool,
+    },
+
+    /// A pin where there is no session to pin.
+    #[error(
+        "set `{set}`: there is no session to pin; run this in `session.run(…)`, \
+         or on a handle from `with_session(&session)`"
+    )]
+    NoSession {
+        /// The replica set.
+        set: SetName,
     },
 
     /// A write in a scope that names a replica.
@@ -54,6 +62,16 @@ pub enum RoutingError {
         node: NodeName,
         /// What was refused.
         kind: StatementKind,
+    },
+
+    /// A commit while a savepoint inside the transaction is still open; all is rolled back.
+    #[error(
+        "set `{set}`: the transaction has a savepoint that is still open; \
+         commit it or roll it back first"
+    )]
+    OpenSavepoint {
+        /// The replica set.
+        set: SetName,
     },
 
     /// A pin or a write where a `frozen` scope forbids pins.
@@ -103,7 +121,10 @@ pub enum RoutingError {
     },
 
     /// A scope names a node that is down.
-    #[error("set `{set}`: node `{node}` is down{}; a named node has no substitute", Retry(*retry_in))]
+    #[error(
+        "set `{set}`: node `{node}` is down{}{}; a named node has no substitute",
+        Cause(cause.as_deref()), Retry(*retry_in)
+    )]
     NodeUnavailable {
         /// The replica set.
         set: SetName,
@@ -111,10 +132,15 @@ pub enum RoutingError {
         node: NodeName,
         /// When it will be tried again, if that is known.
         retry_in: Option<Duration>,
+        /// What the driver said, if it was asked.
+        cause: Option<String>,
     },
 
     /// The primary is needed and cannot be reached.
-    #[error("set `{set}`: the primary `{node}` is unavailable{}", Retry(*retry_in))]
+    #[error(
+        "set `{set}`: the primary `{node}` is unavailable{}{}",
+        Cause(cause.as_deref()), Retry(*retry_in)
+    )]
     PrimaryUnavailable {
         /// The replica set.
         set: SetName,
@@ -122,6 +148,8 @@ pub enum RoutingError {
         node: NodeName,
         /// How long it is left alone; `None` if the next statement will try it again.
         retry_in: Option<Duration>,
+        /// What the driver said, if it was asked.
+        cause: Option<String>,
     },
 
     /// No replica can serve the read, and the set does not let reads go to the primary.
@@ -144,6 +172,17 @@ impl RoutingError {
     #[must_use]
     pub const fn is_unpinned_write(&self) -> bool {
         matches!(self, Self::UnpinnedWrite { .. })
+    }
+
+    /// The same with what the driver said, where there is a place for it.
+    #[must_use]
+    pub fn because(mut self, said: impl fmt::Display) -> Self {
+        if let Self::NodeUnavailable { cause, .. } | Self::PrimaryUnavailable { cause, .. } =
+            &mut self
+        {
+            *cause = Some(said.to_string());
+        }
+        self
     }
 
     /// A node could not be reached, rather than the program having broken a rule: it may work
@@ -204,6 +243,39 @@ impl<T: fmt::Display> fmt::Display for Listing<'_, T> {
             write!(f, "{comma}`{name}`")?;
         }
         Ok(())
+    }
+}
+
+struct Unpinned<'a> {
+    set: &'a SetName,
+    in_session: bool,
+}
+
+impl fmt::Display for Unpinned<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set = self.set;
+        if self.in_session {
+            write!(
+                f,
+                "on a session that is not pinned, in strict mode; call `session.pin(\"{set}\")` \
+                 before the session's first read, or run the statement in `Scope::primary()`"
+            )
+        } else {
+            write!(
+                f,
+                "without a session, in strict mode; run it in `session.run(…)` (a spawned task \
+                 needs `in_current_session(…)`) after `session.pin(\"{set}\")`, or in \
+                 `Scope::primary()`"
+            )
+        }
+    }
+}
+
+struct Cause<'a>(Option<&'a str>);
+
+impl fmt::Display for Cause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |cause| write!(f, " ({cause})"))
     }
 }
 

@@ -34,6 +34,9 @@ impl Failure {
             "57P03" | "08001" | "08004" => Some(Self::Unreachable),
             "53300" => Some(Self::Busy),
             "57P01" | "57P02" | "57P05" => Some(Self::Lost),
+            // A message that breaks the protocol is the client's mistake, such as a parameter too
+            // few; the server is well.
+            "08P01" => None,
             connection if connection.starts_with("08") => Some(Self::Lost),
             _ => None,
         }

@@ -1,12 +1,15 @@
 //! Who is told: the log, the observer and the node's breaker.
 
+use crate::ambient::warn_late_pin;
 use crate::breaker::{Change, Trial};
 use crate::decision::Decision;
+use crate::error::RoutingError;
 use crate::failure::Failure;
 use crate::name::{NodeName, SetName};
 use crate::node::Node;
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
+use crate::rules::LatePin;
 
 /// Counts a failure against a node, if it is the node's.
 pub(crate) fn report_failure<P>(
@@ -26,6 +29,20 @@ pub(crate) fn report_failure<P>(
         node.breaker.succeeded(trial)
     };
     announce_change(ports, set.name(), node.name(), change);
+}
+
+pub(crate) fn announce_refusal(ports: &Ports, error: &RoutingError) {
+    tracing::debug!(target: "routing", %error, "refused");
+    ports.observe(|observer| observer.refused(error));
+}
+
+pub(crate) fn announce_late_pin(ports: &Ports, set: &SetName, late: LatePin, cause: &str) {
+    if late == LatePin::Warn {
+        warn_late_pin(set, cause);
+    } else {
+        tracing::debug!(target: "routing", set = set.as_str(), cause, "late pin");
+    }
+    ports.observe(|observer| observer.late_pin(set));
 }
 
 #[inline]

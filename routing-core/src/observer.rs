@@ -8,7 +8,8 @@ use crate::name::{NodeName, SetName};
 
 /// Is told of every decision, as it is made.
 ///
-/// For counters and tests; `tracing` gets the same as events of the target `routing`. It is called
+/// For counters and tests; `tracing` gets the same as events of the target `routing`, at level
+/// `DEBUG`, nodes that go down or up at `WARN` and `INFO`. It is called
 /// on the query path, so it must be quick and must not block.
 ///
 /// ```
@@ -38,7 +39,7 @@ pub trait Observer: Send + Sync + 'static {
         let _ = error;
     }
 
-    /// A write pinned a session that had read from a replica before.
+    /// A session was pinned after it had read from a replica, by a write or through a handle.
     fn late_pin(&self, set: &SetName) {
         let _ = set;
     }

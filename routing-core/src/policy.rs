@@ -43,6 +43,8 @@ pub(crate) struct SetView<'a> {
 pub(crate) enum Verdict<'a> {
     /// To the connection of its transaction.
     Transaction,
+    /// The same, and the session is pinned first: it did not begin the transaction.
+    PinInTransaction { late: Option<LatePin> },
     /// To the primary.
     Primary(Reason),
     /// To the primary, and the session is pinned first.
@@ -106,9 +108,17 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
 
     // 2. A transaction stays where it is, whatever scope is open.
     if let Some(transaction) = *transaction {
-        return match (transaction, access) {
-            (Access::Read, Access::Write) => Err(Refusal::WriteInReadOnlyTransaction),
-            (Access::Write, _) | (Access::Read, Access::Read) => Ok((Verdict::Transaction, access)),
+        return match (transaction, access, session) {
+            (Access::Read, Access::Write, _) => Err(Refusal::WriteInReadOnlyTransaction),
+            // Whoever began it pinned a session, or chose not to. This may be another.
+            (Access::Write, Access::Write, Some(session)) if !pinned && scopes.write.is_none() => {
+                match session.late {
+                    _ if scopes.frozen => Err(Refusal::Frozen),
+                    Some(LatePin::Deny) => Err(Refusal::LatePin),
+                    late => Ok((Verdict::PinInTransaction { late }, access)),
+                }
+            }
+            _ => Ok((Verdict::Transaction, access)),
         };
     }
 

@@ -38,7 +38,7 @@ pub(crate) fn resolve<P>(
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
     let slot = slot_of(set, caller, ambient);
     let (verdict, access) = ask(set, kind, None, scopes, slot)
-        .map_err(|refusal| Some(refuse(set, set.primary().name(), kind, refusal)))?;
+        .map_err(|refusal| Some(refuse(set, set.primary().name(), kind, slot, refusal)))?;
 
     let mut late = None;
     let choice = match verdict {
@@ -54,12 +54,8 @@ pub(crate) fn resolve<P>(
         }
         Verdict::Node(name) => admit_named(ports, set, name, tried)?,
         Verdict::Replica(wanted) => {
-            let (slot, required) = match wanted {
-                Wanted::CaughtUp => (slot, slot.map_or(Required::Nothing, Slot::required)),
-                Wanted::AnyForced => (slot, Required::Nothing),
-                Wanted::AnyAnonymous => (None, Required::Nothing),
-            };
-            let choice = choose_replica(ports, set, slot, required, tried)?;
+            let slot = slot.filter(|_| wanted != Wanted::AnyAnonymous);
+            let choice = choose_replica(ports, set, slot, wanted, tried)?;
             if let Some(slot) = slot
                 && set.nodes()[choice.index].role() == Role::Replica
             {
@@ -74,8 +70,8 @@ pub(crate) fn resolve<P>(
                 choice
             }
         }
-        // Only asked with a transaction, and there is none here.
-        Verdict::Transaction => return Err(None),
+        // Only said of a transaction, and there is none here.
+        Verdict::Transaction | Verdict::PinInTransaction { .. } => return Err(None),
     };
     Ok(Found {
         access,
@@ -84,23 +80,50 @@ pub(crate) fn resolve<P>(
     })
 }
 
-/// Why a statement may run in an open transaction on `node`, if it may.
+/// Pins the caller's session, as [`Session::pin`](crate::session::Session::pin) does; the answer is what the set says to a pin
+/// that is late.
+pub(crate) fn pin<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    caller: &Context,
+    ambient: &Context,
+) -> Result<Option<LatePin>, RoutingError> {
+    if !set.has_rules() {
+        return Ok(None);
+    }
+    let Some(slot) = slot_of(set, caller, ambient) else {
+        let set = set.name().clone();
+        return Err(RoutingError::NoSession { set });
+    };
+    let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
+    slot.declare(scopes.frozen, || ports.clock.now())
+}
+
+/// Why a statement may run in an open transaction on `node`, if it may, and what the set says to
+/// the pin if that sets one late.
 pub(crate) fn allow_in_transaction<P>(
+    ports: &Ports,
     set: &ReplicaSet<P>,
     node: &Node<P>,
     transaction: Access,
     kind: StatementKind,
     caller: &Context,
     ambient: &Context,
-) -> Result<Reason, RoutingError> {
+) -> Result<(Reason, Option<LatePin>), RoutingError> {
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
     let slot = slot_of(set, caller, ambient);
     let (verdict, _) = ask(set, kind, Some(transaction), scopes, slot)
-        .map_err(|refusal| refuse(set, node.name(), kind, refusal))?;
+        .map_err(|refusal| refuse(set, node.name(), kind, slot, refusal))?;
     Ok(match verdict {
-        Verdict::Primary(reason) => reason,
+        Verdict::Primary(reason) => (reason, None),
+        Verdict::PinInTransaction { late } => {
+            if let Some(slot) = slot {
+                slot.pin_now(PinReason::Write, ports.clock.now());
+            }
+            (Reason::Transaction, late)
+        }
         Verdict::Transaction | Verdict::Pin { .. } | Verdict::Node(_) | Verdict::Replica(_) => {
-            Reason::Transaction
+            (Reason::Transaction, None)
         }
     })
 }
@@ -109,25 +132,29 @@ fn choose_replica<P>(
     ports: &Ports,
     set: &ReplicaSet<P>,
     slot: Option<&Slot>,
-    required: Required,
+    wanted: Wanted,
     tried: u64,
 ) -> Result<Choice, Option<RoutingError>> {
-    match set.choose(slot, required, tried, &*ports.clock) {
-        Ok(choice) => Ok(choice),
-        Err(none) => {
-            let reason =
-                policy::without_replica(set.rules().no_replica, none.behind).ok_or_else(|| {
-                    Some(RoutingError::NoReplica {
-                        set: set.name().clone(),
-                    })
-                })?;
-            let choice = admit_primary(ports, set, reason, tried)?;
-            if let Some(slot) = slot {
-                set.remember(slot, choice.index);
-            }
-            Ok(choice)
+    let chosen = match (wanted, slot) {
+        (Wanted::CaughtUp, Some(slot)) => {
+            set.choose(Some(slot), slot.required(), tried, &*ports.clock)
         }
-    }
+        // Whoever asks for a replica gets none but a replica.
+        (Wanted::AnyForced, slot) => set.choose_replica(slot, tried, &*ports.clock),
+        (_, slot) => set.choose(slot, Required::Nothing, tried, &*ports.clock),
+    };
+    chosen.or_else(|none| {
+        let no_replica = || RoutingError::NoReplica {
+            set: set.name().clone(),
+        };
+        let reason = policy::without_replica(set.rules().no_replica, none.behind)
+            .ok_or_else(|| Some(no_replica()))?;
+        let choice = admit_primary(ports, set, reason, tried)?;
+        if let (Some(slot), Wanted::CaughtUp) = (slot, wanted) {
+            set.remember(slot, choice.index);
+        }
+        Ok(choice)
+    })
 }
 
 /// A read that a scope sent to a replica was forced there, however the replica was chosen.
@@ -177,6 +204,7 @@ fn admit_named<P>(
             set: set.name().clone(),
             node: name.clone(),
             retry_in: Some(wait),
+            cause: None,
         })),
     }
 }
@@ -225,11 +253,16 @@ fn refuse<P>(
     set: &ReplicaSet<P>,
     node: &NodeName,
     kind: StatementKind,
+    slot: Option<&Slot>,
     refusal: Refusal<'_>,
 ) -> RoutingError {
     let name = set.name().clone();
     match refusal {
-        Refusal::UnpinnedWrite => RoutingError::UnpinnedWrite { set: name, kind },
+        Refusal::UnpinnedWrite => RoutingError::UnpinnedWrite {
+            set: name,
+            kind,
+            in_session: slot.is_some(),
+        },
         Refusal::WriteInReadOnlyTransaction => RoutingError::WriteInReadOnlyTransaction {
             set: name,
             node: node.clone(),
@@ -264,5 +297,6 @@ pub(crate) fn primary_unavailable<P>(
         set: set.name().clone(),
         node: set.primary().name().clone(),
         retry_in,
+        cause: None,
     }
 }

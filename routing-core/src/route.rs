@@ -11,17 +11,18 @@
 use std::sync::Arc;
 
 use crate::access::{Access, StatementKind};
-use crate::ambient::{Context, warn_late_pin};
+use crate::ambient::Context;
 use crate::breaker::Trial;
 use crate::decision::{Decision, Reason, Role};
 use crate::error::RoutingError;
 use crate::failure::Failure;
 use crate::node::Node;
-use crate::notice::{announce, announce_change, report_failure};
+use crate::notice::{
+    announce, announce_change, announce_late_pin, announce_refusal, report_failure,
+};
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
 use crate::resolution::{self, primary_unavailable};
-use crate::rules::LatePin;
 
 /// One statement on its way to a node.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ impl<'r, P> Route<'r, P> {
     ) -> Result<Self, RoutingError> {
         Self::find_untried(ports, set, kind, caller, 0).map_err(|refused| {
             let error = refused.unwrap_or_else(|| primary_unavailable(set, None));
-            ports.observe(|observer| observer.refused(&error));
+            announce_refusal(ports, &error);
             error
         })
     }
@@ -79,10 +80,7 @@ impl<'r, P> Route<'r, P> {
             resolution::resolve(ports, set, kind, caller, ambient, tried)
         })?;
         if let Some(late) = found.late {
-            ports.observe(|observer| observer.late_pin(set.name()));
-            if late == LatePin::Warn {
-                warn_late_pin(set.name(), kind.as_str());
-            }
+            announce_late_pin(ports, set.name(), late, kind.as_str());
         }
         let reason = match found.choice.reason {
             Reason::Balanced | Reason::Affine if tried != 0 => Reason::Failover,
@@ -136,6 +134,12 @@ impl<'r, P> Route<'r, P> {
         movable && self.access == Access::Read && self.set.has_rules()
     }
 
+    /// Whether this is the one statement that finds out whether its node is back.
+    #[must_use]
+    pub const fn is_trial(&self) -> bool {
+        self.trial.is_some()
+    }
+
     /// What was decided, and why.
     #[must_use]
     pub fn decision(&self) -> Decision<'r> {
@@ -175,7 +179,9 @@ impl<'r, P> Route<'r, P> {
             self.trial.take(),
             failure,
         );
-        if self.may_move() {
+        // What may have run, and is a read only because somebody said so, is not run again.
+        let may_have_written = failure == Failure::Lost && self.kind.is_ambiguous();
+        if self.may_move() && !may_have_written {
             let tried = self.tried | (1 << self.index);
             match Self::find_untried(self.ports, self.set, self.kind, caller, tried) {
                 Ok(next) => return Next::Route(next),
@@ -192,6 +198,7 @@ impl<'r, P> Route<'r, P> {
                     set: self.set.name().clone(),
                     node: self.node().name().clone(),
                     retry_in: None,
+                    cause: None,
                 };
                 self.refuse(error)
             }
@@ -203,7 +210,7 @@ impl<'r, P> Route<'r, P> {
     }
 
     fn refuse(&self, error: RoutingError) -> Next<'r, P> {
-        self.ports.observe(|observer| observer.refused(&error));
+        announce_refusal(self.ports, &error);
         Next::Refused(error)
     }
 }
@@ -226,10 +233,13 @@ pub(crate) fn check_in_transaction<P>(
     caller: &Context,
 ) -> Result<(), RoutingError> {
     let answer = Context::with_current(|ambient| {
-        resolution::allow_in_transaction(set, node, transaction, kind, caller, ambient)
+        resolution::allow_in_transaction(ports, set, node, transaction, kind, caller, ambient)
     });
     match answer {
-        Ok(reason) => {
+        Ok((reason, late)) => {
+            if let Some(late) = late {
+                announce_late_pin(ports, set.name(), late, kind.as_str());
+            }
             announce(
                 ports,
                 &Decision {
@@ -243,7 +253,27 @@ pub(crate) fn check_in_transaction<P>(
             Ok(())
         }
         Err(error) => {
-            ports.observe(|observer| observer.refused(&error));
+            announce_refusal(ports, &error);
+            Err(error)
+        }
+    }
+}
+
+/// Pins the caller's session on the set.
+pub(crate) fn pin<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    caller: &Context,
+) -> Result<(), RoutingError> {
+    match Context::with_current(|ambient| resolution::pin(ports, set, caller, ambient)) {
+        Ok(late) => {
+            if let Some(late) = late {
+                announce_late_pin(ports, set.name(), late, "pin");
+            }
+            Ok(())
+        }
+        Err(error) => {
+            announce_refusal(ports, &error);
             Err(error)
         }
     }

@@ -13,7 +13,7 @@ use crate::notice::report_failure;
 use crate::observer::Observer;
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
-use crate::route::{Route, check_in_transaction};
+use crate::route::{Route, check_in_transaction, pin};
 
 /// Decides for every statement which node runs it.
 ///
@@ -131,8 +131,8 @@ impl<P> Router<P> {
     ///
     /// # Errors
     ///
-    /// What the rule refuses: every variant of [`RoutingError`] but `Config`, `UnknownSet` and
-    /// `WriteInReadOnlyTransaction`.
+    /// What the rule refuses: every variant of [`RoutingError`] but `Config`, `UnknownSet`,
+    /// `NoSession` and `WriteInReadOnlyTransaction`.
     #[inline]
     pub fn route<'r>(
         &'r self,
@@ -141,6 +141,17 @@ impl<P> Router<P> {
         caller: &Context,
     ) -> Result<Route<'r, P>, RoutingError> {
         Route::find(&self.ports, set, kind, caller)
+    }
+
+    /// Pins the caller's session on a set, as [`Session::pin`](crate::Session::pin) does. A set
+    /// without rules needs no pin, and gets none.
+    ///
+    /// # Errors
+    ///
+    /// - [`RoutingError::NoSession`] if there is no session.
+    /// - [`RoutingError::Frozen`] and [`RoutingError::LatePin`] as for `Session::pin`.
+    pub fn pin(&self, set: &ReplicaSet<P>, caller: &Context) -> Result<(), RoutingError> {
+        pin(&self.ports, set, caller)
     }
 
     /// Checks a statement of a transaction that is open on `node`, where it stays.

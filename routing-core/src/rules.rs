@@ -39,7 +39,7 @@ pub enum NoReplica {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LatePin {
-    /// Nothing but an [`Observer::late_pin`](crate::Observer::late_pin).
+    /// It is allowed, and an [`Observer::late_pin`](crate::Observer::late_pin) is told.
     #[default]
     Allow,
     /// A warning in the log.

@@ -54,7 +54,8 @@ impl Scope {
     }
 
     /// Everything inside goes to the node of that name. A write is refused unless it is the
-    /// primary, and a node that is down is an error: a named node has no substitute.
+    /// primary, where it pins nobody, as in [`primary`](Self::primary). A node that is down is an
+    /// error: a named node has no substitute.
     pub fn node(name: impl Into<NodeName>) -> Self {
         Self::new(ScopeKind::Node(name.into()))
     }
@@ -69,7 +70,7 @@ impl Scope {
     /// are not declared read-only, count as reads inside. Weak: it has no effect once the session
     /// is pinned, nor inside a `primary` scope.
     ///
-    /// A transaction that it sends to a replica is read-only: a write in it is the error
+    /// A transaction that is begun inside is read-only, wherever it goes: a write in it is the error
     /// [`WriteInReadOnlyTransaction`](crate::RoutingError::WriteInReadOnlyTransaction).
     pub const fn ambiguous_to_replica() -> Self {
         Self::new(ScopeKind::AmbiguousToReplica)
@@ -100,6 +101,16 @@ pub struct Scopes(Option<Arc<Frame>>);
 struct Frame {
     scope: Scope,
     outer: Scopes,
+}
+
+/// One after the other: a list that grew in a loop is too long to be dropped by recursion.
+impl Drop for Frame {
+    fn drop(&mut self) {
+        let mut outer = self.outer.0.take();
+        while let Some(frame) = outer {
+            outer = Arc::into_inner(frame).and_then(|mut frame| frame.outer.0.take());
+        }
+    }
 }
 
 impl Scopes {

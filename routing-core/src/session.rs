@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::error::RoutingError;
 use crate::name::SetName;
 use crate::node::NodeId;
 use crate::pin::{PinCell, PinInfo, PinReason};
@@ -36,6 +37,16 @@ struct Inside {
     clock: Arc<dyn Clock>,
     /// The sets this session has met; the list only grows, so it is read without a lock.
     slots: OnceLock<Box<Slot>>,
+}
+
+/// One after the other: a list of many sets is too long to be dropped by recursion.
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let mut next = self.slots.take();
+        while let Some(mut slot) = next {
+            next = slot.next.take();
+        }
+    }
 }
 
 /// What a session knows of one set.
@@ -183,6 +194,25 @@ impl Slot {
     #[inline]
     pub(crate) fn is_pinned(&self) -> bool {
         self.pin.is_pinned()
+    }
+
+    /// Pins by declaration, unless that is forbidden; says whether and how late it was.
+    pub(crate) fn declare(
+        &self,
+        frozen: bool,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Result<Option<LatePin>, RoutingError> {
+        let late = if self.is_pinned() { None } else { self.late() };
+        if frozen && !self.is_pinned() {
+            let set = self.set.clone();
+            return Err(RoutingError::Frozen { set, kind: None });
+        }
+        if late == Some(LatePin::Deny) {
+            let set = self.set.clone();
+            return Err(RoutingError::LatePin { set, kind: None });
+        }
+        self.pin_now(PinReason::Declared, now());
+        Ok(late)
     }
 
     pub(crate) fn pin_now(&self, reason: PinReason, since: Timestamp) {

@@ -39,10 +39,10 @@ pub(crate) fn verdict(error: &DbErr, backend: DbBackend) -> Verdict {
 
 fn of_sqlx(error: &sqlx::Error, backend: DbBackend) -> Option<Failure> {
     match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::WorkerCrashed => Some(Failure::Lost),
+        // Not `Protocol`: it is what the driver says of too many parameters, or of a zero byte.
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => {
+            Some(Failure::Lost)
+        }
         sqlx::Error::Database(error) => of_database(&**error, backend),
         _ => None,
     }

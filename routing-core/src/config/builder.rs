@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::lenient::{Lenient, Span};
 use crate::error::ConfigProblem;
-use crate::rules::{AnonymousReads, Balance, LatePin, Mode, NoReplica};
+use crate::rules::{AnonymousReads, Balance, BreakerRules, LatePin, Mode, NoReplica};
 
 type Given<T> = Option<Lenient<T>>;
 
@@ -28,6 +28,17 @@ pub struct RoutingConfigBuilder {
     /// Mistakes found before `build`.
     #[serde(skip)]
     pub(super) found: Vec<ConfigProblem>,
+    /// Which nodes the environment named, so that their mistakes are reported as its.
+    #[serde(skip)]
+    pub(super) from_env: FromEnv,
+}
+
+/// What the environment was asked for and what it named.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct FromEnv {
+    pub(super) asked: bool,
+    pub(super) primary: bool,
+    pub(super) replicas: bool,
 }
 
 /// Collects the configuration of one replica set.
@@ -54,7 +65,8 @@ pub struct SetBuilder {
 /// Collects the configuration of one node.
 ///
 /// A replica inherits what it leaves out from its primary: of the URL the credentials (unless it
-/// has a user of its own), port, database and parameters, and all pool options.
+/// has a user of its own), database and parameters, the port if it has no URL of its own, and all
+/// pool options. Of an SQLite URL nothing is inherited.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(from = "UrlOrNode")]
 #[must_use = "it belongs into a `SetBuilder`"]
@@ -190,6 +202,21 @@ set_setters! {
     affinity: bool,
     /// The primary's share of unpinned reads, beside the replicas' weights; **0**.
     primary_read_weight: u16,
+    /// When a replica is left alone; **after 1 failure, for 1 s and up to 60 s**.
+    replica_breaker: BreakerRules,
+    /// When the primary is left alone; **after 5 consecutive failures, for 30 s**.
+    primary_breaker: BreakerRules,
+}
+
+impl From<BreakerRules> for Lenient<BreakerBuilder> {
+    fn from(rules: BreakerRules) -> Self {
+        Self::Fits(BreakerBuilder {
+            failures: Some(rules.failures.into()),
+            back_off: Some(Span(rules.back_off).into()),
+            max_back_off: Some(Span(rules.max_back_off).into()),
+            unknown: BTreeMap::new(),
+        })
+    }
 }
 
 impl SetBuilder {

@@ -5,7 +5,9 @@ use crate::error::ConfigProblem;
 use crate::rules::Mode;
 
 impl RoutingConfigBuilder {
-    /// Takes what the environment has: it goes before what was set until now.
+    /// Takes what the environment has, in place of what was set until now; what it has not, stays.
+    /// So a file that the environment overrides is
+    /// `toml::from_str::<RoutingConfigBuilder>(text)?.env().build()?`.
     ///
     /// - `DATABASE_URL`: the primary.
     /// - `DATABASE_REPLICA_URLS`: all replicas, separated by commas or spaces; set but empty is
@@ -44,10 +46,13 @@ impl RoutingConfigBuilder {
         let (url, replicas) = (read("DATABASE_URL"), read("DATABASE_REPLICA_URLS"));
         let (enabled, mode) = (read("ROUTING_ENABLED"), read("ROUTING_MODE"));
 
+        self.from_env.asked = true;
         if let Some(url) = url {
+            self.from_env.primary = true;
             self = self.primary(url);
         }
         if let Some(replicas) = replicas {
+            self.from_env.replicas = true;
             let urls = replicas
                 .split(|c: char| c == ',' || c.is_whitespace())
                 .filter(|url| !url.is_empty());

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::builder::{BreakerBuilder, Ignored, NodeBuilder, RoutingConfigBuilder, SetBuilder};
+use super::builder::{
+    BreakerBuilder, FromEnv, Ignored, NodeBuilder, RoutingConfigBuilder, SetBuilder,
+};
 use super::endpoint::{self, Endpoint};
 use super::lenient::Lenient;
 use super::problems::{Problems, join};
@@ -36,6 +38,7 @@ fn resolve(builder: RoutingConfigBuilder) -> Result<RoutingConfig, RoutingError>
         sets,
         default,
         found,
+        from_env,
     } = builder;
     let mut problems = Problems(found);
     let enabled = problems
@@ -58,7 +61,25 @@ fn resolve(builder: RoutingConfigBuilder) -> Result<RoutingConfig, RoutingError>
     }
     match resolved.into_iter().collect() {
         Some(sets) if problems.0.is_empty() => Ok(RoutingConfig { enabled, sets }),
-        _ => Err(RoutingError::Config(problems.0)),
+        _ => {
+            for problem in &mut problems.0 {
+                name_variable(&mut problem.path, from_env);
+            }
+            Err(RoutingError::Config(problems.0))
+        }
+    }
+}
+
+/// A mistake in a node that the environment named, or should have, is the variable's.
+fn name_variable(path: &mut String, from_env: FromEnv) {
+    const PRIMARY: &str = "DATABASE_URL";
+    const REPLICAS: &str = "DATABASE_REPLICA_URLS";
+    let is_missing = path == "primary" && from_env.asked;
+    if is_missing || (path == "primary.url" && from_env.primary) {
+        PRIMARY.clone_into(path);
+    } else if from_env.replicas && (path == "replicas" || path.starts_with("replicas[")) {
+        let place = path["replicas".len()..].trim_end_matches(".url");
+        *path = format!("{REPLICAS}{place}");
     }
 }
 

@@ -1,28 +1,51 @@
 //! Words that may stand before a parenthesis in a plain read.
 
-use super::is_any;
+use super::lexer::Token;
+use super::{Dialect, is_any};
 
-/// Whether `word (` is harmless: a keyword that takes a parenthesis, or a built-in function that
-/// neither writes nor touches anything that outlives the statement, in all dialects that have it.
-pub(super) fn may_stand_before_parenthesis(word: &str) -> bool {
-    is_any(word, KEYWORDS) || is_any(word, FUNCTIONS)
+/// Whether `word (` is harmless after `before`: a keyword that takes a parenthesis there, or a
+/// function that the dialect has built in and that neither writes nor touches anything that
+/// outlives the statement.
+///
+/// An overload of such a function, which PostgreSQL lets users define, looks the same.
+pub(super) fn may_be_called(word: &str, before: Token<'_>, dialect: Dialect) -> bool {
+    let after = |words: &[&str]| matches!(before, Token::Word(before) if is_any(before, words));
+    if is_any(word, RESERVED) || is_any(word, FUNCTIONS) {
+        return true;
+    }
+    // These are names like any other, but for where they stand.
+    if is_any(word, &["FILTER", "OVER"]) {
+        return before == Token::Symbol(b')');
+    }
+    if is_any(word, &["BY"]) {
+        return after(&["GROUP", "ORDER", "PARTITION"]);
+    }
+    if is_any(word, &["SETS"]) {
+        return after(&["GROUPING"]);
+    }
+    if is_any(word, &["MATERIALIZED"]) {
+        return after(&["AS", "NOT"]);
+    }
+    match dialect {
+        Dialect::Postgres => is_any(word, POSTGRES),
+        Dialect::MySql => is_any(word, MYSQL),
+        Dialect::Sqlite => is_any(word, SQLITE),
+    }
 }
 
-const KEYWORDS: &[&str] = &[
+/// Reserved in all dialects: no function can be called so.
+const RESERVED: &[&str] = &[
     "ALL",
     "AND",
     "ANY",
     "ARRAY",
     "AS",
     "BETWEEN",
-    "BY",
     "CASE",
-    "CUBE",
     "DISTINCT",
     "ELSE",
     "EXCEPT",
     "EXISTS",
-    "FILTER",
     "FROM",
     "GROUP",
     "HAVING",
@@ -34,17 +57,13 @@ const KEYWORDS: &[&str] = &[
     "LATERAL",
     "LIKE",
     "LIMIT",
-    "MATERIALIZED",
     "NOT",
     "OFFSET",
     "ON",
     "ONLY",
     "OR",
-    "OVER",
-    "ROLLUP",
     "ROW",
     "SELECT",
-    "SETS",
     "SOME",
     "THEN",
     "UNION",
@@ -54,6 +73,7 @@ const KEYWORDS: &[&str] = &[
     "WHERE",
 ];
 
+/// Built into all three.
 const FUNCTIONS: &[&str] = &[
     // Aggregates and windows.
     "COUNT",
@@ -61,18 +81,6 @@ const FUNCTIONS: &[&str] = &[
     "MIN",
     "MAX",
     "AVG",
-    "TOTAL",
-    "ARRAY_AGG",
-    "STRING_AGG",
-    "GROUP_CONCAT",
-    "JSON_AGG",
-    "JSONB_AGG",
-    "JSON_OBJECT_AGG",
-    "BOOL_AND",
-    "BOOL_OR",
-    "EVERY",
-    "STDDEV",
-    "VARIANCE",
     "ROW_NUMBER",
     "RANK",
     "DENSE_RANK",
@@ -87,98 +95,84 @@ const FUNCTIONS: &[&str] = &[
     // Conditionals and casts, with the types that take a length.
     "COALESCE",
     "NULLIF",
-    "IFNULL",
-    "IF",
-    "IIF",
-    "GREATEST",
-    "LEAST",
     "CAST",
-    "CONVERT",
     "VARCHAR",
     "CHAR",
     "CHARACTER",
     "NUMERIC",
     "DECIMAL",
-    "TIMESTAMP",
-    "TIME",
     // Text.
     "LOWER",
     "UPPER",
     "LENGTH",
-    "CHAR_LENGTH",
-    "CHARACTER_LENGTH",
     "OCTET_LENGTH",
     "SUBSTR",
     "SUBSTRING",
     "TRIM",
     "LTRIM",
     "RTRIM",
-    "BTRIM",
     "REPLACE",
     "CONCAT",
     "CONCAT_WS",
-    "LEFT",
-    "RIGHT",
-    "POSITION",
-    "INSTR",
-    "STRPOS",
-    "SPLIT_PART",
-    "LPAD",
-    "RPAD",
-    "REVERSE",
-    "REPEAT",
-    "HEX",
-    "MD5",
     "FORMAT",
-    "INITCAP",
-    "TO_CHAR",
-    "TO_NUMBER",
-    "TO_DATE",
-    "TO_TIMESTAMP",
     // Numbers.
     "ABS",
     "CEIL",
     "CEILING",
     "FLOOR",
     "ROUND",
-    "TRUNC",
     "MOD",
     "POWER",
     "SQRT",
     "SIGN",
     "EXP",
     "LN",
-    "LOG",
-    "RANDOM",
-    "RAND",
     // Dates.
-    "NOW",
     "CURRENT_TIMESTAMP",
     "CURRENT_DATE",
     "DATE",
-    "DATETIME",
+];
+
+const POSTGRES: &[&str] = &[
+    "ARRAY_AGG",
+    "STRING_AGG",
+    "JSON_AGG",
+    "JSONB_AGG",
+    "JSON_OBJECT_AGG",
+    "BOOL_AND",
+    "BOOL_OR",
+    "EVERY",
+    "STDDEV",
+    "VARIANCE",
+    "GREATEST",
+    "LEAST",
+    "TIMESTAMP",
+    "TIME",
+    "CHAR_LENGTH",
+    "CHARACTER_LENGTH",
+    "BTRIM",
+    "LEFT",
+    "RIGHT",
+    "POSITION",
+    "STRPOS",
+    "SPLIT_PART",
+    "LPAD",
+    "RPAD",
+    "REVERSE",
+    "REPEAT",
+    "MD5",
+    "INITCAP",
+    "TO_CHAR",
+    "TO_NUMBER",
+    "TO_DATE",
+    "TO_TIMESTAMP",
+    "TRUNC",
+    "RANDOM",
+    "NOW",
     "DATE_TRUNC",
     "DATE_PART",
     "EXTRACT",
     "AGE",
-    "STRFTIME",
-    "JULIANDAY",
-    "UNIXEPOCH",
-    "DATE_FORMAT",
-    "DATE_ADD",
-    "DATE_SUB",
-    "DATEDIFF",
-    "YEAR",
-    "MONTH",
-    "DAY",
-    "HOUR",
-    "MINUTE",
-    "SECOND",
-    "UNIX_TIMESTAMP",
-    // JSON and arrays.
-    "JSON_EXTRACT",
-    "JSON_OBJECT",
-    "JSON_ARRAY",
     "JSON_BUILD_OBJECT",
     "JSONB_BUILD_OBJECT",
     "JSON_BUILD_ARRAY",
@@ -192,7 +186,6 @@ const FUNCTIONS: &[&str] = &[
     "GENERATE_SERIES",
     // Which server this is and how far it has come.
     "VERSION",
-    "DATABASE",
     "CURRENT_DATABASE",
     "CURRENT_SCHEMA",
     "CURRENT_SETTING",
@@ -204,5 +197,66 @@ const FUNCTIONS: &[&str] = &[
     "PG_LAST_WAL_RECEIVE_LSN",
     "PG_LAST_WAL_REPLAY_LSN",
     "PG_LAST_XACT_REPLAY_TIMESTAMP",
+];
+
+const MYSQL: &[&str] = &[
+    "GROUP_CONCAT",
+    "STDDEV",
+    "VARIANCE",
+    "IFNULL",
+    "IF",
+    "GREATEST",
+    "LEAST",
+    "CONVERT",
+    "CHAR_LENGTH",
+    "CHARACTER_LENGTH",
+    "LEFT",
+    "RIGHT",
+    "POSITION",
+    "INSTR",
+    "LPAD",
+    "RPAD",
+    "REVERSE",
+    "REPEAT",
+    "HEX",
+    "MD5",
+    "RAND",
+    "NOW",
+    "EXTRACT",
+    "DATE_FORMAT",
+    "DATE_ADD",
+    "DATE_SUB",
+    "DATEDIFF",
+    "YEAR",
+    "MONTH",
+    "DAY",
+    "HOUR",
+    "MINUTE",
+    "SECOND",
+    "UNIX_TIMESTAMP",
+    "JSON_EXTRACT",
+    "JSON_OBJECT",
+    "JSON_ARRAY",
+    "VERSION",
+    "DATABASE",
+];
+
+const SQLITE: &[&str] = &[
+    "TOTAL",
+    "GROUP_CONCAT",
+    "STRING_AGG",
+    "IFNULL",
+    "IIF",
+    "INSTR",
+    "HEX",
+    "RANDOM",
+    "TIME",
+    "DATETIME",
+    "STRFTIME",
+    "JULIANDAY",
+    "UNIXEPOCH",
+    "JSON_EXTRACT",
+    "JSON_OBJECT",
+    "JSON_ARRAY",
     "SQLITE_VERSION",
 ];

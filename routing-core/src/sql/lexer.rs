@@ -46,8 +46,16 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn skip_line(&mut self) {
-        self.skip_while(|byte| byte != b'\n');
+    /// Skips to the end of the line, which for PostgreSQL a carriage return is too; elsewhere one
+    /// inside a line is a trick.
+    fn skip_line(&mut self) -> Result<(), Token<'a>> {
+        self.skip_while(|byte| byte != b'\n' && byte != b'\r');
+        match (self.byte(0), self.byte(1)) {
+            (Some(b'\r'), Some(next)) if self.dialect != Dialect::Postgres && next != b'\n' => {
+                Err(Token::Unclear)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Skips spaces and comments; the error is a comment that is none, or has no end.
@@ -56,9 +64,11 @@ impl<'a> Lexer<'a> {
             let my_sql = self.dialect == Dialect::MySql;
             match (self.byte(0), self.byte(1)) {
                 (Some(byte), _) if byte.is_ascii_whitespace() || byte == 0x0b => self.at += 1,
-                (Some(b'#'), _) if my_sql => self.skip_line(),
-                (Some(b'-'), Some(b'-')) if !my_sql || self.byte(2).is_none_or(|b| b <= b' ') => {
-                    self.skip_line();
+                (Some(b'#'), _) if my_sql => self.skip_line()?,
+                (Some(b'-'), Some(b'-'))
+                    if !my_sql || self.byte(2).is_none_or(|b| b <= b' ' || b == 0x7f) =>
+                {
+                    self.skip_line()?;
                 }
                 // MySQL and MariaDB execute what such a comment holds.
                 (Some(b'/'), Some(b'*')) if my_sql && matches!(self.byte(2), Some(b'!' | b'M')) => {
@@ -149,7 +159,42 @@ impl<'a> Lexer<'a> {
     fn word(&mut self) -> Token<'a> {
         let start = self.at;
         self.skip_while(is_word);
-        Token::Word(&self.text[start..self.at])
+        let word = &self.text[start..self.at];
+        // SQLite takes a byte order mark for a space, wherever it stands.
+        if word.contains('\u{feff}') {
+            Token::Unclear
+        } else {
+            Token::Word(word)
+        }
+    }
+
+    /// Digits, a fraction and an exponent, or `0x` and its like. Letters that follow at once are a
+    /// word to some servers and a mistake to others.
+    fn number(&mut self) -> Token<'a> {
+        if self.byte(0) == Some(b'0') && matches!(self.byte(1), Some(b'x' | b'X' | b'b' | b'o')) {
+            self.skip_while(|byte| byte.is_ascii_alphanumeric());
+            return Token::Literal;
+        }
+        self.skip_while(|byte| byte.is_ascii_digit());
+        if self.byte(0) == Some(b'.') {
+            self.at += 1;
+            self.skip_while(|byte| byte.is_ascii_digit());
+        }
+        if matches!(self.byte(0), Some(b'e' | b'E')) {
+            let sign = usize::from(matches!(self.byte(1), Some(b'+' | b'-')));
+            if self
+                .byte(1 + sign)
+                .is_some_and(|byte| byte.is_ascii_digit())
+            {
+                self.at += 1 + sign;
+                self.skip_while(|byte| byte.is_ascii_digit());
+            }
+        }
+        if self.byte(0).is_some_and(is_word) {
+            Token::Unclear
+        } else {
+            Token::Literal
+        }
     }
 }
 
@@ -168,14 +213,7 @@ impl<'a> Iterator for Lexer<'a> {
             (b'`', Dialect::MySql | Dialect::Sqlite) => self.quoted(b'`', Token::Quoted),
             (b'[', Dialect::Sqlite) => self.quoted(b']', Token::Quoted),
             (b'$', Dialect::Postgres) => self.dollar(),
-            (b'0'..=b'9', _) => {
-                self.skip_while(|byte| is_word(byte) || byte == b'.');
-                Token::Literal
-            }
-            (b'@', Dialect::MySql) => {
-                self.skip_while(|byte| is_word(byte) || byte == b'@' || byte == b'.');
-                Token::Literal
-            }
+            (b'0'..=b'9', _) => self.number(),
             (b':', _) if self.byte(1) == Some(b'=') => {
                 self.at += 2;
                 Token::Assignment

@@ -52,12 +52,13 @@ pub fn classify(sql: &str, dialect: Dialect) -> StatementKind {
     };
     let kind = of_first_word(first);
     match kind {
-        StatementKind::Select => query(first, tokens, dialect),
-        StatementKind::Values => match query(first, tokens, dialect) {
-            StatementKind::Select => StatementKind::Values,
-            other => other,
-        },
-        StatementKind::Explain => explain(tokens),
+        StatementKind::Select | StatementKind::Values | StatementKind::Show => {
+            match query(first, tokens, dialect) {
+                StatementKind::Select => kind,
+                other => other,
+            }
+        }
+        StatementKind::Explain => explain(first, tokens, dialect),
         // What follows can no longer make it a read, but a second statement can be worse than an
         // ambiguous first one.
         other => single(tokens).unwrap_or(other),
@@ -134,10 +135,11 @@ fn query(first: &str, mut tokens: Lexer<'_>, dialect: Dialect) -> StatementKind 
     let mut token = tokens.next();
     while let Some(current) = token {
         token = tokens.next();
-        parts.pass(current);
-        if is_qualified(before) {
-            // A column or a table whatever it is called, unless it is called.
-            if is_call(current, token) {
+        let names_columns = parts.pass(before, current);
+        let called = matches!(token, Some(Token::Symbol(b'(')));
+        if before == Token::Symbol(b'.') && matches!(current, Token::Word(_) | Token::Quoted) {
+            // A column or a table may be called anything, and so may a function.
+            if called {
                 return StatementKind::FunctionCall;
             }
             before = current;
@@ -146,19 +148,19 @@ fn query(first: &str, mut tokens: Lexer<'_>, dialect: Dialect) -> StatementKind 
         match current {
             Token::Unclear => return StatementKind::Unknown,
             Token::Assignment if dialect == Dialect::MySql => return StatementKind::SessionState,
+            // Variables belong to the connection.
+            Token::Symbol(b'@') if dialect == Dialect::MySql => return StatementKind::SessionState,
             Token::Symbol(b';') if token.is_some() => return StatementKind::Multiple,
             Token::Word(word) => {
                 if let Some(kind) = of_inner_word(word, token) {
                     return kind;
                 }
-                if is_call(current, token)
-                    && !functions::may_stand_before_parenthesis(word)
-                    && !parts.is_name(before)
-                {
+                if called && !names_columns && !functions::may_be_called(word, before, dialect) {
                     return StatementKind::FunctionCall;
                 }
             }
-            Token::Quoted if is_call(current, token) && !parts.is_name(before) => {
+            // By some servers' settings a string is a name.
+            Token::Quoted | Token::Literal if called && !names_columns => {
                 return StatementKind::FunctionCall;
             }
             _ => {}
@@ -176,6 +178,12 @@ fn of_inner_word(word: &str, next: Option<Token<'_>>) -> Option<StatementKind> {
         || is_any(word, &["LOCK"]) && followed_by(&["IN"])
     {
         Some(StatementKind::LockingSelect)
+    } else if is_any(word, &["VALUE"]) && followed_by(&["FOR"]) {
+        // MariaDB's sequences: `NEXT VALUE FOR s`.
+        Some(StatementKind::FunctionCall)
+    } else if is_any(word, &["SQL_CALC_FOUND_ROWS", "WARNINGS", "ERRORS"]) {
+        // What the connection's statement before this one left there, or the next one asks for.
+        Some(StatementKind::SessionState)
     } else if is_any(word, &["INTO"]) {
         Some(StatementKind::SelectInto)
     } else if is_any(word, &["INSERT", "REPLACE"]) && !called
@@ -187,16 +195,29 @@ fn of_inner_word(word: &str, next: Option<Token<'_>>) -> Option<StatementKind> {
     }
 }
 
-fn explain(mut tokens: Lexer<'_>) -> StatementKind {
-    let rest = tokens.clone();
-    let executes = tokens.any(|token| {
-        matches!(token, Token::Unclear)
+/// What is explained is executed after `ANALYZE`; and MySQL may execute subqueries to plan.
+fn explain(first: &str, tokens: Lexer<'_>, dialect: Dialect) -> StatementKind {
+    if dialect == Dialect::MySql {
+        return match query(first, tokens, dialect) {
+            StatementKind::Select => StatementKind::Explain,
+            other => other,
+        };
+    }
+    let mut options = tokens.clone();
+    let in_parentheses = options.next() == Some(Token::Symbol(b'('));
+    let executes = tokens.clone().any(|token| {
+        token == Token::Unclear
             || matches!(token, Token::Word(word) if is_any(word, &["ANALYZE", "ANALYSE"]))
     });
-    if executes {
+    // The name of an option may be in quotes.
+    let hides = in_parentheses
+        && options
+            .take_while(|token| *token != Token::Symbol(b')'))
+            .any(|token| token == Token::Quoted);
+    if executes || hides {
         StatementKind::Unknown
     } else {
-        single(rest).unwrap_or(StatementKind::Explain)
+        single(tokens).unwrap_or(StatementKind::Explain)
     }
 }
 
@@ -217,7 +238,10 @@ fn single(mut tokens: Lexer<'_>) -> Option<StatementKind> {
 /// Where names of common table expressions stand: `WITH name (column) AS (…), name (column) AS …`.
 struct CteList {
     depth: u32,
+    /// Whether the list is still going on.
     open: bool,
+    /// Whether the last token was the comma between two of them.
+    comma: bool,
 }
 
 impl CteList {
@@ -225,37 +249,29 @@ impl CteList {
         Self {
             depth: 0,
             open: is_any(first, &["WITH"]),
+            comma: false,
         }
     }
 
-    fn pass(&mut self, token: Token<'_>) {
-        match token {
+    /// Goes on by one token; says whether it is a name, so that a parenthesis after it holds
+    /// columns: of a table expression, or of an alias.
+    fn pass(&mut self, before: Token<'_>, current: Token<'_>) -> bool {
+        let follows_comma = std::mem::take(&mut self.comma);
+        if self.depth == 0 && before == Token::Symbol(b')') {
+            match current {
+                Token::Symbol(b',') => self.comma = self.open,
+                Token::Word(word) if is_any(word, &["AS"]) => {}
+                _ => self.open = false,
+            }
+        }
+        match current {
             Token::Symbol(b'(') => self.depth += 1,
             Token::Symbol(b')') => self.depth = self.depth.saturating_sub(1),
-            Token::Word(word) if self.depth == 0 && is_any(word, &["SELECT", "VALUES"]) => {
-                self.open = false;
-            }
             _ => {}
         }
+        follows_comma
+            || matches!(before, Token::Word(word) if is_any(word, &["WITH", "RECURSIVE", "AS"]))
     }
-
-    /// Whether what stands after `before` names a table expression or an alias, so that the
-    /// parenthesis after it holds columns.
-    fn is_name(&self, before: Token<'_>) -> bool {
-        match before {
-            Token::Word(word) => is_any(word, &["WITH", "RECURSIVE", "AS"]),
-            Token::Symbol(b',') => self.open && self.depth == 0,
-            _ => false,
-        }
-    }
-}
-
-fn is_qualified(before: Token<'_>) -> bool {
-    matches!(before, Token::Symbol(b'.'))
-}
-
-fn is_call(token: Token<'_>, next: Option<Token<'_>>) -> bool {
-    matches!(token, Token::Word(_) | Token::Quoted) && matches!(next, Some(Token::Symbol(b'(')))
 }
 
 fn is_any(word: &str, words: &[&str]) -> bool {

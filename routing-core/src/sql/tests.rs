@@ -39,7 +39,15 @@ fn plain_reads() {
         ("TABLE cake", Kind::Select),
         ("SHOW server_version", Kind::Show),
         ("EXPLAIN SELECT 1", Kind::Explain),
-        ("EXPLAIN DELETE FROM cake", Kind::Explain),
+        ("SELECT 1.5e-3, 0x1F, .5, 7 FROM t", Kind::Select),
+        (
+            "SELECT sum(a) OVER (PARTITION BY (b) ORDER BY (c)) FROM t",
+            Kind::Select,
+        ),
+        (
+            "WITH a AS (SELECT 1), b AS (SELECT 2) (SELECT * FROM b)",
+            Kind::Select,
+        ),
     ]);
     in_one(
         Dialect::Postgres,
@@ -52,6 +60,10 @@ fn plain_reads() {
                 Kind::Select,
             ),
             ("SELECT substring(a FROM 1 FOR 2) FROM t", Kind::Select),
+            ("EXPLAIN (COSTS off) SELECT \"a\" FROM \"t\"", Kind::Explain),
+            ("EXPLAIN DELETE FROM cake", Kind::Explain),
+            ("SELECT 1 -- x\r, 2", Kind::Select),
+            ("SELECT count(*) FILTER (WHERE a) FROM t", Kind::Select),
         ],
     );
     in_one(
@@ -102,11 +114,32 @@ fn writes_that_look_like_reads() {
         ("SELECT last_insert_id()", Kind::FunctionCall),
         ("SELECT 1; DELETE FROM t", Kind::Multiple),
         ("SHOW x; DELETE FROM t", Kind::Multiple),
-        ("EXPLAIN ANALYZE DELETE FROM t", Kind::Unknown),
-        ("EXPLAIN (COSTS off, ANALYZE) DELETE FROM t", Kind::Unknown),
         ("SET x = 1; DELETE FROM t", Kind::Multiple),
         ("VALUES (nextval('s'))", Kind::FunctionCall),
         ("SELECT 'no end", Kind::Unknown),
+        (
+            "WITH a AS (SELECT 1 x) TABLE a ORDER BY x, nextval('s')",
+            Kind::FunctionCall,
+        ),
+        (
+            "WITH a AS (SELECT 1 x) (SELECT x FROM a) ORDER BY (x), nextval('s')",
+            Kind::FunctionCall,
+        ),
+        ("SELECT 1 FROM t WHERE filter(1)", Kind::FunctionCall),
+        ("SELECT over(1), by(2)", Kind::FunctionCall),
+        ("SELECT sets(1)", Kind::FunctionCall),
+        ("SELECT NEXT VALUE FOR s", Kind::FunctionCall),
+        ("SELECT a.b() FROM t", Kind::FunctionCall),
+        ("SELECT 1.5INTO OUTFILE 'x'", Kind::Unknown),
+        ("SELECT 1fn()", Kind::Unknown),
+        ("SELECT a FROM t WHERE b = 1.0FOR SHARE", Kind::Unknown),
+        ("SHOW x WHERE do_write()", Kind::FunctionCall),
+        ("SELECT 'do_write'()", Kind::FunctionCall),
+        ("SELECT t.; DELETE FROM t", Kind::Multiple),
+        (
+            "WITH x AS (SELECT 1) \u{feff}DELETE FROM cake RETURNING id",
+            Kind::Unknown,
+        ),
         ("SELECT 1 /* no end", Kind::Unknown),
     ]);
     in_one(
@@ -115,7 +148,15 @@ fn writes_that_look_like_reads() {
             ("SELECT \"nextval\"('s')", Kind::FunctionCall),
             ("SELECT $x$ no end $y$", Kind::Unknown),
             ("SELECT '\\'; DELETE FROM t; --'", Kind::Unknown),
+            ("EXPLAIN ANALYZE DELETE FROM t", Kind::Unknown),
+            ("EXPLAIN (COSTS off, ANALYZE) DELETE FROM t", Kind::Unknown),
             ("SELECT 1 -- x\n; DELETE FROM t", Kind::Multiple),
+            ("SELECT 1 -- x\r; DELETE FROM t", Kind::Multiple),
+            ("SELECT nextval --\r ('s')", Kind::FunctionCall),
+            ("SELECT * FROM w --\rFOR UPDATE", Kind::LockingSelect),
+            ("EXPLAIN (\"analyze\") DELETE FROM t", Kind::Unknown),
+            ("EXPLAIN (U&\"\\0061nalyze\") DELETE FROM t", Kind::Unknown),
+            ("SELECT total(a) FROM t", Kind::FunctionCall),
         ],
     );
     in_one(
@@ -125,6 +166,23 @@ fn writes_that_look_like_reads() {
             ("SELECT /*M!100 1 */", Kind::Unknown),
             ("/*!50000 DELETE FROM t */", Kind::Unknown),
             ("SELECT @a := 1", Kind::SessionState),
+            ("SELECT @@identity", Kind::SessionState),
+            ("SHOW WARNINGS", Kind::SessionState),
+            ("SHOW STATUS WHERE get_lock('a', 10)", Kind::FunctionCall),
+            (
+                "SELECT cake./*!50000 id FROM cake FOR UPDATE */",
+                Kind::Unknown,
+            ),
+            ("SELECT 2024_shop.do_write()", Kind::Unknown),
+            (
+                "EXPLAIN SELECT * FROM (SELECT do_write()) t",
+                Kind::FunctionCall,
+            ),
+            ("EXPLAIN FORMAT=JSON INTO @v SELECT 1", Kind::SelectInto),
+            ("EXPLAIN DELETE FROM t", Kind::WritingCte),
+            ("SELECT 1 --\x7f\n, do_write()", Kind::FunctionCall),
+            ("SELECT 1 -- x\r FOR UPDATE", Kind::Unknown),
+            ("SELECT \"do_write\"()", Kind::FunctionCall),
             ("SELECT 1 /* /* */ ; DELETE FROM t -- */", Kind::Multiple),
         ],
     );
