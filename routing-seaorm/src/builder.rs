@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use routing_core::{
-    Balancer, Clock, ConfigProblem, Context, NodeName, Observer, ReplicaSet, ReplicaSetBuilder,
-    Router, RoutingConfig, RoutingError, Rules, SetConfig, SetName,
+    Balancer, Clock, ConfigProblem, Context, Mode, NodeName, Observer, ReplicaSet,
+    ReplicaSetBuilder, Role, Router, RoutingConfig, RoutingError, Rules, SetConfig, SetName,
 };
 use sea_orm::DatabaseConnection;
 
@@ -34,12 +34,14 @@ impl RoutedConnection {
     /// replica that is down, before it goes to the next.
     ///
     /// ```no_run
-    /// # use routing_seaorm::RoutedConnection;
+    /// # use routing_seaorm::{Mode, RoutedConnection};
     /// # use sea_orm::Database;
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let primary = Database::connect("postgres://db-1/shop").await?;
     /// let replica = Database::connect("postgres://db-2/shop").await?;
-    /// let db = RoutedConnection::from_connections(primary, [replica]).build()?;
+    /// let db = RoutedConnection::from_connections(primary, [replica])
+    ///     .mode(Mode::Strict)
+    ///     .build()?;
     /// # Ok(()) }
     /// ```
     pub fn from_connections(
@@ -87,8 +89,7 @@ impl RoutedConnectionBuilder {
         Self::default().set(SetName::default(), primary, replicas)
     }
 
-    /// Adds another replica set, which [`RoutedConnection::on_set`] leads to. Settings that are
-    /// made after it are the new set's.
+    /// Adds another replica set, which [`RoutedConnection::on_set`] leads to.
     pub fn set(
         mut self,
         name: impl Into<SetName>,
@@ -112,7 +113,8 @@ impl RoutedConnectionBuilder {
         self
     }
 
-    /// Adds a replica with a name and a weight: its share of reads, relative to the others' **1**.
+    /// Adds a replica to the set that was added last, with a name and a weight: its share of reads,
+    /// relative to the others' **1**.
     pub fn named_replica(
         mut self,
         name: impl Into<NodeName>,
@@ -127,26 +129,40 @@ impl RoutedConnectionBuilder {
         self
     }
 
-    /// Replaces the set's rules.
-    pub fn rules(mut self, rules: Rules) -> Self {
-        if let Some(set) = self.sets.last_mut() {
-            set.rules = rules;
+    /// Replaces the rules of a set.
+    pub fn rules(self, set: impl Into<SetName>, rules: Rules) -> Self {
+        self.change(&set.into(), |draft| draft.rules = rules)
+    }
+
+    /// Replaces the balancer of a set.
+    pub fn balancer(self, set: impl Into<SetName>, balancer: Box<dyn Balancer>) -> Self {
+        self.change(&set.into(), |draft| draft.balancer = Some(balancer))
+    }
+
+    /// What an unpinned write does, on all sets so far; **`Greedy`**.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        for set in &mut self.sets {
+            set.rules.mode = mode;
         }
         self
     }
 
-    /// Whether the set's statements are routed; **`true`**. If not, all run on its primary.
+    /// Whether statements are routed, on all sets so far; **`true`**. If not, all run on the
+    /// primary of their set.
     pub fn enabled(mut self, enabled: bool) -> Self {
-        if let Some(set) = self.sets.last_mut() {
+        for set in &mut self.sets {
             set.enabled = enabled;
         }
         self
     }
 
-    /// Replaces the set's balancer.
-    pub fn balancer(mut self, balancer: Box<dyn Balancer>) -> Self {
-        if let Some(set) = self.sets.last_mut() {
-            set.balancer = Some(balancer);
+    fn change(mut self, name: &SetName, change: impl FnOnce(&mut SetDraft)) -> Self {
+        match self.sets.iter_mut().find(|set| set.name == *name) {
+            Some(set) => change(set),
+            None => self.problems.push(ConfigProblem::new(
+                format!("sets.{name}"),
+                "there is no such set to change",
+            )),
         }
         self
     }
@@ -210,9 +226,9 @@ impl SetDraft {
         set: &SetConfig,
         problems: &mut Vec<ConfigProblem>,
     ) -> Self {
-        let mut configured = |node, path: &str| {
+        let mut configured = |node, role, path: &str| {
             let path = format!("sets.{}.{path}", set.name());
-            NodePool::configured(node, &path)
+            NodePool::configured(node, role, &path)
                 .map_err(|problem| problems.push(problem))
                 .ok()
         };
@@ -223,13 +239,16 @@ impl SetDraft {
             managed: set.is_managed(),
             rules: set.rules().clone(),
             balancer: None,
-            primary: (primary.name().clone(), configured(primary, "primary")),
+            primary: (
+                primary.name().clone(),
+                configured(primary, Role::Primary, "primary"),
+            ),
             replicas: set
                 .replicas()
                 .iter()
                 .enumerate()
                 .map(|(i, node)| {
-                    let pool = configured(node, &format!("replicas[{i}]"));
+                    let pool = configured(node, Role::Replica, &format!("replicas[{i}]"));
                     (node.name().clone(), node.weight(), pool)
                 })
                 .collect(),

@@ -14,6 +14,13 @@ use sea_orm::{DbErr, RuntimeErr, TransactionError, sqlx};
 
 /// Finds the [`RoutingError`] in an error of SeaORM's, or of the application's.
 ///
+/// Print what it finds, and not the error around it: SeaORM's text for a refusal begins with
+/// "Execution Error: error with configuration:", which is about the program's use of the router and
+/// not about its configuration.
+///
+/// It is there for `DbErr`, for `TransactionError` of an error that has it, and for `dyn Error`,
+/// which looks through the chain of sources: `(&my_error as &dyn Error).routing()`.
+///
 /// ```
 /// use routing_seaorm::{RoutingErrExt, RoutingError};
 /// use sea_orm::DbErr;

@@ -78,7 +78,7 @@ impl RoutedConnection {
             );
             route = match route.failed(failure, &self.context) {
                 Next::Route(next) => next,
-                Next::Refused(refusal) => return Err(into_db_err(refusal)),
+                Next::Refused(refusal) => return Err(into_db_err(refusal.because(&error))),
                 Next::Unchanged => return Err(error),
             };
         }
@@ -100,14 +100,8 @@ pub(crate) async fn failure_of(error: &DbErr, node: &Node<NodePool>) -> Option<F
     match verdict(error, node.pool().backend()) {
         Verdict::Users => None,
         Verdict::Failure(failure) => Some(failure),
-        Verdict::TimedOut => {
-            let reachable = node.pool().is_reachable(|| !node.is_up()).await;
-            Some(if reachable {
-                Failure::Busy
-            } else {
-                Failure::Unreachable
-            })
-        }
+        Verdict::TimedOut if node.pool().is_reachable().await => Some(Failure::Busy),
+        Verdict::TimedOut => Some(Failure::Unreachable),
     }
 }
 

@@ -1,23 +1,23 @@
 //! SeaORM's interfaces that name its own connection types: migrations and schema discovery.
 //!
-//! They get the primary. Both look at the schema to decide what to change in it, and a replica's
+//! They get the primary, or the transaction's own connection, where nothing is checked any more:
+//! that a write in a read-only transaction is refused is then the server's business. Both look at the schema to decide what to change in it, and a replica's
 //! may be old.
 
-use routing_core::StatementKind;
+use routing_core::Session;
 use sea_orm::{DatabaseExecutor, IntoDatabaseExecutor};
 
 use crate::handle::RoutedConnection;
 use crate::transaction::RoutedTransaction;
 
 impl RoutedConnection {
-    /// The primary, for somebody who is going to change the schema: a greedy session is pinned, as
-    /// by any write. The outcome of asking does not matter: the caller named the primary.
+    /// The primary, for somebody who is going to change the schema. The session is pinned, whatever
+    /// the rules say to that: the caller has named the primary, and what he does there is not seen.
     fn schema_executor(&self) -> DatabaseExecutor<'_> {
-        if let Ok(route) = self
-            .router
-            .route(&self.set, StatementKind::Ddl, &self.context)
+        if self.router.pin(&self.set, &self.context).is_err()
+            && let Some(session) = self.context.session().cloned().or_else(Session::current)
         {
-            drop(route);
+            session.carry_pin(self.set.name());
         }
         DatabaseExecutor::Connection(self.primary())
     }
@@ -31,7 +31,7 @@ impl<'c> From<&'c RoutedConnection> for DatabaseExecutor<'c> {
 
 impl<'c> From<&'c RoutedTransaction> for DatabaseExecutor<'c> {
     fn from(transaction: &'c RoutedTransaction) -> Self {
-        Self::Transaction(&transaction.transaction)
+        Self::Transaction(transaction.hand_out())
     }
 }
 
@@ -43,7 +43,7 @@ impl<'c> IntoDatabaseExecutor<'c> for &'c RoutedConnection {
 
 impl<'c> IntoDatabaseExecutor<'c> for &'c RoutedTransaction {
     fn into_database_executor(self) -> DatabaseExecutor<'c> {
-        DatabaseExecutor::Transaction(&self.transaction)
+        DatabaseExecutor::Transaction(self.hand_out())
     }
 }
 
@@ -80,11 +80,11 @@ mod schema {
     #[async_trait]
     impl Connection for RoutedTransaction {
         async fn query_all(&self, select: SelectStatement) -> Result<Vec<SqlxRow>, sqlx::Error> {
-            Connection::query_all(&self.transaction, select).await
+            Connection::query_all(self.hand_out(), select).await
         }
 
         async fn query_all_raw(&self, sql: String) -> Result<Vec<SqlxRow>, sqlx::Error> {
-            Connection::query_all_raw(&self.transaction, sql).await
+            Connection::query_all_raw(self.hand_out(), sql).await
         }
     }
 }

@@ -55,6 +55,20 @@ impl RoutedConnection {
         })
     }
 
+    /// Pins the session of this handle, or the one that its caller runs in, on this handle's set:
+    /// as [`Session::pin`] does, but with no name to misspell, and with an error that `?` takes in
+    /// a function of SeaORM's.
+    ///
+    /// # Errors
+    ///
+    /// `NoSession` if there is none, `Frozen` and `LatePin` as for [`Session::pin`]; see
+    /// [`RoutingErrExt`](crate::RoutingErrExt).
+    pub fn pin(&self) -> Result<(), DbErr> {
+        self.router
+            .pin(&self.set, &self.context)
+            .map_err(into_db_err)
+    }
+
     /// The name of the replica set that this handle looks at.
     #[must_use]
     pub fn set_name(&self) -> &SetName {
@@ -99,7 +113,8 @@ impl RoutedConnection {
         self.primary().get_schema_registry(prefix)
     }
 
-    /// Whether the primary answers.
+    /// Whether the primary answers. Replicas are not asked: `db.scoped(Scope::node("replica-1"))`
+    /// is a handle to ask one.
     ///
     /// # Errors
     ///

@@ -37,13 +37,18 @@
 //! # Functions that take a `&DatabaseConnection`
 //!
 //! Change the type they name, once: `use routing_seaorm::RoutedConnection as DatabaseConnection`.
-//! Functions that are generic over [`ConnectionTrait`](sea_orm::ConnectionTrait) need no change.
+//! The same goes for `&DatabaseTransaction` and [`RoutedTransaction`]. Functions that are generic
+//! over [`ConnectionTrait`](sea_orm::ConnectionTrait) need no change.
 //!
 //! # What stays outside
 //!
 //! - Migrations run on the primary: `Migrator::up(&db, None)` does by itself; give the status
 //!   functions, which are generic, [`db.primary()`](RoutedConnection::primary).
-//! - RBAC's restricted connection reads and writes on the primary.
+//! - RBAC's restricted connection reads and writes on the primary, and pins nobody.
+//! - There is no `set_metric_callback`: an [`Observer`] is told of every decision.
+//! - A pool that is made from a configuration logs its statements at the driver's level, `DEBUG`,
+//!   where SeaORM's own has `INFO`. For SeaORM's options, such as a schema search path, hand over
+//!   connections: [`RoutedConnection::from_connections`].
 //! - Without Tokio, a pool that runs out of time is taken for exhausted, even if its node is down.
 
 mod builder;
@@ -72,7 +77,7 @@ pub use transaction::RoutedTransaction;
 pub use routing_core::{
     Access, AnonymousReads, Balance, Balancer, BreakerRules, Candidates, Clock, Committed,
     ConfigProblem, Context, Decision, InContext, LatePin, ManualClock, Mode, NoReplica,
-    NodeBuilder, NodeName, Observer, PinInfo, PinReason, Position, Reason, Role, RoutingConfig,
-    RoutingConfigBuilder, RoutingError, Rules, Scope, Session, SetBuilder, SetName, StatementKind,
-    in_current_session,
+    NodeBuilder, NodeConfig, NodeName, Observer, PinInfo, PinReason, PoolConfig, Position, Reason,
+    Role, RoutingConfig, RoutingConfigBuilder, RoutingError, Rules, Scope, Session, SetBuilder,
+    SetConfig, SetName, StatementKind, Timestamp, in_current_session,
 };

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use routing_core::{ConfigProblem, NodeConfig, PoolConfig};
+use routing_core::{ConfigProblem, Failure, NodeConfig, PoolConfig, Role};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, sqlx,
 };
@@ -19,8 +20,9 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct NodePool {
     backend: DbBackend,
     source: Source,
-    /// One at a time finds out whether the node is there.
-    dialing: Mutex<()>,
+    /// One at a time finds out whether the node is there; who waited takes over the answer.
+    dialing: Mutex<bool>,
+    dials: AtomicU64,
 }
 
 enum Source {
@@ -44,8 +46,12 @@ enum Target {
 
 impl NodePool {
     /// A pool for a configured node; `path` is the node's place in the configuration.
-    pub(crate) fn configured(node: &NodeConfig, path: &str) -> Result<Self, ConfigProblem> {
-        let (backend, target) = Target::parse(node)
+    pub(crate) fn configured(
+        node: &NodeConfig,
+        role: Role,
+        path: &str,
+    ) -> Result<Self, ConfigProblem> {
+        let (backend, target) = Target::parse(node, role)
             .map_err(|message| ConfigProblem::new(format!("{path}.url"), message))?;
         Ok(Self {
             backend,
@@ -54,7 +60,8 @@ impl NodePool {
                 options: node.pool().clone(),
                 opened: OnceLock::new(),
             },
-            dialing: Mutex::new(()),
+            dialing: Mutex::new(true),
+            dials: AtomicU64::new(0),
         })
     }
 
@@ -66,7 +73,8 @@ impl NodePool {
         Ok(Self {
             backend: connection.get_database_backend(),
             source: Source::Given(connection),
-            dialing: Mutex::new(()),
+            dialing: Mutex::new(true),
+            dials: AtomicU64::new(0),
         })
     }
 
@@ -100,20 +108,23 @@ impl NodePool {
         self.connection().close_by_ref().await
     }
 
-    /// Whether the node lets anybody connect: one connection beside the pool's, for a moment.
-    ///
-    /// `known_down` is asked once it is this caller's turn: a crowd that waited need not dial.
-    pub(crate) async fn is_reachable(&self, known_down: impl Fn() -> bool) -> bool {
+    /// Whether the node answers when somebody wants to connect: one connection beside the pool's,
+    /// for a moment. A node that answers that it is full is there.
+    pub(crate) async fn is_reachable(&self) -> bool {
         if tokio::runtime::Handle::try_current().is_err() {
             return true;
         }
-        let _turn = self.dialing.lock().await;
-        if known_down() {
-            return false;
+        let seen = self.dials.load(Ordering::Acquire);
+        let mut reachable = self.dialing.lock().await;
+        if self.dials.load(Ordering::Acquire) == seen {
+            *reachable = match tokio::time::timeout(DIAL_TIMEOUT, self.dial()).await {
+                Err(_) => false,
+                Ok(Ok(())) => true,
+                Ok(Err(error)) => is_an_answer(&error, self.backend),
+            };
+            self.dials.fetch_add(1, Ordering::Release);
         }
-        tokio::time::timeout(DIAL_TIMEOUT, self.dial())
-            .await
-            .is_ok_and(|dialed| dialed.is_ok())
+        *reachable
     }
 
     async fn dial(&self) -> Result<(), sqlx::Error> {
@@ -141,7 +152,8 @@ impl NodePool {
 }
 
 impl Target {
-    fn parse(node: &NodeConfig) -> Result<(DbBackend, Self), String> {
+    /// A replica that is a file is opened read-only, as a hot standby is by itself.
+    fn parse(node: &NodeConfig, role: Role) -> Result<(DbBackend, Self), String> {
         let scheme = node.url().split(':').next().unwrap_or_default();
         match scheme {
             #[cfg(feature = "sqlx-postgres")]
@@ -156,7 +168,12 @@ impl Target {
             }
             #[cfg(feature = "sqlx-sqlite")]
             "sqlite" => {
-                let options = node.url().parse().map_err(|error| unfit(&error))?;
+                let options: sqlx::sqlite::SqliteConnectOptions =
+                    node.url().parse().map_err(|error| unfit(&error))?;
+                let options = match role {
+                    Role::Primary => options,
+                    Role::Replica => options.create_if_missing(false).read_only(true),
+                };
                 Ok((DbBackend::Sqlite, Self::Sqlite(Box::new(options))))
             }
             other => Err(format!(
@@ -187,6 +204,17 @@ impl Target {
                 sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
             }
         }
+    }
+}
+
+/// Whether the server said no, rather than nothing, and not because it is starting or stopping.
+fn is_an_answer(error: &sqlx::Error, backend: DbBackend) -> bool {
+    match error {
+        sqlx::Error::Database(answer) if backend == DbBackend::Postgres => answer
+            .code()
+            .is_none_or(|code| Failure::from_sqlstate(&code) != Some(Failure::Unreachable)),
+        sqlx::Error::Database(_) => backend != DbBackend::Sqlite,
+        _ => false,
     }
 }
 

@@ -131,7 +131,7 @@ impl StreamTrait for RoutedTransaction {
     }
 
     fn stream_raw<'a>(&'a self, stmt: Statement) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
-        let kind = kind_of_text(&stmt.sql, self.get_database_backend());
+        let kind = self.kind_of_text(&stmt.sql);
         Box::pin(self.open(kind, stmt))
     }
 

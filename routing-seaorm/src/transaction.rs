@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use routing_core::{
-    Access, Callbacks, Committed, Context, Node, NodeName, ReplicaSet, Router, StatementKind,
+    Access, Callbacks, Committed, Context, Node, NodeName, ReplicaSet, Router, RoutingError,
+    StatementKind,
 };
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, IsolationLevel,
@@ -35,6 +36,8 @@ pub struct RoutedTransaction {
     /// Whether a statement has failed: PostgreSQL then answers a commit with a rollback, and calls
     /// that a success.
     pub(crate) statement_failed: AtomicBool,
+    /// Whether raw SQL has, or may have, ended the transaction behind our back.
+    ended_by_text: AtomicBool,
 }
 
 impl RoutedTransaction {
@@ -53,11 +56,16 @@ impl RoutedTransaction {
             context: connection.context.clone(),
             access,
             statement_failed: AtomicBool::new(false),
+            ended_by_text: AtomicBool::new(false),
         }
     }
 
     /// Calls back after the outermost commit is acknowledged, in the order of the calls. Whatever
-    /// the callback does, the commit stands.
+    /// the callback does, the commit stands. It is called inside `commit().await`, so it must not
+    /// block; to await something, spawn it. [`Committed::position`] is `None` as yet.
+    ///
+    /// A transaction whose end was written as SQL (`COMMIT`, `ROLLBACK`, `SAVEPOINT`), or that was
+    /// given to an executor by value, calls nobody: what became of it is not known here.
     pub fn on_commit(&self, callback: impl FnOnce(&Committed) + Send + 'static) {
         self.callbacks.on_commit(callback);
     }
@@ -84,6 +92,20 @@ impl RoutedTransaction {
     #[must_use]
     pub fn get_database_backend(&self) -> DbBackend {
         self.node.pool().backend()
+    }
+
+    pub(crate) fn kind_of_text(&self, sql: &str) -> StatementKind {
+        let kind = kind_of_text(sql, self.get_database_backend());
+        if matches!(kind, StatementKind::Transaction | StatementKind::Multiple) {
+            self.ended_by_text.store(true, Ordering::Relaxed);
+        }
+        kind
+    }
+
+    /// The transaction itself, for somebody who does not report how his statements went.
+    pub(crate) fn hand_out(&self) -> &DatabaseTransaction {
+        self.statement_failed.store(true, Ordering::Relaxed);
+        &self.transaction
     }
 
     pub(crate) fn check(&self, kind: StatementKind) -> Result<(), DbErr> {
@@ -123,7 +145,7 @@ impl RoutedTransaction {
         statement: Statement,
         method: Method<'c, DatabaseTransaction, T>,
     ) -> Result<T, DbErr> {
-        let kind = kind_of_text(&statement.sql, self.get_database_backend());
+        let kind = self.kind_of_text(&statement.sql);
         self.run(kind, |transaction| method(transaction, statement))
             .await
     }
@@ -188,7 +210,7 @@ impl ConnectionTrait for RoutedTransaction {
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let kind = kind_of_text(sql, self.get_database_backend());
+        let kind = self.kind_of_text(sql);
         self.run(kind, |transaction| transaction.execute_unprepared(sql))
             .await
     }
@@ -221,11 +243,18 @@ impl TransactionTrait for RoutedTransaction {
 
     /// A savepoint. Inside a read-only transaction it is read-only too, and must not declare
     /// itself anything else.
-    async fn begin_with_options(&self, options: TransactionOptions) -> Result<Self, DbErr> {
+    async fn begin_with_options(&self, mut options: TransactionOptions) -> Result<Self, DbErr> {
         let kind = match (self.access, options.access_mode) {
             (Access::Read, None) => StatementKind::BeginReadOnly,
             _ => kind_of_begin(&options),
         };
+        let access = match self.access {
+            Access::Read => Access::Read,
+            Access::Write => kind.access(),
+        };
+        if access == Access::Read && options.access_mode.is_some() {
+            options.access_mode = Some(AccessMode::ReadOnly);
+        }
         let transaction = self
             .run(kind, |transaction| transaction.begin_with_options(options))
             .await?;
@@ -236,8 +265,9 @@ impl TransactionTrait for RoutedTransaction {
             set: Arc::clone(&self.set),
             router: Arc::clone(&self.router),
             context: self.context.clone(),
-            access: kind.access(),
+            access,
             statement_failed: AtomicBool::new(false),
+            ended_by_text: AtomicBool::new(false),
         })
     }
 
@@ -272,9 +302,16 @@ impl RoutedTransaction {
     ///
     /// # Errors
     ///
-    /// The driver's. If the connection was lost, nobody knows whether the commit happened.
+    /// - [`RoutingError::OpenSavepoint`] while a savepoint inside is open; all is rolled back.
+    /// - The driver's. If the connection was lost, nobody knows whether the commit happened.
     pub async fn commit(self) -> Result<(), DbErr> {
+        if self.callbacks.has_open_savepoint() {
+            // The driver would release the savepoint, call that a commit, and roll back later.
+            let set = self.set.name().clone();
+            return Err(into_db_err(RoutingError::OpenSavepoint { set }));
+        }
         let aborted = self.is_aborted().await;
+        let ended_by_text = self.ended_by_text.load(Ordering::Relaxed);
         let Self {
             transaction,
             mut callbacks,
@@ -285,6 +322,8 @@ impl RoutedTransaction {
         } = self;
         callbacks.committing();
         match transaction.commit().await {
+            // Nobody knows what it was that was committed here.
+            Ok(()) if ended_by_text => drop(callbacks),
             Ok(()) if aborted => callbacks.rolled_back(),
             Ok(()) => callbacks.committed(&Committed::new(set.name().clone())),
             Err(error) => {

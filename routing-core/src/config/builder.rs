@@ -1,6 +1,7 @@
 //! What a configuration is written in: by code, by serde, or by the environment.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -67,12 +68,12 @@ pub struct SetBuilder {
 /// A replica inherits what it leaves out from its primary: of the URL the credentials (unless it
 /// has a user of its own), database and parameters, the port if it has no URL of its own, and all
 /// pool options. Of an SQLite URL nothing is inherited.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(from = "UrlOrNode")]
 #[must_use = "it belongs into a `SetBuilder`"]
 pub struct NodeBuilder(pub(super) NodeFields);
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct NodeFields {
     pub(super) url: Given<String>,
@@ -308,5 +309,12 @@ impl NodeBuilder {
 impl<U: Into<String>> From<U> for NodeBuilder {
     fn from(url: U) -> Self {
         Self::url(url)
+    }
+}
+
+/// Without its settings, among which the password may be.
+impl fmt::Debug for NodeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeBuilder").finish_non_exhaustive()
     }
 }

@@ -13,18 +13,32 @@ pub(super) struct Endpoint {
     pub(super) dialect: Dialect,
 }
 
-/// The URL with `***` in place of its password.
+/// Parameters that say where or as whom to connect, in place of the URL's own parts.
+const OF_THE_NODE: &[&str] = &[
+    "host", "hostaddr", "port", "user", "password", "dbname", "socket",
+];
+
+/// The URL with `***` in place of its passwords.
 pub(super) fn without_password(url: &str) -> String {
-    match Url::parse(url) {
-        Ok(mut parsed) => {
-            if parsed.password().is_some() {
-                // Only a URL that cannot have a password refuses one, and this one has one.
-                let _ = parsed.set_password(Some("***"));
-            }
-            parsed.into()
-        }
-        Err(_) => "not a URL".to_owned(),
+    let Ok(mut parsed) = Url::parse(url) else {
+        return "not a URL".to_owned();
+    };
+    if parsed.password().is_some() {
+        // Only a URL that cannot have a password refuses one, and this one has one.
+        let _ = parsed.set_password(Some("***"));
     }
+    if parsed.query().is_some() {
+        let pairs: Vec<(String, String)> = parsed
+            .query_pairs()
+            .map(|(key, value)| {
+                let secret = key.contains("pass") || key.contains("key");
+                let value = if secret { "***" } else { &*value };
+                (key.to_string(), value.to_owned())
+            })
+            .collect();
+        parsed.query_pairs_mut().clear().extend_pairs(pairs);
+    }
+    parsed.into()
 }
 
 impl Endpoint {
@@ -44,21 +58,45 @@ impl Endpoint {
                 ));
             }
         };
-        Ok(Self { url, dialect })
+        let endpoint = Self { url, dialect };
+        let has_host = endpoint.url.host_str().is_some_and(|host| !host.is_empty())
+            || ["host", "hostaddr", "socket"]
+                .iter()
+                .any(|name| endpoint.parameter(name).is_some());
+        if dialect != Dialect::Sqlite && !has_host {
+            return Err(
+                "names no host; write it like `postgres://user:password@host/database`".into(),
+            );
+        }
+        Ok(endpoint)
     }
 
     /// Whether both are the same database on the same server, whoever logs in.
     pub(super) fn is_same_place(&self, other: &Self) -> bool {
         if self.dialect == Dialect::Sqlite || other.dialect == Dialect::Sqlite {
-            return self.url == other.url;
+            let file = |endpoint: &Self| {
+                endpoint
+                    .url
+                    .as_str()
+                    .trim_start_matches("sqlite:")
+                    .trim_start_matches("//")
+                    .split('?')
+                    .next()
+                    .map(str::to_owned)
+            };
+            return self.dialect == other.dialect && file(self) == file(other);
         }
         let port = |endpoint: &Self| endpoint.url.port().or(endpoint.default_port());
         self.dialect == other.dialect
-            && self.url.host() == other.url.host()
+            && self.host() == other.host()
             && port(self) == port(other)
             && self.url.path() == other.url.path()
             && self.parameter("host") == other.parameter("host")
             && self.parameter("port") == other.parameter("port")
+    }
+
+    fn host(&self) -> Option<String> {
+        self.url.host_str().map(str::to_ascii_lowercase)
     }
 
     const fn default_port(&self) -> Option<u16> {
@@ -88,15 +126,13 @@ impl Endpoint {
         if same_user && url.password().is_none() {
             let _ = url.set_password(from.password());
         }
-        if url.port().is_none() && url.host().is_none() {
-            let _ = url.set_port(from.port());
-        }
         if matches!(url.path(), "" | "/") {
             url.set_path(from.path());
         }
         let own: Vec<String> = url.query_pairs().map(|(key, _)| key.into_owned()).collect();
         let missing: Vec<_> = from
             .query_pairs()
+            .filter(|(key, _)| !OF_THE_NODE.contains(&&**key))
             .filter(|(key, _)| !own.iter().any(|own| own == key))
             .collect();
         if !missing.is_empty() {
@@ -199,21 +235,54 @@ impl Overrides {
                 fits = false;
             }
         };
+        // A parameter of the same meaning would win over what is set here.
+        for (parameter, given) in [
+            ("host", self.host.is_some()),
+            ("hostaddr", self.host.is_some()),
+            ("port", self.port.is_some()),
+            ("user", self.user.is_some()),
+            ("password", self.password.is_some()),
+            ("dbname", self.database.is_some()),
+        ] {
+            check(
+                parameter,
+                !given || url.query_pairs().all(|(key, _)| key != parameter),
+            );
+        }
         if let Some(host) = &self.host {
-            check("host", !host.is_empty() && url.set_host(Some(host)).is_ok());
+            let is_address = host.starts_with('[') && host.ends_with(']');
+            let is_name = !host.is_empty() && !host.contains([':', '/', '@', '?', '#', '%', ' ']);
+            check(
+                "host",
+                (is_name || is_address) && url.set_host(Some(host)).is_ok(),
+            );
         }
         if let Some(port) = self.port {
             check("port", url.set_port(Some(port)).is_ok());
         }
         if let Some(user) = &self.user {
-            check("user", url.set_username(user).is_ok());
+            // The password that is there belongs to somebody else.
+            if self.password.is_none() && url.username() != encoded(user) {
+                let _ = url.set_password(None);
+            }
+            check("user", url.set_username(&encoded(user)).is_ok());
         }
         if let Some(password) = &self.password {
-            check("password", url.set_password(Some(password)).is_ok());
+            check(
+                "password",
+                url.set_password(Some(&encoded(password))).is_ok(),
+            );
         }
         if let Some(database) = &self.database {
-            url.set_path(database);
+            let fits = !matches!(database.as_str(), "" | "." | "..") && !database.contains('/');
+            check("database", fits);
+            url.set_path(&encoded(database));
         }
         fits
     }
+}
+
+/// What the URL does not encode by itself: a percent sign, which it takes for an encoding.
+fn encoded(text: &str) -> String {
+    text.replace('%', "%25")
 }

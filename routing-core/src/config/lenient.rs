@@ -18,7 +18,7 @@ pub(super) enum Lenient<T> {
 }
 
 /// What was there instead of what was wanted.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Other {
     Bool(bool),
@@ -45,9 +45,18 @@ impl fmt::Display for Other {
             Self::Bool(value) => write!(f, "{value}"),
             Self::Integer(value) => write!(f, "{value}"),
             Self::Float(value) => write!(f, "{value}"),
+            // It may be a URL, with a password in it.
+            Self::Text(value) if value.contains([':', '@']) => f.write_str("text"),
             Self::Text(value) => write!(f, "{value:?}"),
             Self::Structure(()) => f.write_str("a list or a table"),
         }
+    }
+}
+
+/// Without the value, which may be a secret.
+impl fmt::Debug for Other {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
     }
 }
 

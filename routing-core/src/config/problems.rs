@@ -21,6 +21,10 @@ impl Problems {
     ) -> Option<T> {
         match value? {
             Lenient::Fits(value) => Some(value),
+            Lenient::Other(_) if path.ends_with("password") => {
+                self.add(path, format!("must be {wanted}; put it in quotes"));
+                None
+            }
             Lenient::Other(other) => {
                 self.add(path, format!("must be {wanted}, not {other}"));
                 None

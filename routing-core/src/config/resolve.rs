@@ -17,6 +17,8 @@ use crate::replica_set_builder::{PRIMARY_NAME, replica_name, taken_names};
 use crate::rules::{BreakerRules, Rules};
 
 const PRIMARY_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Drivers add a timeout to the time, which must not overflow.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const REPLICA_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl RoutingConfigBuilder {
@@ -351,6 +353,15 @@ fn draft(
     };
     // What is inherited has been reported where it was written.
     let inherits_none = primary.is_some_and(|primary| primary.pool.max_connections == Some(0));
+    for (key, span) in [
+        ("acquire_timeout", acquire_timeout),
+        ("idle_timeout", pool.idle_timeout),
+        ("max_lifetime", pool.max_lifetime),
+    ] {
+        if span.is_some_and(|span| span > LONGEST) {
+            problems.add(&join(path, key), "is longer than a year");
+        }
+    }
     if pool.max_connections == Some(0) {
         if !inherits_none {
             problems.add(&join(path, "max_connections"), "must be at least 1");

@@ -30,7 +30,7 @@ impl Database {
         let mut rules = Rules::default();
         rules.anonymous_reads = AnonymousReads::Replica;
         DatabaseConnection::from_connections(primary, [replica])
-            .rules(rules)
+            .rules("default", rules)
             .observer(Arc::new(Counter))
             .build()
             .map_err(|error| DbErr::Custom(error.to_string()))

@@ -206,3 +206,22 @@ fn an_observer_may_use_sessions_and_scopes() {
             .succeeded();
     });
 }
+
+#[test]
+fn long_lists_are_dropped_without_recursion() {
+    let session = Session::new();
+    for set in 0..10_000 {
+        session.carry_pin(format!("set {set}"));
+    }
+    let mut context = Context::default();
+    for depth in 0..200_000 {
+        let scope = if depth % 2 == 0 {
+            Scope::primary()
+        } else {
+            Scope::replica()
+        };
+        context = context.with_scope(scope);
+    }
+    drop(context);
+    drop(session);
+}

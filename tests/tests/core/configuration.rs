@@ -379,3 +379,83 @@ fn passwords_are_not_printed() {
     assert!(!text.contains("secret"), "{text}");
     assert!(text.contains("db-2"), "{text}");
 }
+
+#[test]
+fn secrets_are_in_no_message() {
+    let texts = [
+        "replicas = \"postgres://app:secret@db-2/shop\"\n[primary]\nurl = \"postgres://db-1/shop\"",
+        "primary_breaker = \"postgres://a:secret@h\"\nprimary = \"postgres://db-1/shop\"",
+        "[primary]\nurl = \"postgres://db-1/shop\"\npassword = 8675309",
+    ];
+    for text in texts {
+        let builder: RoutingConfigBuilder = toml::from_str(text).expect("it is TOML");
+        let printed = format!("{builder:?}");
+        let error = builder.build().expect_err("a mistake").to_string();
+        for text in [printed, error] {
+            assert!(
+                !text.contains("secret") && !text.contains("8675309"),
+                "{text}"
+            );
+        }
+    }
+    let config = RoutingConfig::builder()
+        .primary("postgres://db-1/shop?user=app&password=secret")
+        .build()
+        .expect("right");
+    assert!(!format!("{config:?}").contains("secret"), "{config:?}");
+    let node = NodeBuilder::url("postgres://db-1/shop").password("secret");
+    assert!(!format!("{node:?}").contains("secret"), "{node:?}");
+}
+
+#[test]
+fn what_names_the_node_is_not_inherited_and_fits_into_the_url() {
+    let config = RoutingConfig::builder()
+        .primary("postgres://app:pw@db-1/shop?host=10.0.0.1&user=admin&application_name=x")
+        .replica("postgres://reader:rpw@db-2")
+        .replica(NodeBuilder::url("postgres://db-3").user("reader"))
+        .replica(NodeBuilder::url("postgres://db-4").password("50%41off"))
+        .build()
+        .expect("right");
+    let urls: Vec<_> = config
+        .default_set()
+        .replicas()
+        .iter()
+        .map(|n| n.url())
+        .collect();
+    assert_eq!(
+        urls,
+        [
+            "postgres://reader:rpw@db-2/shop?application_name=x",
+            "postgres://reader@db-3/shop?application_name=x",
+            "postgres://app:50%2541off@db-4/shop?application_name=x",
+        ]
+    );
+
+    let url = "postgres://db-1/shop";
+    let wrong: [(NodeBuilder, &str); 6] = [
+        (NodeBuilder::new().host("db-2:99"), "replicas[0].host"),
+        (NodeBuilder::new().host(""), "replicas[0].host"),
+        (NodeBuilder::new().database(".."), "replicas[0].database"),
+        (NodeBuilder::url("postgres:shop"), "replicas[0].url"),
+        (
+            NodeBuilder::url("postgres://DB-1:5432/shop"),
+            "replicas[0].url",
+        ),
+        (
+            NodeBuilder::new()
+                .host("db-2")
+                .acquire_timeout(Duration::from_secs(u64::MAX)),
+            "replicas[0].acquire_timeout",
+        ),
+    ];
+    for (node, path) in wrong {
+        let found = paths(RoutingConfig::builder().primary(url).replica(node));
+        assert_eq!(found, [path]);
+    }
+    let found = paths(
+        RoutingConfig::builder()
+            .primary("sqlite://shop.db")
+            .replica("sqlite:shop.db?mode=ro"),
+    );
+    assert_eq!(found, ["replicas[0].url"]);
+}

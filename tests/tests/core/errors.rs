@@ -8,7 +8,11 @@ fn refusals_say_which_set_which_statement_and_what_to_do() {
     let kind = StatementKind::Insert;
     let cases: [(RoutingError, &[&str]); 9] = [
         (
-            RoutingError::UnpinnedWrite { set: set(), kind },
+            RoutingError::UnpinnedWrite {
+                set: set(),
+                kind,
+                in_session: true,
+            },
             &[
                 "`orders`",
                 "INSERT",
@@ -66,8 +70,9 @@ fn refusals_say_which_set_which_statement_and_what_to_do() {
                 set: set(),
                 node: "primary".into(),
                 retry_in: Some(std::time::Duration::from_millis(12_340)),
+                cause: Some("connection refused".into()),
             },
-            &["`orders`", "`primary`", "12.3 s"],
+            &["`orders`", "`primary`", "12.3 s", "connection refused"],
         ),
         (
             RoutingError::Config(vec![

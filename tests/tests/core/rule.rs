@@ -253,12 +253,7 @@ fn a_transaction_keeps_its_statements() {
             .router
             .check_in_transaction(set, replica, transaction, kind, &caller)
     };
-    for scope in [
-        Scope::primary(),
-        Scope::node("nobody"),
-        Scope::frozen(),
-        Scope::replica(),
-    ] {
+    for scope in [Scope::primary(), Scope::node("nobody")] {
         for kind in [SELECT, INSERT, UNKNOWN, BEGIN] {
             check(Access::Write, kind, scope.clone()).expect("a transaction that writes");
             assert_eq!(fixture.recorder.only().reason, Reason::Transaction);
@@ -280,6 +275,65 @@ fn a_transaction_keeps_its_statements() {
     check(Access::Read, UNKNOWN, ambiguous()).expect("declared a read");
     check(Access::Read, INSERT, ambiguous()).expect_err("a real write");
     assert!(session.pins().is_empty());
+
+    // A session that writes in a transaction which it did not begin is pinned by that.
+    let frozen = check(Access::Write, INSERT, Scope::frozen());
+    assert!(matches!(frozen, Err(RoutingError::Frozen { .. })));
+    check(Access::Write, SELECT, Scope::replica()).expect("a read");
+    assert!(session.pins().is_empty());
+    check(Access::Write, INSERT, Scope::replica()).expect("a write");
+    assert!(session.is_pinned("default"));
+    check(Access::Write, INSERT, Scope::frozen()).expect("nothing new");
+}
+
+#[test]
+fn a_replica_scope_never_means_the_primary_while_a_replica_is_up() {
+    let mut rules = Rules::default();
+    rules.primary_read_weight = 100;
+    let fixture = Fixture::new(rules);
+    let session = Session::new();
+    let caller = Context::default().with_session(&session);
+    let forced = caller.clone().with_scope(Scope::replica());
+    let all = ["replica-1", "replica-2"];
+    fixture
+        .route_past(SELECT, &caller, &all, Failure::Unreachable)
+        .expect("the primary");
+    fixture.clock.advance(Duration::from_secs(60));
+    assert_ne!(fixture.route(SELECT, &forced), Ok("primary"));
+    // And the session stays where it was.
+    assert_eq!(fixture.route(SELECT, &caller), Ok("primary"));
+}
+
+#[test]
+fn what_may_have_written_is_not_run_again() {
+    let caller = Context::default()
+        .with_session(&Session::new())
+        .with_scope(Scope::ambiguous_to_replica());
+    let all = ["replica-1", "replica-2"];
+    for (failure, again) in [(Failure::Lost, false), (Failure::Unreachable, true)] {
+        let fixture = Fixture::new(Rules::default());
+        let failed = fixture.route_past(UNKNOWN, &caller, &all, failure);
+        assert_eq!(failed, Ok(again.then_some("primary")), "{failure:?}");
+    }
+}
+
+#[test]
+fn a_handles_pin_is_the_sessions_and_is_counted() {
+    let fixture = Fixture::new(Rules::default());
+    let set = fixture.router.default_set();
+    let nobody = fixture.router.pin(set, &Context::default());
+    assert!(matches!(nobody, Err(RoutingError::NoSession { .. })));
+    let session = Session::new();
+    let caller = Context::default().with_session(&session);
+    let frozen = caller.clone().with_scope(Scope::frozen());
+    assert!(matches!(
+        fixture.router.pin(set, &frozen),
+        Err(RoutingError::Frozen { .. })
+    ));
+    fixture.route(SELECT, &caller).expect("a read");
+    fixture.router.pin(set, &caller).expect("late, and allowed");
+    assert!(session.is_pinned("default"));
+    assert_eq!(fixture.recorder.late_pins(), 1);
 }
 
 #[test]

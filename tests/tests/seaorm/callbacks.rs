@@ -6,13 +6,14 @@ use routing_core::Mode;
 use routing_seaorm::RoutedTransaction;
 use routing_tests::entity::cake;
 use routing_tests::stage::{Backend, Stage};
-use sea_orm::{ActiveModelTrait, ConnectionTrait, TransactionTrait};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseExecutor, TransactionTrait};
 
 conformance! {
     a_commit_calls_back_in_order_after_the_acknowledgement,
     a_rollback_or_a_drop_calls_back,
     savepoints_take_their_own_with_them,
     a_commit_that_the_server_turns_into_a_rollback_is_one,
+    what_is_not_known_here_calls_nobody,
 }
 
 #[derive(Clone, Default)]
@@ -112,4 +113,34 @@ async fn a_commit_that_the_server_turns_into_a_rollback_is_one(backend: Backend)
     inner.rollback().await.expect("a rollback");
     transaction.commit().await.expect("a commit");
     assert_eq!(log.take(), ["y+default"]);
+}
+
+async fn what_is_not_known_here_calls_nobody(backend: Backend) {
+    let stage = Stage::new(backend, Mode::Greedy).await;
+    let log = Log::default();
+    let transaction = stage.db.begin().await.expect("a transaction");
+    log.register(&transaction, "x");
+    transaction
+        .execute_unprepared("ROLLBACK")
+        .await
+        .expect("a rollback");
+    // Whether the driver calls that an error depends on the server.
+    let committed = transaction.commit().await;
+    let expected: &[&str] = if committed.is_ok() { &[] } else { &["x-"] };
+    assert_eq!(log.take(), expected);
+
+    // A failure that somebody else had on the transaction's connection.
+    let transaction = stage.db.begin().await.expect("a transaction");
+    log.register(&transaction, "y");
+    let executor = DatabaseExecutor::from(&transaction);
+    executor
+        .execute_unprepared("no such statement")
+        .await
+        .expect_err("an error");
+    transaction.commit().await.expect("no error");
+    let expected = match backend {
+        Backend::Postgres => "y-",
+        Backend::Sqlite => "y+default",
+    };
+    assert_eq!(log.take(), [expected]);
 }

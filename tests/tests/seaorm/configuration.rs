@@ -1,6 +1,6 @@
 //! Bad input, and routing switched off.
 
-use routing_core::{ConfigProblem, Mode, Reason, RoutingConfig, RoutingError, Rules, SetBuilder};
+use routing_core::{ConfigProblem, Mode, Reason, RoutingConfig, RoutingError, SetBuilder};
 use routing_seaorm::{RoutedConnection, RoutingErrExt, Scope};
 use routing_tests::entity::cake;
 use routing_tests::runtime::run;
@@ -87,10 +87,8 @@ async fn given_connections_are_routed_too(backend: Backend) {
     let primary = Database::connect(config.default_set().primary().url())
         .await
         .expect("a connection");
-    let mut rules = Rules::default();
-    rules.mode = Mode::Strict;
     let db = RoutedConnection::from_connections(primary, given)
-        .rules(rules)
+        .mode(Mode::Strict)
         .build()
         .expect("a connection");
     let session = routing_core::Session::new();

@@ -16,8 +16,8 @@ use routing_tests::runtime::run;
 use routing_tests::sqlite::Files;
 use routing_tests::stage::server_of;
 use sea_orm::{
-    AccessMode, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait,
-    TransactionTrait,
+    AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait,
+    QueryFilter, Statement, TransactionTrait, sqlx,
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -307,5 +307,67 @@ fn a_users_error_on_a_replica_is_the_users() {
         assert!(error.routing().is_none());
         assert_eq!(setup.recorder.take().len(), 1, "it was tried once");
         assert!(setup.recorder.down().is_empty());
+    });
+}
+
+#[test]
+fn a_users_mistakes_take_no_node_down() {
+    run(async {
+        let (_cluster, setup) = cluster_with_schema().await;
+        let db = setup.session();
+        let backend = db.get_database_backend();
+        for _ in 0..6 {
+            let too_few = Statement::from_sql_and_values(
+                backend,
+                "SELECT $1::int AS a, $2::int AS b",
+                [1.into()],
+            );
+            db.query_one_raw(too_few)
+                .await
+                .expect_err("a parameter is missing");
+            let too_many = cake::Entity::find().filter(cake::Column::Id.is_in(0..70_000));
+            too_many.all(&db).await.expect_err("too many parameters");
+            let zero = "SELECT '\0'";
+            db.execute_unprepared(zero).await.expect_err("a zero byte");
+            let pinned = setup.session();
+            pinned.pin().expect("a pin");
+            db.execute_unprepared(zero).await.expect_err("a zero byte");
+        }
+        assert!(setup.recorder.down().is_empty());
+        assert!(server_of(&db).await.starts_with("replica-"));
+    });
+}
+
+#[test]
+fn a_server_that_is_full_is_not_down() {
+    run(async {
+        let (cluster, _) = cluster_with_schema().await;
+        sqlx::query("CREATE ROLE narrow LOGIN CONNECTION LIMIT 1")
+            .execute(cluster.primary().admin())
+            .await
+            .expect("a role");
+        cluster.catch_up().await;
+        let url = |server: &routing_tests::postgres::Server| {
+            server.url("fault").replace("postgres@", "narrow@")
+        };
+        let node =
+            |server| NodeBuilder::url(url(server)).acquire_timeout(Duration::from_millis(300));
+        let setup = Setup::new(
+            RoutingConfig::builder()
+                .primary(node(cluster.primary()))
+                .replica(node(&cluster.replicas()[0])),
+        );
+        let holder = setup.session();
+        holder.pin().expect("a pin");
+        let transaction = holder.begin().await.expect("the only connection");
+        for _ in 0..6 {
+            let error = holder
+                .execute_unprepared("SELECT 1")
+                .await
+                .expect_err("it is full");
+            assert!(matches!(error, DbErr::ConnectionAcquire(_)), "{error}");
+        }
+        assert!(setup.recorder.down().is_empty());
+        transaction.commit().await.expect("a commit");
     });
 }

@@ -1,6 +1,6 @@
 //! Migrations and schema discovery are the primary's.
 
-use routing_core::{Mode, Role, StatementKind};
+use routing_core::{LatePin, Mode, Role, StatementKind};
 use routing_tests::entity::{cake, fruit};
 use routing_tests::migration::Migrator;
 use routing_tests::stage::{Backend, Stage};
@@ -11,6 +11,7 @@ conformance! {
     migrations_run_on_the_primary,
     a_migrated_session_sees_the_new_schema,
     the_schema_is_compared_with_the_primarys,
+    an_executor_pins_whatever_the_rules_say,
 }
 
 async fn migrations_run_on_the_primary(backend: Backend) {
@@ -66,4 +67,19 @@ async fn the_schema_is_compared_with_the_primarys(backend: Backend) {
         .expect("the tables are made");
     assert_eq!(fruit::Entity::find().count(&db).await.expect("a count"), 0);
     stage.resume().await;
+}
+
+async fn an_executor_pins_whatever_the_rules_say(backend: Backend) {
+    let stage = Stage::with(backend, |config| {
+        config.mode(Mode::Strict).late_pin(LatePin::Deny)
+    })
+    .await;
+    let (db, session) = stage.session();
+    cake::Entity::find().count(&db).await.expect("a count");
+    DatabaseExecutor::from(&db)
+        .execute_unprepared("INSERT INTO cake (name) VALUES ('executor')")
+        .await
+        .expect("an insert");
+    assert!(session.is_pinned("default"));
+    assert_eq!(cake::Entity::find().count(&db).await.expect("a count"), 1);
 }

@@ -1,13 +1,13 @@
 //! A transaction stays on its node.
 
 use futures_util::{FutureExt, TryStreamExt};
-use routing_core::{Access, Mode, Reason, RoutingError};
+use routing_core::{Access, Mode, Reason, RoutingError, Session};
 use routing_seaorm::{RoutingErrExt, Scope};
 use routing_tests::entity::cake;
 use routing_tests::stage::{Backend, Stage, server_of};
 use sea_orm::{
-    AccessMode, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait,
-    TransactionError, TransactionTrait,
+    AccessMode, ActiveModelTrait, ConnectionTrait, DatabaseExecutor, DbErr, EntityTrait,
+    PaginatorTrait, TransactionError, TransactionTrait,
 };
 
 conformance! {
@@ -19,6 +19,9 @@ conformance! {
     a_pinned_session_reads_only_on_the_primary,
     a_dropped_transaction_is_rolled_back,
     a_strict_transaction_needs_a_pin,
+    a_session_that_writes_in_anothers_transaction_is_pinned,
+    a_savepoint_in_a_read_only_transaction_never_writes,
+    a_commit_with_an_open_savepoint_is_refused,
 }
 
 async fn cakes<C: ConnectionTrait>(db: &C) -> u64 {
@@ -223,4 +226,66 @@ async fn a_strict_transaction_needs_a_pin(backend: Backend) {
         .await
         .expect("an insert");
     transaction.commit().await.expect("a commit");
+}
+
+async fn a_session_that_writes_in_anothers_transaction_is_pinned(backend: Backend) {
+    let stage = Stage::lagging(backend, Mode::Greedy).await;
+    stage.pause().await;
+    // As a middleware does that opens a transaction around the handler.
+    let transaction = stage.db.begin().await.expect("a transaction");
+    let session = Session::new();
+    let insert = cake::named("handler").insert(&transaction);
+    session.run(insert).await.expect("an insert");
+    transaction.commit().await.expect("a commit");
+    assert_eq!(session.run(cakes(&stage.db)).await, 1);
+    stage.resume().await;
+}
+
+async fn a_savepoint_in_a_read_only_transaction_never_writes(backend: Backend) {
+    let stage = Stage::new(backend, Mode::Greedy).await;
+    let (db, _session) = stage.session();
+    let declared = db.scoped(Scope::ambiguous_to_replica());
+    let transaction = declared.begin().await.expect("a transaction");
+    let nested = transaction
+        .begin_with_config(None, Some(AccessMode::ReadWrite))
+        .await
+        .expect("a savepoint");
+    assert_eq!(nested.access(), Access::Read);
+    let error = cake::named("x")
+        .insert(&nested)
+        .await
+        .expect_err("a refusal");
+    assert!(
+        matches!(
+            error.routing(),
+            Some(RoutingError::WriteInReadOnlyTransaction { .. })
+        ),
+        "{error}"
+    );
+    drop(nested);
+    // Nothing is checked on the bare connection, but the replica itself refuses.
+    let executor = DatabaseExecutor::from(&transaction);
+    let write = "INSERT INTO cake (name) VALUES ('x')";
+    executor
+        .execute_unprepared(write)
+        .await
+        .expect_err("it is read-only");
+}
+
+async fn a_commit_with_an_open_savepoint_is_refused(backend: Backend) {
+    let stage = Stage::new(backend, Mode::Greedy).await;
+    let (db, _session) = stage.session();
+    let transaction = db.begin().await.expect("a transaction");
+    cake::named("x")
+        .insert(&transaction)
+        .await
+        .expect("an insert");
+    let inner = transaction.begin().await.expect("a savepoint");
+    let error = transaction.commit().await.expect_err("a refusal");
+    assert!(
+        matches!(error.routing(), Some(RoutingError::OpenSavepoint { .. })),
+        "{error}"
+    );
+    drop(inner);
+    assert_eq!(cakes(&db).await, 0);
 }
