@@ -16,7 +16,7 @@
 //! | | statement | goes to | [`Reason`] |
 //! |---|---|---|---|
 //! | 1 | routing is off, or the set is unmanaged | the primary | `Disabled`, `Unmanaged` |
-//! | 2 | in a transaction | the transaction's node; a write in a read-only one is refused | `Transaction` |
+//! | 2 | in a transaction | the transaction's node; a write in a read-only one is refused, and pins a session that did not begin it | `Transaction` |
 //! | 3 | in [`Scope::node`] | that node; a write is refused on a replica | `Named` |
 //! | 4 | a write in [`Scope::primary`] | the primary; the session is not pinned | `Forced` |
 //! | | a write of a pinned session | the primary | `Pinned` |

@@ -111,7 +111,8 @@ impl Session {
 
     /// Pins a set because an earlier session of the same user was pinned.
     ///
-    /// Such a pin is not [new](PinInfo::is_new), and it never counts as late.
+    /// Such a pin is not [new](PinInfo::is_new), and it never counts as late. It lasts as long as
+    /// this session: for how long pins are carried is up to whoever carries them.
     pub fn carry_pin(&self, set: impl Into<SetName>) {
         self.slot(&set.into())
             .pin_now(PinReason::Carried, self.now());

@@ -25,7 +25,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("A shop with one primary and two replicas, which are copied every {LAG:?}.");
     println!(
         "{CUSTOMERS} customers at once place {ORDERS} orders each: create, read back, list, pay, \
-         read back, ship;\nafter each order, {VISITS} visitors browse.\n"
+         read back, ship;\nafter each order, {VISITS} visitors browse. Each order and each visit \
+         is one session.\n\nBy hand, each call names the pool to use. Routed, a session reads \
+         from a replica until it writes.\n"
     );
 
     let by_hand = Columns::new(&hand_split().await?);

@@ -67,6 +67,42 @@ pub use builder::{NodeBuilder, RoutingConfigBuilder, SetBuilder};
 /// assert_eq!(config.default_set().replicas()[1].name().as_str(), "reports");
 /// # Ok::<(), toml::de::Error>(())
 /// ```
+/// # Settings
+///
+/// Durations are text such as `"250ms"`, `"5s"`, `"10m"`, or a number of seconds.
+///
+/// | key | values | default |
+/// |---|---|---|
+/// | `enabled` | `true`, `false` | `true` |
+/// | `sets.NAME` | a further set: all keys below | none |
+/// | `mode` | `"strict"`, `"greedy"` | `"greedy"` |
+/// | `no_replica` | `"primary"`, `"error"` | `"primary"` |
+/// | `late_pin` | `"allow"`, `"warn"`, `"deny"` | `"allow"` |
+/// | `anonymous_reads` | `"primary"`, `"replica"` | `"primary"` |
+/// | `balance` | `"round_robin"`, `"random"` | `"round_robin"` |
+/// | `affinity` | `true`, `false` | `true` |
+/// | `primary_read_weight` | 0 to 65535 | 0 |
+/// | `unmanaged` | `true`, `false` | `false` |
+/// | `replica_breaker` | `{ failures, back_off, max_back_off }` | 1, 1 s, 60 s |
+/// | `primary_breaker` | `{ failures, back_off, max_back_off }` | 5, 30 s, 30 s |
+/// | `primary` | a URL, or a table with the node's keys | required |
+/// | `replicas` | a list of such | none |
+///
+/// A node's keys:
+///
+/// | key | values | default |
+/// |---|---|---|
+/// | `url` | `postgres://`, `mysql://` or `sqlite://` | required of the primary |
+/// | `host`, `port`, `user`, `password`, `database` | in place of the URL's | |
+/// | `name` | text | `primary`, `replica-1`, … |
+/// | `weight` | 1 to 65535; replicas only | 1 |
+/// | `max_connections`, `min_connections` | numbers | the driver's |
+/// | `acquire_timeout` | a duration | 5 s, replicas 1 s |
+/// | `idle_timeout`, `max_lifetime` | durations | the driver's |
+/// | `test_before_acquire` | `true`, `false` | the driver's |
+///
+/// A further set takes over the default set's rules where it has none of its own. A replica inherits
+/// from its primary what it leaves out: see [`NodeBuilder`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "RoutingConfigBuilder")]
 pub struct RoutingConfig {
@@ -126,7 +162,8 @@ impl RoutingConfig {
     ///
     /// # Errors
     ///
-    /// [`RoutingError::Config`] with all mistakes; their paths are the variables' names.
+    /// [`RoutingError::Config`] with all mistakes. Their paths are the variables' names, and
+    /// `DATABASE_REPLICA_URLS[0]` is the first of the replicas.
     pub fn from_env() -> Result<Self, RoutingError> {
         Self::builder().env().build()
     }
