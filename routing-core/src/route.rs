@@ -134,12 +134,6 @@ impl<'r, P> Route<'r, P> {
         movable && self.access == Access::Read && self.set.has_rules()
     }
 
-    /// Whether this is the one statement that finds out whether its node is back.
-    #[must_use]
-    pub const fn is_trial(&self) -> bool {
-        self.trial.is_some()
-    }
-
     /// What was decided, and why.
     #[must_use]
     pub fn decision(&self) -> Decision<'r> {
