@@ -2,8 +2,9 @@
 
 use sea_orm::{AccessMode, IsolationLevel, TransactionError, TransactionTrait};
 
+use crate::commit::finish;
 use crate::handle::RoutedConnection;
-use crate::transaction::{RoutedTransaction, finish};
+use crate::transaction::RoutedTransaction;
 
 /// The same two methods for the connection and for the transaction: they are inherent, as no trait
 /// has them.

@@ -8,10 +8,11 @@ use sea_orm::{
     TransactionTrait,
 };
 
+use crate::commit::finish;
 use crate::execution::{BoxFuture, Method, supply};
 use crate::handle::RoutedConnection;
 use crate::statement::{kind_of, kind_of_begin, kind_of_text};
-use crate::transaction::{RoutedTransaction, finish};
+use crate::transaction::RoutedTransaction;
 
 impl RoutedConnection {
     /// Runs a statement that is still to be built; a second attempt builds it again.

@@ -53,6 +53,7 @@
 
 mod builder;
 mod closures;
+mod commit;
 mod connection;
 mod error;
 mod execution;

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use routing_core::{
-    Access, Callbacks, Committed, Context, Node, NodeName, ReplicaSet, Router, RoutingError,
-    StatementKind,
+    Access, Callbacks, Committed, Context, Node, NodeName, ReplicaSet, Router, StatementKind,
 };
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, IsolationLevel,
     QueryResult, Statement, StatementBuilder, TransactionError, TransactionOptions,
-    TransactionSession, TransactionTrait,
+    TransactionTrait,
 };
 
+use crate::commit::finish;
 use crate::error::into_db_err;
 use crate::execution::{BoxFuture, Method, failure_of};
 use crate::handle::RoutedConnection;
@@ -27,17 +27,17 @@ use crate::statement::{kind_of, kind_of_begin, kind_of_text};
 pub struct RoutedTransaction {
     // Dropped before the callbacks, so that the rollback is on its way when they run.
     pub(crate) transaction: DatabaseTransaction,
-    callbacks: Callbacks,
-    node: Arc<Node<NodePool>>,
-    set: Arc<ReplicaSet<NodePool>>,
-    router: Arc<Router<NodePool>>,
+    pub(crate) callbacks: Callbacks,
+    pub(crate) node: Arc<Node<NodePool>>,
+    pub(crate) set: Arc<ReplicaSet<NodePool>>,
+    pub(crate) router: Arc<Router<NodePool>>,
     context: Context,
     access: Access,
     /// Whether a statement has failed: PostgreSQL then answers a commit with a rollback, and calls
     /// that a success.
     pub(crate) statement_failed: AtomicBool,
     /// Whether raw SQL has, or may have, ended the transaction behind our back.
-    ended_by_text: AtomicBool,
+    pub(crate) ended_by_text: AtomicBool,
 }
 
 impl RoutedTransaction {
@@ -157,7 +157,7 @@ impl RoutedTransaction {
     }
 
     /// Whether PostgreSQL would roll back instead of committing; asked only when it might.
-    async fn is_aborted(&self) -> bool {
+    pub(crate) async fn is_aborted(&self) -> bool {
         self.get_database_backend() == DbBackend::Postgres
             && self.statement_failed.load(Ordering::Relaxed)
             && self
@@ -294,102 +294,6 @@ impl TransactionTrait for RoutedTransaction {
         let transaction = self.begin_with_config(isolation_level, access_mode).await?;
         let outcome = callback(&transaction).await;
         finish(transaction, outcome).await
-    }
-}
-
-impl RoutedTransaction {
-    /// Commits, or releases the savepoint.
-    ///
-    /// # Errors
-    ///
-    /// - [`RoutingError::OpenSavepoint`] while a savepoint inside is open; all is rolled back.
-    /// - The driver's. If the connection was lost, nobody knows whether the commit happened.
-    pub async fn commit(self) -> Result<(), DbErr> {
-        if self.callbacks.has_open_savepoint() {
-            // The driver would release the savepoint, call that a commit, and roll back later.
-            let set = self.set.name().clone();
-            return Err(into_db_err(RoutingError::OpenSavepoint { set }));
-        }
-        let aborted = self.is_aborted().await;
-        let ended_by_text = self.ended_by_text.load(Ordering::Relaxed);
-        let Self {
-            transaction,
-            mut callbacks,
-            node,
-            set,
-            router,
-            ..
-        } = self;
-        callbacks.committing();
-        match transaction.commit().await {
-            // Nobody knows what it was that was committed here.
-            Ok(()) if ended_by_text => drop(callbacks),
-            Ok(()) if aborted => callbacks.rolled_back(),
-            Ok(()) => callbacks.committed(&Committed::new(set.name().clone())),
-            Err(error) => {
-                match failure_of(&error, &node).await {
-                    Some(failure) => router.report_failure(&set, &node, failure),
-                    None => callbacks.rolled_back(),
-                }
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    /// Rolls back.
-    ///
-    /// # Errors
-    ///
-    /// The driver's; the transaction is rolled back nevertheless, as its connection is gone.
-    pub async fn rollback(self) -> Result<(), DbErr> {
-        let Self {
-            transaction,
-            callbacks,
-            node,
-            set,
-            router,
-            ..
-        } = self;
-        let outcome = transaction.rollback().await;
-        if let Err(error) = &outcome
-            && let Some(failure) = failure_of(error, &node).await
-        {
-            router.report_failure(&set, &node, failure);
-        }
-        callbacks.rolled_back();
-        outcome
-    }
-}
-
-#[async_trait]
-impl TransactionSession for RoutedTransaction {
-    async fn commit(self) -> Result<(), DbErr> {
-        self.commit().await
-    }
-
-    async fn rollback(self) -> Result<(), DbErr> {
-        self.rollback().await
-    }
-}
-
-/// Commits if the callback succeeded, else rolls back.
-pub(crate) async fn finish<T, E>(
-    transaction: RoutedTransaction,
-    outcome: Result<T, E>,
-) -> Result<T, TransactionError<E>>
-where
-    E: std::fmt::Display + std::fmt::Debug,
-{
-    match outcome {
-        Ok(value) => {
-            transaction.commit().await?;
-            Ok(value)
-        }
-        Err(error) => {
-            transaction.rollback().await?;
-            Err(TransactionError::Transaction(error))
-        }
     }
 }
 

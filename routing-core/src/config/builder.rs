@@ -5,9 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
-use super::lenient::{Lenient, Span};
+use super::lenient::{Ignored, Lenient, Span};
 use crate::error::ConfigProblem;
 use crate::rules::{AnonymousReads, Balance, BreakerRules, LatePin, Mode, NoReplica};
 
@@ -102,16 +101,6 @@ pub(super) struct BreakerBuilder {
     pub(super) max_back_off: Given<Span>,
     #[serde(flatten)]
     pub(super) unknown: BTreeMap<String, Ignored>,
-}
-
-/// The value of a key that nobody knows.
-#[derive(Debug, Clone)]
-pub(super) struct Ignored;
-
-impl<'de> Deserialize<'de> for Ignored {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(deserializer).map(|_| Self)
-    }
 }
 
 /// `"postgres://…"` is short for `{ url = "postgres://…" }`.

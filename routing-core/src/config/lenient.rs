@@ -60,6 +60,16 @@ impl fmt::Debug for Other {
     }
 }
 
+/// The value of a key that nobody knows.
+#[derive(Debug, Clone)]
+pub(super) struct Ignored;
+
+impl<'de> Deserialize<'de> for Ignored {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
+
 /// A duration as people write it: `"250ms"`, `"5s"`, or a number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Span(pub(super) Duration);

@@ -5,6 +5,7 @@
 //! mistake at once, each with its path.
 
 mod builder;
+mod draft;
 mod endpoint;
 mod environment;
 mod lenient;

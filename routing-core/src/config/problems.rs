@@ -1,6 +1,8 @@
 //! Collecting mistakes.
 
-use super::lenient::Lenient;
+use std::collections::BTreeMap;
+
+use super::lenient::{Ignored, Lenient};
 use crate::error::ConfigProblem;
 
 /// All mistakes found so far.
@@ -39,5 +41,16 @@ pub(super) fn join(path: &str, key: &str) -> String {
         key.to_owned()
     } else {
         format!("{path}.{key}")
+    }
+}
+
+/// A key that nobody knows is more often misspelt than meant.
+pub(super) fn report_unknown(
+    path: &str,
+    unknown: &BTreeMap<String, Ignored>,
+    problems: &mut Problems,
+) {
+    for key in unknown.keys() {
+        problems.add(&join(path, key), "is not a setting");
     }
 }

@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 
 use proptest::collection::vec;
-use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{
+    Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
 use routing_core::{
     Access, AnonymousReads, Context, Failure, LatePin, Mode, NoReplica, Role, RoutingError, Rules,
     Scope, Session, StatementKind,
@@ -170,8 +172,10 @@ impl Model {
         if !to_a_replica {
             return only("primary");
         }
+        let asked_for_a_replica = forced == Some(&Open::Replica);
         if let Some(node) = me.and_then(|me| me.stays_on)
             && !self.down.contains(node)
+            && !(asked_for_a_replica && node == "primary")
         {
             return only(node);
         }
@@ -198,7 +202,7 @@ impl Model {
         node: &'static str,
     ) {
         let Some(session) = session else { return };
-        let frozen_or_named = scopes
+        let innermost = scopes
             .iter()
             .rev()
             .find(|open| matches!(open, Open::Primary | Open::Replica | Open::Node(_)));
@@ -214,14 +218,19 @@ impl Model {
             me.pinned |= !forced;
             return;
         }
-        let balanced = match frozen_or_named {
+        let balanced = match innermost {
             Some(Open::Primary | Open::Node(_)) => false,
             Some(Open::Replica) => true,
             _ => !me.pinned,
         };
         if balanced {
             me.read_from_replica |= node != "primary";
-            if self.rules.affinity {
+            // Who asks for a replica says nothing about where the session is to stay, if that is
+            // the primary, or if there is no replica.
+            let asked_for_a_replica = innermost == Some(&Open::Replica);
+            let keeps =
+                asked_for_a_replica && (me.stays_on == Some("primary") || node == "primary");
+            if self.rules.affinity && !keeps {
                 me.stays_on = Some(node);
             }
         }
@@ -242,6 +251,8 @@ fn name(error: &RoutingError) -> &'static str {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
     #[test]
     fn the_rule_agrees_with_the_model(rules in rules(), steps in steps()) {
         let fixture = Fixture::over(vec![
