@@ -1,7 +1,7 @@
 //! A primary file and two replica files, which are copied over on demand.
 //!
-//! The replicas are opened read-only by everybody but the copier, so that the file refuses what a
-//! hot standby would refuse.
+//! Replicas of a configuration are opened read-only, so that the file refuses what a hot standby
+//! would refuse.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,7 +57,8 @@ impl Files {
     /// The URL of a replica, from 0.
     #[must_use]
     pub fn replica_url(&self, index: usize) -> String {
-        format!("sqlite://{}?mode=ro", self.path(NAMES[index + 1]).display())
+        // Writable, by its URL: that nothing is written to it is the adapter's doing.
+        format!("sqlite://{}?mode=rw", self.path(NAMES[index + 1]).display())
     }
 
     /// Stops copying to a replica.
