@@ -155,27 +155,13 @@ impl<P> ReplicaSet<P> {
             return Ok(choice);
         }
         let choice = self.balanced(required, tried, clock)?;
-        if let Some(slot) = slot {
+        if let Some(slot) = slot
+            && slot.affinity() != Some(self.first_id)
+        {
+            // Who stays on the primary and is given a replica has asked for that this once.
             self.remember(slot, choice.index);
         }
         Ok(choice)
-    }
-
-    /// Chooses a replica and never the primary: the session's own, if it has one, else the
-    /// balancer's, which then becomes the session's unless the session stays on the primary.
-    pub(crate) fn choose_replica(
-        &self,
-        slot: Option<&Slot>,
-        tried: u64,
-        clock: &dyn Clock,
-    ) -> Result<Choice, NoChoice> {
-        let tried = tried | (1 << PRIMARY);
-        match slot {
-            Some(slot) if slot.affinity() == Some(self.first_id.plus(PRIMARY)) => {
-                self.balanced(Required::Nothing, tried, clock)
-            }
-            slot => self.choose(slot, Required::Nothing, tried, clock),
-        }
     }
 
     /// The session's node, if it may serve. The primary may even where it takes no share of reads:

@@ -9,7 +9,7 @@ use crate::node::Node;
 use crate::pin::PinReason;
 use crate::policy::{self, Question, Refusal, SessionView, SetView, Verdict, Wanted};
 use crate::ports::Ports;
-use crate::replica_set::{Choice, ReplicaSet};
+use crate::replica_set::{Choice, NoChoice, ReplicaSet};
 use crate::rules::LatePin;
 use crate::scope::ScopeView;
 use crate::session::{Required, Slot};
@@ -135,26 +135,40 @@ fn choose_replica<P>(
     wanted: Wanted,
     tried: u64,
 ) -> Result<Choice, Option<RoutingError>> {
-    let chosen = match (wanted, slot) {
-        (Wanted::CaughtUp, Some(slot)) => {
-            set.choose(Some(slot), slot.required(), tried, &*ports.clock)
-        }
+    let (required, left_out) = match wanted {
+        Wanted::CaughtUp => (slot.map_or(Required::Nothing, Slot::required), tried),
         // Whoever asks for a replica gets none but a replica.
-        (Wanted::AnyForced, slot) => set.choose_replica(slot, tried, &*ports.clock),
-        (_, slot) => set.choose(slot, Required::Nothing, tried, &*ports.clock),
-    };
-    chosen.or_else(|none| {
-        let no_replica = || RoutingError::NoReplica {
-            set: set.name().clone(),
-        };
-        let reason = policy::without_replica(set.rules().no_replica, none.behind)
-            .ok_or_else(|| Some(no_replica()))?;
-        let choice = admit_primary(ports, set, reason, tried)?;
-        if let (Some(slot), Wanted::CaughtUp) = (slot, wanted) {
-            set.remember(slot, choice.index);
+        Wanted::AnyForced => {
+            let primary = 1 << ReplicaSet::<P>::primary_index();
+            (Required::Nothing, tried | primary)
         }
-        Ok(choice)
-    })
+        Wanted::AnyAnonymous => (Required::Nothing, tried),
+    };
+    match set.choose(slot, required, left_out, &*ports.clock) {
+        Ok(choice) => Ok(choice),
+        Err(none) => without_replica(ports, set, slot, wanted, none, tried),
+    }
+}
+
+/// No replica can serve a read: the primary does, if the set allows it.
+#[cold]
+fn without_replica<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    slot: Option<&Slot>,
+    wanted: Wanted,
+    none: NoChoice,
+    tried: u64,
+) -> Result<Choice, Option<RoutingError>> {
+    let Some(reason) = policy::without_replica(set.rules().no_replica, none.behind) else {
+        let set = set.name().clone();
+        return Err(Some(RoutingError::NoReplica { set }));
+    };
+    let choice = admit_primary(ports, set, reason, tried)?;
+    if let (Some(slot), Wanted::CaughtUp) = (slot, wanted) {
+        set.remember(slot, choice.index);
+    }
+    Ok(choice)
 }
 
 /// A read that a scope sent to a replica was forced there, however the replica was chosen.
