@@ -64,6 +64,18 @@ pub enum RoutingError {
         kind: StatementKind,
     },
 
+    /// A write in a `read_only` scope, or on a `ReadOnly` handle; no server saw it.
+    #[error(
+        "set `{set}`: {kind} where only reads may run, inside `Scope::read_only()` or on a \
+         `ReadOnly` handle; take it out of there"
+    )]
+    WriteInReadOnlyScope {
+        /// The replica set.
+        set: SetName,
+        /// What was refused.
+        kind: StatementKind,
+    },
+
     /// A commit while a savepoint inside the transaction is still open; all is rolled back.
     #[error(
         "set `{set}`: the transaction has a savepoint that is still open; \

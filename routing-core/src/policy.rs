@@ -69,6 +69,7 @@ pub(crate) enum Wanted {
 /// Why a statement is refused, before it is known how to say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal<'a> {
+    WriteInReadOnlyScope,
     WriteInReadOnlyTransaction,
     WriteOnReplica(&'a NodeName),
     UnknownNode(&'a NodeName),
@@ -90,6 +91,11 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
         session,
     } = question;
     let pinned = session.is_some_and(|session| session.pinned);
+
+    // 0. A capability, which nothing lifts.
+    if scopes.read_only && kind.access() == Access::Write {
+        return Err(Refusal::WriteInReadOnlyScope);
+    }
 
     // 1. A set without rules.
     if !set.enabled {

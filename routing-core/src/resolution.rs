@@ -277,6 +277,7 @@ fn refuse<P>(
             kind,
             in_session: slot.is_some(),
         },
+        Refusal::WriteInReadOnlyScope => RoutingError::WriteInReadOnlyScope { set: name, kind },
         Refusal::WriteInReadOnlyTransaction => RoutingError::WriteInReadOnlyTransaction {
             set: name,
             node: node.clone(),

@@ -38,6 +38,7 @@ enum ScopeKind {
     Node(NodeName),
     Frozen,
     AmbiguousToReplica,
+    ReadOnly,
 }
 
 impl Scope {
@@ -74,6 +75,14 @@ impl Scope {
     /// [`WriteInReadOnlyTransaction`](crate::RoutingError::WriteInReadOnlyTransaction).
     pub const fn ambiguous_to_replica() -> Self {
         Self::new(ScopeKind::AmbiguousToReplica)
+    }
+
+    /// Writes inside are refused with
+    /// [`WriteInReadOnlyScope`](crate::RoutingError::WriteInReadOnlyScope), before a server sees
+    /// them, and so is what is not known to be a read. No scope inside lifts that, and it holds with
+    /// routing switched off.
+    pub const fn read_only() -> Self {
+        Self::new(ScopeKind::ReadOnly)
     }
 
     /// The same override for these replica sets only.
@@ -169,6 +178,7 @@ pub(crate) struct ScopeView<'a> {
     pub(crate) write: Option<Override<'a>>,
     pub(crate) frozen: bool,
     pub(crate) ambiguous_to_replica: bool,
+    pub(crate) read_only: bool,
 }
 
 impl<'a> ScopeView<'a> {
@@ -192,6 +202,10 @@ impl<'a> ScopeView<'a> {
                 }
                 ScopeKind::AmbiguousToReplica => {
                     view.ambiguous_to_replica = true;
+                    continue;
+                }
+                ScopeKind::ReadOnly => {
+                    view.read_only = true;
                     continue;
                 }
             };

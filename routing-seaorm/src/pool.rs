@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use routing_core::{ConfigProblem, Failure, NodeConfig, PoolConfig, Role};
+use routing_core::sql::Dialect;
+use routing_core::{Failure, NodeConfig, Pool, PoolConfig, Role};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, sqlx,
 };
@@ -13,11 +14,17 @@ use sqlx::ConnectOptions as _;
 use sqlx::pool::PoolOptions;
 use tokio::sync::Mutex;
 
+use crate::statement::dialect_of;
+
 /// How long a node has to answer when it is to be found out whether it is there at all.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A pool that needs neither a server nor a runtime before a statement is sent to it.
-pub(crate) struct NodePool {
+#[expect(
+    unnameable_types,
+    reason = "it is what a connection is routed over, and nobody else's business"
+)]
+pub struct NodePool {
     backend: DbBackend,
     source: Source,
     /// One at a time finds out whether the node is there; who waited takes over the answer.
@@ -44,15 +51,11 @@ enum Target {
     Sqlite(Box<sqlx::sqlite::SqliteConnectOptions>),
 }
 
-impl NodePool {
-    /// A pool for a configured node; `path` is the node's place in the configuration.
-    pub(crate) fn configured(
-        node: &NodeConfig,
-        role: Role,
-        path: &str,
-    ) -> Result<Self, ConfigProblem> {
-        let (backend, target) = Target::parse(node, role)
-            .map_err(|message| ConfigProblem::new(format!("{path}.url"), message))?;
+impl Pool for NodePool {
+    type Given = DatabaseConnection;
+
+    fn configured(node: &NodeConfig, role: Role) -> Result<Self, String> {
+        let (backend, target) = Target::parse(node, role)?;
         Ok(Self {
             backend,
             source: Source::Configured {
@@ -65,10 +68,9 @@ impl NodePool {
         })
     }
 
-    /// A pool that the application opened itself.
-    pub(crate) fn given(connection: DatabaseConnection, path: &str) -> Result<Self, ConfigProblem> {
+    fn given(connection: DatabaseConnection) -> Result<Self, String> {
         if matches!(connection.inner, DatabaseConnectionType::Disconnected) {
-            return Err(ConfigProblem::new(path, "is a disconnected connection"));
+            return Err("is a disconnected connection".into());
         }
         Ok(Self {
             backend: connection.get_database_backend(),
@@ -78,6 +80,12 @@ impl NodePool {
         })
     }
 
+    fn dialect(&self) -> Option<Dialect> {
+        dialect_of(self.backend)
+    }
+}
+
+impl NodePool {
     pub(crate) const fn backend(&self) -> DbBackend {
         self.backend
     }

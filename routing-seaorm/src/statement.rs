@@ -48,12 +48,17 @@ pub(crate) fn kind_of<S: StatementBuilder>(sql: &str, backend: DbBackend) -> Sta
 
 /// The kind of a raw statement.
 pub(crate) fn kind_of_text(sql: &str, backend: DbBackend) -> StatementKind {
+    // A database that nobody knows is never read from a replica.
+    dialect_of(backend).map_or(StatementKind::Unknown, |dialect| classify(sql, dialect))
+}
+
+/// The dialect that a database of SeaORM's speaks.
+pub(crate) const fn dialect_of(backend: DbBackend) -> Option<Dialect> {
     match backend {
-        DbBackend::Postgres => classify(sql, Dialect::Postgres),
-        DbBackend::MySql => classify(sql, Dialect::MySql),
-        DbBackend::Sqlite => classify(sql, Dialect::Sqlite),
-        // A database that nobody knows is never read from a replica.
-        _ => StatementKind::Unknown,
+        DbBackend::Postgres => Some(Dialect::Postgres),
+        DbBackend::MySql => Some(Dialect::MySql),
+        DbBackend::Sqlite => Some(Dialect::Sqlite),
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use routing_core::{ConfigProblem, RoutingError, StatementKind};
 fn refusals_say_which_set_which_statement_and_what_to_do() {
     let set = || "orders".into();
     let kind = StatementKind::Insert;
-    let cases: [(RoutingError, &[&str]); 9] = [
+    let cases: [(RoutingError, &[&str]); 10] = [
         (
             RoutingError::UnpinnedWrite {
                 set: set(),
@@ -35,6 +35,10 @@ fn refusals_say_which_set_which_statement_and_what_to_do() {
                 kind,
             },
             &["`orders`", "INSERT", "read-only"],
+        ),
+        (
+            RoutingError::WriteInReadOnlyScope { set: set(), kind },
+            &["`orders`", "INSERT", "`ReadOnly`", "take it out"],
         ),
         (
             RoutingError::Frozen {

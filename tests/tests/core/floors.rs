@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["notice", "replica_set_builder", "resolution"],
     &["config", "route"],
     &["router"],
+    &["routed_builder"],
 ];
 
 fn floor_of(module: &str) -> usize {

@@ -34,6 +34,7 @@ enum Open {
     Frozen,
     Ambiguous,
     OfAnotherSet,
+    ReadOnly,
 }
 
 const NODES: [&str; 4] = ["primary", "replica-1", "replica-2", "nobody"];
@@ -46,6 +47,7 @@ fn scope(open: Open) -> Scope {
         Open::Frozen => Scope::frozen(),
         Open::Ambiguous => Scope::ambiguous_to_replica(),
         Open::OfAnotherSet => Scope::primary().on(["other"]),
+        Open::ReadOnly => Scope::read_only(),
     }
 }
 
@@ -57,6 +59,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         Just(Open::Frozen),
         Just(Open::Ambiguous),
         Just(Open::OfAnotherSet),
+        Just(Open::ReadOnly),
     ];
     let kind = prop_oneof![
         4 => Just(StatementKind::Select),
@@ -130,6 +133,9 @@ impl Model {
         let inside_out: Vec<_> = scopes.iter().rev().copied().collect();
         let has = |open| scopes.contains(&open);
 
+        if has(Open::ReadOnly) && kind.access() == Access::Write {
+            return Allowed::Refused("WriteInReadOnlyScope");
+        }
         let declared_read = has(Open::Ambiguous) && !has(Open::Primary) && !pinned;
         let nobody_knows = matches!(kind, StatementKind::Unknown | StatementKind::Transaction);
         let writes = kind.access() == Access::Write && !(nobody_knows && declared_read);
@@ -137,7 +143,7 @@ impl Model {
         let forced = inside_out.iter().find(|open| match open {
             Open::Primary | Open::Node(_) => true,
             Open::Replica => !writes,
-            Open::Frozen | Open::Ambiguous | Open::OfAnotherSet => false,
+            Open::Frozen | Open::Ambiguous | Open::OfAnotherSet | Open::ReadOnly => false,
         });
         if let Some(Open::Node(node)) = forced {
             let name = NODES[*node];
@@ -245,6 +251,7 @@ fn name(error: &RoutingError) -> &'static str {
         RoutingError::NodeUnavailable { .. } => "NodeUnavailable",
         RoutingError::NoReplica { .. } => "NoReplica",
         RoutingError::Frozen { .. } => "Frozen",
+        RoutingError::WriteInReadOnlyScope { .. } => "WriteInReadOnlyScope",
         RoutingError::LatePin { .. } => "LatePin",
         _ => "another",
     }

@@ -43,6 +43,10 @@ fn frozen(error: &RoutingError) -> bool {
     matches!(error, RoutingError::Frozen { kind: Some(_), .. })
 }
 
+fn read_only(error: &RoutingError) -> bool {
+    matches!(error, RoutingError::WriteInReadOnlyScope { .. })
+}
+
 fn on_replica(error: &RoutingError) -> bool {
     matches!(error, RoutingError::WriteOnReplica { node, .. } if *node == "replica-1")
 }
@@ -64,6 +68,11 @@ fn table() -> Vec<Row> {
     let replica = || vec![Scope::replica()];
     let node = |name: &str| vec![Scope::node(name)];
     let ambiguous = || vec![Scope::ambiguous_to_replica()];
+    // Nothing inside lifts it.
+    let only_reads = || {
+        let weaker = [Scope::frozen(), Scope::ambiguous_to_replica()];
+        [vec![Scope::read_only()], weaker.into()].concat()
+    };
     let freeze = || vec![Scope::frozen()];
 
     let mut rows: Vec<Row> = Vec::new();
@@ -171,6 +180,11 @@ fn table() -> Vec<Row> {
         (Strict, New, replica(), INSERT, Refused(unpinned)),
         (Strict, New, freeze(), INSERT, Refused(unpinned)),
         (Strict, Nobody, none(), INSERT, Refused(unpinned)),
+        (Greedy, Nobody, only_reads(), INSERT, Refused(read_only)),
+        (Greedy, New, only_reads(), UNKNOWN, Refused(read_only)),
+        (Greedy, Pinned, only_reads(), BEGIN, Refused(read_only)),
+        (Greedy, New, only_reads(), SELECT, To(Replica, Balanced)),
+        (Greedy, Pinned, only_reads(), SELECT, To(Primary, IsPinned)),
     ]);
     rows
 }
