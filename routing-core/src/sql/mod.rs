@@ -13,9 +13,12 @@
 
 mod functions;
 mod lexer;
+mod transaction_control;
 
 use crate::access::StatementKind;
 use lexer::{Lexer, Token};
+
+pub use transaction_control::TransactionControl;
 
 /// Whose SQL it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
