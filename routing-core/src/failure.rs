@@ -71,6 +71,49 @@ impl Failure {
         }
     }
 
+    /// The failure that SQLite's text for a result code stands for, where a driver keeps only that.
+    ///
+    /// The texts are those of `sqlite3_errstr`, for the codes of
+    /// [`from_sqlite_code`](Self::from_sqlite_code).
+    #[must_use]
+    pub fn from_sqlite_message(message: &str) -> Option<Self> {
+        match message {
+            "disk I/O error"
+            | "database disk image is malformed"
+            | "unable to open database file"
+            | "file is not a database" => Some(Self::Lost),
+            _ => None,
+        }
+    }
+
+    /// The failure that a refused connection stands for, where a driver keeps only the text.
+    ///
+    /// A server that is full says so in English, unless it is told to speak another language; what
+    /// is not understood counts as `Unreachable`.
+    ///
+    /// ```
+    /// use routing_core::Failure;
+    ///
+    /// let full = "FATAL:  sorry, too many clients already";
+    /// assert_eq!(Failure::from_refused_connection(full), Failure::Busy);
+    /// assert_eq!(Failure::from_refused_connection("Connection refused"), Failure::Unreachable);
+    /// ```
+    #[must_use]
+    pub fn from_refused_connection(message: &str) -> Self {
+        const FULL: &[&str] = &[
+            "too many clients",
+            "too many connections",
+            "Too many connections",
+            "connection slots are reserved",
+            "max_user_connections",
+        ];
+        if FULL.iter().any(|said| message.contains(said)) {
+            Self::Busy
+        } else {
+            Self::Unreachable
+        }
+    }
+
     /// Whether it is certain that the server never saw the statement.
     #[must_use]
     pub const fn was_not_sent(self) -> bool {

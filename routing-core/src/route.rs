@@ -147,6 +147,21 @@ impl<'r, P> Route<'r, P> {
         }
     }
 
+    /// A span for what is done on the node: the ORM's and the driver's are inside of it.
+    #[must_use]
+    pub fn span(&self) -> tracing::Span {
+        let decision = self.decision();
+        tracing::debug_span!(
+            target: "routing",
+            "routed",
+            set = decision.set.as_str(),
+            node = decision.node.as_str(),
+            role = decision.role.as_str(),
+            access = decision.access().as_str(),
+            reason = decision.reason.as_str(),
+        )
+    }
+
     /// The node answered, be it with an error of the user's.
     pub fn succeeded(mut self) {
         let node = self.node();

@@ -1,4 +1,22 @@
 //! Diesel and diesel-async connections that route by themselves.
-//!
-//! This crate is a placeholder: it has no public item yet. The rule it will carry out, and the
-//! sessions and errors it will share with the SeaORM adapter, are in `routing-core`.
+
+mod database;
+mod error;
+mod failure;
+mod kinds;
+mod known;
+mod sync;
+mod transaction;
+mod url;
+
+pub use database::{Database, Routable};
+pub use error::{CheckoutError, RoutingErrExt};
+pub use sync::{RoutedConnection, RoutedPool, RoutedPoolBuilder};
+
+pub use routing_core::{
+    Access, AnonymousReads, Balance, Balancer, BreakerRules, Candidates, Clock, Committed,
+    ConfigProblem, Context, Decision, InContext, LatePin, ManualClock, Mode, NoReplica,
+    NodeBuilder, NodeConfig, NodeName, Observer, PinInfo, PinReason, PoolConfig, Position, Reason,
+    Role, RoutingConfig, RoutingConfigBuilder, RoutingError, Rules, Scope, Session, SetBuilder,
+    SetConfig, SetName, StatementKind, Timestamp, in_current_session,
+};

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use routing_core::{Access, Failure, Next, Node, Route, StatementKind};
+use routing_core::{Access, Failure, Next, Node, StatementKind};
 use sea_orm::{DatabaseConnection, DbErr, Statement};
 use tracing::Instrument;
 
@@ -53,7 +53,7 @@ impl RoutedConnection {
                 access,
                 keep: route.may_move(),
             });
-            let error = match running.instrument(span(&route)).await {
+            let error = match running.instrument(route.span()).await {
                 Ok(value) => {
                     route.succeeded();
                     return Ok(Done {
@@ -103,18 +103,4 @@ pub(crate) async fn failure_of(error: &DbErr, node: &Node<NodePool>) -> Option<F
         Verdict::TimedOut if node.pool().is_reachable().await => Some(Failure::Busy),
         Verdict::TimedOut => Some(Failure::Unreachable),
     }
-}
-
-/// The span that SeaORM's and the driver's are inside of: it says which node they are about.
-fn span(route: &Route<'_, NodePool>) -> tracing::Span {
-    let decision = route.decision();
-    tracing::debug_span!(
-        target: "routing",
-        "routed",
-        set = decision.set.as_str(),
-        node = decision.node.as_str(),
-        role = decision.role.as_str(),
-        access = decision.access().as_str(),
-        reason = decision.reason.as_str(),
-    )
 }

@@ -1,0 +1,56 @@
+//! The databases that Diesel speaks to and the rule knows.
+
+use std::borrow::Cow;
+
+use diesel::backend::Backend;
+use diesel::connection::{AnsiTransactionManager, Connection};
+use diesel::r2d2::R2D2Connection;
+use routing_core::sql::Dialect;
+
+/// A backend of Diesel's whose statements can be classified: PostgreSQL, MySQL and SQLite.
+pub trait Database: Backend<QueryBuilder: Default> + Default + 'static {
+    /// The dialect of its SQL.
+    const DIALECT: Dialect;
+}
+
+#[cfg(feature = "postgres")]
+impl Database for diesel::pg::Pg {
+    const DIALECT: Dialect = Dialect::Postgres;
+}
+
+#[cfg(feature = "mysql")]
+impl Database for diesel::mysql::Mysql {
+    const DIALECT: Dialect = Dialect::MySql;
+}
+
+#[cfg(feature = "sqlite")]
+impl Database for diesel::sqlite::Sqlite {
+    const DIALECT: Dialect = Dialect::Sqlite;
+}
+
+/// A connection of Diesel's that can be routed: of a known database, and with Diesel's own way to
+/// count transactions.
+pub trait Routable:
+    R2D2Connection
+    + Connection<Backend: Database, TransactionManager = AnsiTransactionManager>
+    + 'static
+{
+}
+
+impl<C> Routable for C where
+    C: R2D2Connection
+        + Connection<Backend: Database, TransactionManager = AnsiTransactionManager>
+        + 'static
+{
+}
+
+/// A statement that begins a transaction, changed so that it begins a read-only one.
+pub(crate) fn begin_read_only(begin: &str, dialect: Dialect) -> Cow<'_, str> {
+    match dialect {
+        // Of two access modes the last counts.
+        Dialect::Postgres => format!("{} READ ONLY", begin.trim_end_matches([';', ' '])).into(),
+        Dialect::MySql => "START TRANSACTION READ ONLY".into(),
+        // Whoever asks for a lock at once would write.
+        _ => "BEGIN".into(),
+    }
+}

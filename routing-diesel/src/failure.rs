@@ -1,0 +1,57 @@
+//! What an error of Diesel's says of the node it came from.
+//!
+//! Diesel keeps neither SQLSTATE nor error number, only a kind and texts. The kind is enough to
+//! clear the node of most errors; for the rest the connection is asked whether it still works.
+
+use diesel::result::{DatabaseErrorKind, Error};
+use routing_core::Failure;
+use routing_core::sql::Dialect;
+
+/// What is to be done to know whether the node is to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The user's error: the node is fine.
+    Users,
+    /// The node's.
+    Failure(Failure),
+    /// The connection is to be asked: it has failed if it does not answer.
+    Ask,
+}
+
+pub(crate) fn verdict(error: &Error, dialect: Dialect) -> Verdict {
+    let Error::DatabaseError(kind, information) = error else {
+        return Verdict::Users;
+    };
+    match kind {
+        DatabaseErrorKind::ClosedConnection
+        | DatabaseErrorKind::UnableToSendCommand
+        | DatabaseErrorKind::Unknown => match dialect {
+            Dialect::Sqlite => Failure::from_sqlite_message(information.message())
+                .map_or(Verdict::Users, Verdict::Failure),
+            // The most common of all, and a server has said it.
+            Dialect::Postgres if information.statement_position().is_some() => Verdict::Users,
+            _ => Verdict::Ask,
+        },
+        _ => Verdict::Users,
+    }
+}
+
+/// A question of no consequence, which can be asked even in a transaction that has failed.
+pub(crate) const fn question(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "",
+        _ => "DO 0",
+    }
+}
+
+/// Whether the answer shows that the connection works.
+pub(crate) const fn is_alive(answer: &Result<(), Error>, dialect: Dialect) -> bool {
+    match answer {
+        Ok(()) => true,
+        // libpq's caller complains about the empty question, after the server has answered it.
+        Err(Error::DatabaseError(DatabaseErrorKind::Unknown, _)) => {
+            matches!(dialect, Dialect::Postgres)
+        }
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,320 @@
+//! Diesel's connection traits for [`RoutedConnection`].
+
+use std::fmt;
+
+use diesel::connection::{
+    AnsiTransactionManager, CacheSize, Connection, ConnectionSealed, Instrumentation,
+    LoadConnection, SimpleConnection, TransactionManager,
+};
+use diesel::expression::QueryMetadata;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::r2d2::R2D2Connection;
+use diesel::result::{ConnectionError, ConnectionResult, QueryResult};
+use routing_core::sql::classify;
+use routing_core::{Committed, Context, NodeName, Role, Scope, Session, SetName, StatementKind};
+
+use super::node_pool::NodePool;
+use super::pool::RoutedPool;
+use super::slots::{Slots, depth};
+use crate::database::{Database, Routable, begin_read_only};
+use crate::error::into_diesel;
+use crate::known::KnownQuery;
+use crate::transaction::OpenTransaction;
+
+/// A connection to a replica set, in place of a pooled connection of Diesel's.
+///
+/// It has at most one connection to the primary and one to a replica, each checked out of its
+/// node's pool when a statement first needs it, and kept until this one is dropped.
+///
+/// There is deliberately no `Deref` to an inner connection: it would bypass the routing without a
+/// word. The way around it is [`primary`](Self::primary).
+pub struct RoutedConnection<C: Routable> {
+    pub(super) pool: RoutedPool<C>,
+    pub(super) slots: Slots<C>,
+    pub(super) transaction: Option<OpenTransaction<NodePool<C>>>,
+    /// A transaction that has ended on its connection, but not yet in Diesel's count.
+    pub(super) settling: Option<Settling>,
+    /// Whether the transaction that is about to begin is a read-only one, whatever its text says.
+    pub(super) begins_read_only: bool,
+    /// Diesel's count while no transaction is open.
+    idle: AnsiTransactionManager,
+    #[cfg(feature = "postgres")]
+    pub(super) types: diesel::pg::PgMetadataCache,
+    pub(super) no_metadata: (),
+}
+
+/// What is left to do when Diesel has counted down.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settling {
+    pub(super) side: Role,
+    /// Whether the connection is of no use any more.
+    pub(super) discard: bool,
+}
+
+impl<C: Routable> RoutedConnection<C> {
+    pub(super) fn new(pool: &RoutedPool<C>, context: Context) -> Self {
+        Self {
+            pool: RoutedPool {
+                context,
+                ..pool.clone()
+            },
+            slots: Slots::new(),
+            transaction: None,
+            settling: None,
+            begins_read_only: false,
+            idle: AnsiTransactionManager::default(),
+            #[cfg(feature = "postgres")]
+            types: diesel::pg::PgMetadataCache::new(),
+            no_metadata: (),
+        }
+    }
+
+    /// The connection to the primary itself: for what must not be routed, and for what Diesel lets
+    /// no other connection do, such as `COPY … TO`.
+    ///
+    /// What is written through it pins no session: say [`pin`](Self::pin) where the session is to
+    /// see it.
+    ///
+    /// # Errors
+    ///
+    /// `PrimaryUnavailable` or a [`CheckoutError`](crate::CheckoutError) if there is none to be had.
+    pub fn primary(&mut self) -> QueryResult<&mut C> {
+        self.settle();
+        let Self { pool, slots, .. } = self;
+        let direct = RoutedPool {
+            context: Context::default().with_scope(Scope::primary()),
+            ..pool.clone()
+        };
+        direct.connect(slots, StatementKind::Select)?.succeeded();
+        if let Some(transaction) = &mut self.transaction {
+            // Nobody will say how those statements went.
+            transaction.statement_failed();
+        }
+        let primary = self.slots.connected(Role::Primary);
+        primary.ok_or(diesel::result::Error::BrokenTransactionManager)
+    }
+
+    /// Runs a closure in a transaction that is declared read-only, and may run on a replica.
+    ///
+    /// On PostgreSQL `build_transaction().read_only()` does the same.
+    ///
+    /// # Errors
+    ///
+    /// The closure's, or Diesel's if the transaction cannot be begun or ended.
+    pub fn read_transaction<T, E>(
+        &mut self,
+        callback: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<diesel::result::Error>,
+    {
+        let begin = begin_read_only("BEGIN", C::Backend::DIALECT);
+        self.begins_read_only = true;
+        let begun = AnsiTransactionManager::begin_transaction_sql(self, &begin);
+        self.begins_read_only = false;
+        begun?;
+        self.finish(callback)
+    }
+
+    /// Commits if the callback succeeds, else rolls back.
+    pub(super) fn finish<T, E>(
+        &mut self,
+        callback: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<diesel::result::Error>,
+    {
+        match callback(self) {
+            Ok(value) => {
+                AnsiTransactionManager::commit_transaction(self)?;
+                Ok(value)
+            }
+            Err(error) => {
+                AnsiTransactionManager::rollback_transaction(self)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Calls back after the outermost commit is acknowledged, in the order of the calls; at once
+    /// if no transaction is open, as each statement is committed by itself then.
+    ///
+    /// Whatever the callback does, the commit stands. A transaction that is ended by a text nobody
+    /// understands (`COMMIT AND CHAIN`) calls nobody. [`Committed::position`] is `None` as yet.
+    pub fn on_commit(&mut self, callback: impl FnOnce(&Committed) + Send + 'static) {
+        self.settle();
+        match self
+            .transaction
+            .as_ref()
+            .and_then(OpenTransaction::callbacks)
+        {
+            Some(callbacks) => callbacks.on_commit(callback),
+            None => callback(&Committed::new(self.set_name().clone())),
+        }
+    }
+
+    /// Calls back after the transaction or savepoint that is open now, or one around it, is rolled
+    /// back. When nobody knows how a commit ended, neither callback is called.
+    pub fn on_rollback(&mut self, callback: impl FnOnce() + Send + 'static) {
+        self.settle();
+        if let Some(callbacks) = self
+            .transaction
+            .as_ref()
+            .and_then(OpenTransaction::callbacks)
+        {
+            callbacks.on_rollback(callback);
+        }
+    }
+
+    /// The node that a transaction is open on, if one is.
+    #[must_use]
+    pub fn transaction_node(&self) -> Option<&NodeName> {
+        self.transaction.as_ref().map(|open| open.node.name())
+    }
+
+    /// Pins the session of this connection, or the one that its caller runs in.
+    ///
+    /// # Errors
+    ///
+    /// `NoSession` if there is none, `Frozen` and `LatePin` as for [`Session::pin`].
+    pub fn pin(&self) -> QueryResult<()> {
+        self.pool.pin().map_err(into_diesel)
+    }
+
+    /// The session that this connection belongs to.
+    #[must_use]
+    pub const fn session(&self) -> Option<&Session> {
+        self.pool.session()
+    }
+
+    /// The name of the replica set that this connection looks at.
+    #[must_use]
+    pub fn set_name(&self) -> &SetName {
+        self.pool.set_name()
+    }
+
+    /// Does what was left to do when Diesel has counted down.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        if let Some(Settling { side, discard }) = self.settling.take()
+            && discard
+        {
+            self.slots.discard(side);
+        }
+    }
+}
+
+impl<C: Routable> SimpleConnection for RoutedConnection<C> {
+    fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
+        let kind = classify(query, C::Backend::DIALECT);
+        self.run_text(kind, query, |connection, sql| {
+            connection.batch_execute(sql).map(|()| 0)
+        })?;
+        Ok(())
+    }
+}
+
+impl<C: Routable> ConnectionSealed for RoutedConnection<C> {}
+
+impl<C: Routable> Connection for RoutedConnection<C> {
+    type Backend = C::Backend;
+    type TransactionManager = AnsiTransactionManager;
+
+    fn establish(_: &str) -> ConnectionResult<Self> {
+        let message = "a routed connection has more than one URL: get it from a `RoutedPool`";
+        Err(ConnectionError::BadConnection(message.into()))
+    }
+
+    fn execute_returning_count<T>(&mut self, source: &T) -> QueryResult<usize>
+    where
+        T: QueryFragment<C::Backend> + QueryId,
+    {
+        let known = self.pool.kinds.of(source)?;
+        let (kind, sql) = (known.kind, known.sql);
+        match (&sql, kind) {
+            (Some(text), StatementKind::Transaction | StatementKind::Multiple) => {
+                self.run_text(kind, text, |connection, _| {
+                    connection.execute_returning_count(source)
+                })
+            }
+            _ => {
+                let query = KnownQuery::new(source, sql);
+                self.run(kind, |connection| {
+                    connection.execute_returning_count(&query)
+                })
+            }
+        }
+    }
+
+    fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
+        let open = self.transaction.as_ref().map(|open| open.node.role());
+        let side = open.or(self.settling.map(|settling| settling.side));
+        match side.and_then(|side| self.slots.connected(side)) {
+            Some(connection) => connection.transaction_state(),
+            None => &mut self.idle,
+        }
+    }
+
+    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
+        &mut self.slots.instrumentation
+    }
+
+    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
+        self.slots.instrumentation.replace(instrumentation);
+        self.slots.settings_changed();
+    }
+
+    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
+        self.slots.cache_size = Some(size);
+        self.slots.settings_changed();
+    }
+}
+
+impl<B, C> LoadConnection<B> for RoutedConnection<C>
+where
+    C: Routable + LoadConnection<B>,
+{
+    type Cursor<'conn, 'query> = <C as LoadConnection<B>>::Cursor<'conn, 'query>;
+    type Row<'conn, 'query> = <C as LoadConnection<B>>::Row<'conn, 'query>;
+
+    fn load<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+    ) -> QueryResult<Self::Cursor<'conn, 'query>>
+    where
+        T: Query + QueryFragment<C::Backend> + QueryId + 'query,
+        C::Backend: QueryMetadata<T::SqlType>,
+    {
+        self.load_routed(source)
+    }
+}
+
+/// An open transaction is rolled back, as its connection is closed.
+impl<C: Routable> Drop for RoutedConnection<C> {
+    fn drop(&mut self) {
+        self.settle();
+        if let Some(transaction) = self.transaction.take() {
+            let side = transaction.node.role();
+            // What Diesel has not counted, r2d2 would not notice.
+            if self
+                .slots
+                .connected(side)
+                .is_some_and(|connection| depth(connection).is_none())
+            {
+                self.slots.discard(side);
+            } else {
+                self.slots.release(side);
+            }
+            transaction.abandoned();
+        }
+    }
+}
+
+impl<C: Routable> fmt::Debug for RoutedConnection<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoutedConnection")
+            .field("set", self.pool.set_name())
+            .field("transaction", &self.transaction_node())
+            .finish_non_exhaustive()
+    }
+}

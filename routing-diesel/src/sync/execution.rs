@@ -1,0 +1,300 @@
+//! A statement being run: on the node that was decided, and on the next if that one is down.
+
+use diesel::connection::{Connection, LoadConnection};
+use diesel::expression::QueryMetadata;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::result::{Error, QueryResult};
+use polonius_the_crab::{ForLt, PoloniusResult, polonius};
+use routing_core::{Failure, Next, Role, Route, StatementKind};
+
+use super::connection::RoutedConnection;
+use super::node_pool::NodePool;
+use super::pool::RoutedPool;
+use super::slots::Slots;
+use crate::database::{Database, Routable};
+use crate::error::{CheckoutError, into_diesel};
+use crate::failure::{Verdict, is_alive, question, verdict};
+use crate::known::KnownQuery;
+
+type PoolRoute<'r, C> = Route<'r, NodePool<C>>;
+
+impl<C: Routable> RoutedPool<C> {
+    /// Decides where a statement of this kind runs, and has a connection to there.
+    #[inline]
+    pub(super) fn connect<'r>(
+        &'r self,
+        slots: &mut Slots<C>,
+        kind: StatementKind,
+    ) -> QueryResult<PoolRoute<'r, C>> {
+        let route = self
+            .router
+            .route(&self.set, kind, &self.context)
+            .map_err(into_diesel)?;
+        self.reach(slots, route)
+    }
+
+    /// Follows a route to the first node that has a connection.
+    fn reach<'r>(
+        &'r self,
+        slots: &mut Slots<C>,
+        mut route: PoolRoute<'r, C>,
+    ) -> QueryResult<PoolRoute<'r, C>> {
+        loop {
+            let node = route.node();
+            let Err((failure, error)) = slots.connect(node) else {
+                return Ok(route);
+            };
+            self.warn(&route, &error, failure);
+            route = match route.failed(failure, &self.context) {
+                Next::Route(next) => next,
+                Next::Refused(refusal) => return Err(into_diesel(refusal.because(&error))),
+                Next::Unchanged => {
+                    let error = CheckoutError::new(self.set.name(), node.name(), error);
+                    return Err(into_diesel(error));
+                }
+            };
+        }
+    }
+
+    /// Where the statement goes after it has failed, if it may go anywhere.
+    #[cold]
+    pub(super) fn go_on<'r>(
+        &'r self,
+        slots: &mut Slots<C>,
+        route: PoolRoute<'r, C>,
+        error: Error,
+    ) -> QueryResult<PoolRoute<'r, C>> {
+        let side = route.node().role();
+        let Some(failure) = failure_of(&error, slots, side) else {
+            route.succeeded();
+            return Err(error);
+        };
+        slots.discard(side);
+        self.warn(&route, &error, failure);
+        match route.failed(failure, &self.context) {
+            Next::Route(next) => self.reach(slots, next),
+            Next::Refused(refusal) => Err(into_diesel(refusal.because(&error))),
+            Next::Unchanged => Err(error),
+        }
+    }
+
+    fn warn(&self, route: &PoolRoute<'_, C>, error: &dyn std::error::Error, failure: Failure) {
+        tracing::warn!(
+            target: "routing",
+            set = self.set.name().as_str(),
+            node = route.node().name().as_str(),
+            %error,
+            ?failure,
+            "node failed"
+        );
+    }
+}
+
+impl<C: Routable> RoutedConnection<C> {
+    /// Runs a statement, more than once only while the core says so.
+    pub(super) fn run<T>(
+        &mut self,
+        kind: StatementKind,
+        mut attempt: impl FnMut(&mut C) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        self.settle();
+        if self.transaction.is_some() {
+            return self.run_inside(kind, attempt);
+        }
+        let Self { pool, slots, .. } = self;
+        let mut route = pool.connect(slots, kind)?;
+        loop {
+            let _span = route.span().entered();
+            let connection = connected(slots, route.node().role())?;
+            match attempt(connection) {
+                Ok(value) => {
+                    route.succeeded();
+                    return Ok(value);
+                }
+                Err(error) => route = pool.go_on(slots, route, error)?,
+            }
+        }
+    }
+
+    /// Runs something that can be run only once; it is not run again if it fails.
+    pub(super) fn run_once<T, E: From<Error>>(
+        &mut self,
+        kind: StatementKind,
+        statement: impl FnOnce(&mut C) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.settle();
+        if self.transaction.is_some() {
+            self.check(kind)?;
+            let connection = self.in_transaction()?;
+            let outcome = statement(connection);
+            if let (Err(_), Some(transaction)) = (&outcome, &mut self.transaction) {
+                transaction.statement_failed();
+            }
+            return outcome;
+        }
+        let Self { pool, slots, .. } = self;
+        let route = pool.connect(slots, kind)?;
+        let _span = route.span().entered();
+        let outcome = statement(connected(slots, route.node().role())?);
+        // What an error of another type says of the node is not known here.
+        if outcome.is_ok() {
+            route.succeeded();
+        }
+        outcome
+    }
+
+    /// Runs a statement of the open transaction.
+    pub(super) fn run_inside<T>(
+        &mut self,
+        kind: StatementKind,
+        statement: impl FnOnce(&mut C) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        self.check(kind)?;
+        let outcome = statement(self.in_transaction()?);
+        if let Err(error) = &outcome {
+            self.failed_inside(error);
+        }
+        outcome
+    }
+
+    /// Checks a statement of the open transaction.
+    pub(super) fn check(&self, kind: StatementKind) -> QueryResult<()> {
+        let Some(transaction) = &self.transaction else {
+            return Ok(());
+        };
+        let RoutedPool {
+            router,
+            set,
+            context,
+            ..
+        } = &self.pool;
+        router
+            .check_in_transaction(set, &transaction.node, transaction.access, kind, context)
+            .map_err(into_diesel)
+    }
+
+    /// The connection of the open transaction.
+    pub(super) fn in_transaction(&mut self) -> QueryResult<&mut C> {
+        let side = self.transaction.as_ref().map(|open| open.node.role());
+        connected(&mut self.slots, side.ok_or(Error::NotInTransaction)?)
+    }
+
+    /// Takes note that a statement of the open transaction has failed.
+    pub(super) fn failed_inside(&mut self, error: &Error) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.statement_failed();
+            let node = &transaction.node;
+            if let Some(failure) = failure_of(error, &mut self.slots, node.role()) {
+                let RoutedPool { router, set, .. } = &self.pool;
+                router.report_failure(set, node, failure);
+            }
+        }
+    }
+
+    /// Loads the rows of a query, from the next node if the first is down.
+    #[inline]
+    pub(super) fn load_routed<'conn, 'query, B, T>(
+        &'conn mut self,
+        source: T,
+    ) -> QueryResult<C::Cursor<'conn, 'query>>
+    where
+        C: LoadConnection<B>,
+        T: Query + QueryFragment<C::Backend> + QueryId + 'query,
+        C::Backend: QueryMetadata<T::SqlType>,
+    {
+        self.settle();
+        let known = self.pool.kinds.of(&source)?;
+        let kind = known.kind;
+        let query = KnownQuery::new(source, known.sql);
+        if let Some(side) = self.transaction.as_ref().map(|open| open.node.role()) {
+            self.check(kind)?;
+            if matches!(kind, StatementKind::Transaction | StatementKind::Multiple)
+                && let Some(transaction) = &mut self.transaction
+            {
+                transaction.lose_track();
+            }
+            return match load_on(&mut self.slots, side, query) {
+                Ok(cursor) => Ok(cursor),
+                Err((error, slots)) => {
+                    if let Some(transaction) = &mut self.transaction {
+                        transaction.statement_failed();
+                        let node = &transaction.node;
+                        if let Some(failure) = failure_of(&error, slots, side) {
+                            self.pool
+                                .router
+                                .report_failure(&self.pool.set, node, failure);
+                        }
+                    }
+                    Err(error)
+                }
+            };
+        }
+        let Self { pool, slots, .. } = self;
+        let mut route = pool.connect(slots, kind)?;
+        let mut slots = slots;
+        loop {
+            let _span = route.span().entered();
+            match load_on(slots, route.node().role(), query.clone()) {
+                Ok(cursor) => {
+                    route.succeeded();
+                    return Ok(cursor);
+                }
+                Err((error, back)) => {
+                    slots = back;
+                    route = pool.go_on(slots, route, error)?;
+                }
+            }
+        }
+    }
+}
+
+/// Loads on a side's connection. What borrows from the connection is the result, and only if there
+/// is one: a truth that the borrow checker does not see yet, and `polonius` lends it.
+fn load_on<'conn, 'query, B, C, T>(
+    slots: &'conn mut Slots<C>,
+    side: Role,
+    query: KnownQuery<T>,
+) -> Result<C::Cursor<'conn, 'query>, (Error, &'conn mut Slots<C>)>
+where
+    C: Routable + LoadConnection<B>,
+    T: Query + QueryFragment<C::Backend> + QueryId + 'query,
+    C::Backend: QueryMetadata<T::SqlType>,
+{
+    let outcome = polonius::<_, _, ForLt!(<'any> = <C as LoadConnection<B>>::Cursor<'any, 'query>)>(
+        slots,
+        |slots| match connected(slots, side).and_then(|connection| connection.load(query)) {
+            Ok(cursor) => PoloniusResult::Borrowing(cursor),
+            Err(error) => PoloniusResult::Owned {
+                value: error,
+                input_borrow: polonius_the_crab::Placeholder,
+            },
+        },
+    );
+    match outcome {
+        PoloniusResult::Borrowing(cursor) => Ok(cursor),
+        PoloniusResult::Owned {
+            value,
+            input_borrow,
+        } => Err((value, input_borrow)),
+    }
+}
+
+fn connected<C: Routable>(slots: &mut Slots<C>, side: Role) -> QueryResult<&mut C> {
+    slots.connected(side).ok_or(Error::BrokenTransactionManager)
+}
+
+/// What the error says of the node; `None` is the user's error.
+pub(super) fn failure_of<C>(error: &Error, slots: &mut Slots<C>, side: Role) -> Option<Failure>
+where
+    C: Routable,
+{
+    let dialect = C::Backend::DIALECT;
+    match verdict(error, dialect) {
+        Verdict::Users => None,
+        Verdict::Failure(failure) => Some(failure),
+        Verdict::Ask => {
+            let answer = slots.connected(side)?.batch_execute(question(dialect));
+            (!is_alive(&answer, dialect)).then_some(Failure::Lost)
+        }
+    }
+}

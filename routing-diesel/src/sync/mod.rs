@@ -1,0 +1,15 @@
+//! Diesel's own connections, over r2d2.
+
+mod builder;
+mod connection;
+mod control;
+mod execution;
+mod extensions;
+mod instrumentation;
+mod node_pool;
+mod pool;
+mod slots;
+
+pub use builder::RoutedPoolBuilder;
+pub use connection::RoutedConnection;
+pub use pool::RoutedPool;

@@ -1,0 +1,127 @@
+//! A node's r2d2 pool.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use diesel::connection::Connection;
+use diesel::r2d2::{
+    ConnectionManager, CustomizeConnection, Error, HandleError, Pool, PoolError, PooledConnection,
+};
+use routing_core::sql::Dialect;
+use routing_core::{Failure, NodeConfig, Role};
+use scheduled_thread_pool::ScheduledThreadPool;
+
+use crate::database::{Database, Routable};
+use crate::url;
+
+/// The pool of connections to one node.
+#[expect(
+    unnameable_types,
+    reason = "it is what a pool is routed over, and nobody else's business"
+)]
+pub struct NodePool<C: Routable>(Pool<ConnectionManager<C>>);
+
+/// r2d2 starts three threads per pool, unless it is given some.
+static THREADS: LazyLock<Arc<ScheduledThreadPool>> = LazyLock::new(|| {
+    let threads = ScheduledThreadPool::builder()
+        .num_threads(3)
+        .thread_name_pattern("routing-pool-{}");
+    Arc::new(threads.build())
+});
+
+impl<C: Routable> routing_core::Pool for NodePool<C> {
+    type Given = Pool<ConnectionManager<C>>;
+
+    fn configured(node: &NodeConfig, role: Role) -> Result<Self, String> {
+        let url = url::of(node, role, C::Backend::DIALECT)?;
+        let config = node.pool();
+        let mut pool = Pool::builder()
+            .thread_pool(Arc::clone(&THREADS))
+            .error_handler(Box::new(Quiet))
+            .connection_timeout(config.acquire_timeout)
+            .min_idle(Some(config.min_connections.unwrap_or(0)));
+        if let Some(most) = config.max_connections {
+            pool = pool.max_size(most);
+        } else if url::is_in_memory(&url, C::Backend::DIALECT) {
+            // More connections would be more databases, and a new one would be empty.
+            pool = pool.max_size(1).idle_timeout(None).max_lifetime(None);
+        }
+        if let Some(timeout) = config.idle_timeout {
+            pool = pool.idle_timeout(Some(timeout));
+        }
+        if let Some(lifetime) = config.max_lifetime {
+            pool = pool.max_lifetime(Some(lifetime));
+        }
+        if let Some(test) = config.test_before_acquire {
+            pool = pool.test_on_check_out(test);
+        }
+        if C::Backend::DIALECT == Dialect::Sqlite {
+            pool = pool.connection_customizer(Box::new(WaitForLocks));
+        }
+        Ok(Self(pool.build_unchecked(ConnectionManager::new(url))))
+    }
+
+    fn given(pool: Pool<ConnectionManager<C>>) -> Result<Self, String> {
+        Ok(Self(pool))
+    }
+
+    fn dialect(&self) -> Option<Dialect> {
+        Some(C::Backend::DIALECT)
+    }
+}
+
+impl<C: Routable> NodePool<C> {
+    /// A connection, or what its absence says of the node.
+    pub(crate) fn checkout(
+        &self,
+    ) -> Result<PooledConnection<ConnectionManager<C>>, (Failure, PoolError)> {
+        self.0
+            .get()
+            .map_err(|error| (self.failure_of(&error), error))
+    }
+
+    /// r2d2 goes on trying until its time is over, and then adds what the last attempt said.
+    fn failure_of(&self, error: &PoolError) -> Failure {
+        let text = error.to_string();
+        if let Some((_, said)) = text.split_once(": ") {
+            Failure::from_refused_connection(said)
+        } else if self.0.state().connections < self.0.max_size() {
+            // There was room for another connection, and none came.
+            Failure::Unreachable
+        } else {
+            Failure::Busy
+        }
+    }
+}
+
+/// What goes wrong is said by the error of the statement that waited for it.
+#[derive(Debug)]
+struct Quiet;
+
+impl HandleError<Error> for Quiet {
+    fn handle_error(&self, error: Error) {
+        tracing::debug!(target: "routing", %error, "a pool could not connect");
+    }
+}
+
+/// SQLite refuses at once what another connection has locked, unless it is told to wait.
+#[derive(Debug)]
+struct WaitForLocks;
+
+impl<C: Connection> CustomizeConnection<C, Error> for WaitForLocks {
+    fn on_acquire(&self, connection: &mut C) -> Result<(), Error> {
+        connection
+            .batch_execute("PRAGMA busy_timeout = 5000")
+            .map_err(Error::QueryError)
+    }
+}
+
+impl<C: Routable> fmt::Debug for NodePool<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.state();
+        f.debug_struct("NodePool")
+            .field("connections", &state.connections)
+            .field("idle_connections", &state.idle_connections)
+            .finish_non_exhaustive()
+    }
+}

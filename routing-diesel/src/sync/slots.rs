@@ -1,0 +1,144 @@
+//! The connections that a routed connection has checked out: at most one per side.
+
+use std::sync::Arc;
+
+use diesel::connection::{
+    CacheSize, Connection, TransactionManager, TransactionManagerStatus,
+    get_default_instrumentation,
+};
+use diesel::r2d2::{ConnectionManager, PoolError, PooledConnection, R2D2Connection};
+use routing_core::{Failure, Node, Role};
+
+use super::instrumentation::Shared;
+use super::node_pool::NodePool;
+use crate::database::Routable;
+
+pub(crate) struct Slots<C: Routable> {
+    primary: Option<Slot<C>>,
+    replica: Option<Slot<C>>,
+    pub(crate) instrumentation: Shared,
+    pub(crate) cache_size: Option<CacheSize>,
+}
+
+struct Slot<C: Routable> {
+    node: Arc<Node<NodePool<C>>>,
+    connection: PooledConnection<ConnectionManager<C>>,
+    /// What has been changed on it, to be changed back.
+    instrumented: bool,
+    resized: bool,
+}
+
+impl<C: Routable> Slots<C> {
+    pub(crate) fn new() -> Self {
+        Self {
+            primary: None,
+            replica: None,
+            instrumentation: Shared::new(),
+            cache_size: None,
+        }
+    }
+
+    /// The connection to a node: the one that is there, or one that is checked out now.
+    pub(crate) fn connect(
+        &mut self,
+        node: &Arc<Node<NodePool<C>>>,
+    ) -> Result<&mut C, (Failure, PoolError)> {
+        let place = self.place(node.role());
+        let usable = place
+            .as_mut()
+            .is_some_and(|slot| Arc::ptr_eq(&slot.node, node) && !slot.connection.is_broken());
+        if !usable {
+            // Returned first: the pool may have no other.
+            *place = None;
+            let connection = node.pool().checkout()?;
+            let mut slot = Slot {
+                node: Arc::clone(node),
+                connection,
+                instrumented: false,
+                resized: false,
+            };
+            slot.adopt(&self.instrumentation, self.cache_size);
+            *self.place(node.role()) = Some(slot);
+        }
+        match self.place(node.role()) {
+            Some(slot) => Ok(&mut slot.connection),
+            None => unreachable!("the slot was filled just now"),
+        }
+    }
+
+    /// The connection of a side, if it is there.
+    #[inline]
+    pub(crate) fn connected(&mut self, side: Role) -> Option<&mut C> {
+        self.place(side).as_mut().map(|slot| &mut *slot.connection)
+    }
+
+    /// Gives a side's connection back, and has it closed if it is not as it was.
+    pub(crate) fn release(&mut self, side: Role) {
+        *self.place(side) = None;
+    }
+
+    /// Has a side's connection closed instead of giving it back.
+    pub(crate) fn discard(&mut self, side: Role) {
+        if let Some(mut slot) = self.place(side).take() {
+            C::TransactionManager::transaction_manager_status_mut(&mut *slot.connection)
+                .set_in_error();
+        }
+    }
+
+    /// Tells the connections that are checked out what has been set.
+    pub(crate) fn settings_changed(&mut self) {
+        for slot in [&mut self.primary, &mut self.replica].into_iter().flatten() {
+            slot.adopt(&self.instrumentation, self.cache_size);
+        }
+    }
+
+    pub(crate) fn all(&mut self) -> impl Iterator<Item = &mut C> {
+        let slots = [&mut self.primary, &mut self.replica];
+        slots
+            .into_iter()
+            .flatten()
+            .map(|slot| &mut *slot.connection)
+    }
+
+    fn place(&mut self, side: Role) -> &mut Option<Slot<C>> {
+        match side {
+            Role::Primary => &mut self.primary,
+            Role::Replica => &mut self.replica,
+        }
+    }
+}
+
+impl<C: Routable> Slot<C> {
+    fn adopt(&mut self, instrumentation: &Shared, cache_size: Option<CacheSize>) {
+        if let Some(shared) = instrumentation.for_connection() {
+            self.connection.set_instrumentation(shared);
+            self.instrumented = true;
+        }
+        if let Some(size) = cache_size {
+            self.connection.set_prepared_statement_cache_size(size);
+            self.resized = true;
+        }
+    }
+}
+
+/// Who has the connection next must not be heard by who has set an instrumentation on it.
+impl<C: Routable> Drop for Slot<C> {
+    fn drop(&mut self) {
+        if self.instrumented {
+            self.connection
+                .set_instrumentation(get_default_instrumentation());
+        }
+        if self.resized {
+            self.connection
+                .set_prepared_statement_cache_size(CacheSize::Unbounded);
+        }
+    }
+}
+
+/// The depth of the transactions that are open on a connection.
+pub(crate) fn depth<C: Connection>(connection: &mut C) -> Option<u32> {
+    match C::TransactionManager::transaction_manager_status_mut(connection) {
+        TransactionManagerStatus::Valid(status) => status.transaction_depth().map(u32::from),
+        TransactionManagerStatus::InError => None,
+    }
+}

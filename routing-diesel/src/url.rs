@@ -1,0 +1,86 @@
+//! A node's URL, as Diesel's drivers want it.
+
+use routing_core::sql::Dialect;
+use routing_core::{NodeConfig, Role};
+
+/// The URL for a driver of this dialect.
+pub(crate) fn of(node: &NodeConfig, role: Role, dialect: Dialect) -> Result<String, String> {
+    if node.dialect() != dialect {
+        let (is, wanted) = (name(node.dialect()), name(dialect));
+        return Err(format!("is of {is}, but the connections are of {wanted}"));
+    }
+    let url = node.url();
+    Ok(match dialect {
+        Dialect::Sqlite => sqlite(url, role),
+        Dialect::MySql => match url.strip_prefix("mariadb://") {
+            Some(rest) => format!("mysql://{rest}"),
+            None => url.to_owned(),
+        },
+        _ => url.to_owned(),
+    })
+}
+
+pub(crate) fn is_in_memory(url: &str, dialect: Dialect) -> bool {
+    dialect == Dialect::Sqlite && (url.contains(":memory:") || url.contains("mode=memory"))
+}
+
+const fn name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "PostgreSQL",
+        Dialect::MySql => "MySQL",
+        Dialect::Sqlite => "SQLite",
+        _ => "another database",
+    }
+}
+
+/// A URI of SQLite's own. A file is not made unless the URL says so (`mode=rwc`), and a replica's
+/// is opened read-only, as a hot standby is by itself.
+fn sqlite(url: &str, role: Role) -> String {
+    let path = url.trim_start_matches("sqlite:");
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path == ":memory:" {
+        return path.to_owned();
+    }
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let mut mode = "rw";
+    let mut parameters: Vec<&str> = Vec::new();
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        match parameter.strip_prefix("mode=") {
+            Some(asked) => mode = asked,
+            None => parameters.push(parameter),
+        }
+    }
+    if role == Role::Replica && mode != "memory" {
+        mode = "ro";
+    }
+    let mode = format!("mode={mode}");
+    parameters.insert(0, &mode);
+    format!("file:{path}?{}", parameters.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_urls_become_uris() {
+        let of = |url, role| sqlite(url, role);
+        assert_eq!(of("sqlite::memory:", Role::Primary), ":memory:");
+        assert_eq!(
+            of("sqlite:///a/b.db", Role::Primary),
+            "file:/a/b.db?mode=rw"
+        );
+        assert_eq!(
+            of("sqlite://b.db?mode=rwc&cache=private", Role::Primary),
+            "file:b.db?mode=rwc&cache=private"
+        );
+        assert_eq!(
+            of("sqlite://b.db?mode=rwc", Role::Replica),
+            "file:b.db?mode=ro"
+        );
+        assert_eq!(
+            of("sqlite:b?mode=memory&cache=shared", Role::Replica),
+            "file:b?mode=memory&cache=shared"
+        );
+    }
+}
