@@ -13,12 +13,12 @@ pub trait Database: Backend<QueryBuilder: Default> + Default + 'static {
     const DIALECT: Dialect;
 }
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
 impl Database for diesel::pg::Pg {
     const DIALECT: Dialect = Dialect::Postgres;
 }
 
-#[cfg(feature = "mysql")]
+#[cfg(any(feature = "mysql", feature = "async-mysql"))]
 impl Database for diesel::mysql::Mysql {
     const DIALECT: Dialect = Dialect::MySql;
 }

@@ -53,6 +53,31 @@ impl Kinds {
         }
     }
 
+    /// The kind of a query whose text is there, known by `id` if that stands for one text.
+    #[cfg(feature = "async")]
+    pub(crate) fn of_sql(
+        &self,
+        id: Option<TypeId>,
+        classify: impl FnOnce() -> StatementKind,
+    ) -> StatementKind {
+        if let Some(kind) = id.and_then(|id| self.0.load().get(&id).copied()) {
+            return kind;
+        }
+        let kind = classify();
+        if let Some(id) = id {
+            self.remember(id, kind);
+        }
+        kind
+    }
+
+    fn remember(&self, id: TypeId, kind: StatementKind) {
+        self.0.rcu(|kinds| {
+            let mut kinds = ByType::clone(kinds);
+            kinds.insert(id, kind);
+            kinds
+        });
+    }
+
     #[cold]
     fn learn<DB, T>(&self, id: TypeId, query: &T) -> QueryResult<Known>
     where
@@ -62,11 +87,7 @@ impl Kinds {
         let known = by_text(query)?;
         // Some queries of one type have more than one text, and say so.
         if query.is_safe_to_cache_prepared(&DB::default())? {
-            self.0.rcu(|kinds| {
-                let mut kinds = ByType::clone(kinds);
-                kinds.insert(id, known.kind);
-                kinds
-            });
+            self.remember(id, known.kind);
         }
         Ok(known)
     }

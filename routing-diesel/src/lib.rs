@@ -1,14 +1,24 @@
 //! Diesel and diesel-async connections that route by themselves.
 
+#[cfg(feature = "async")]
+mod asynchronous;
 mod database;
 mod error;
 mod failure;
+mod instrumentation;
 mod kinds;
 mod known;
 mod sync;
 mod transaction;
 mod url;
 
+#[cfg(feature = "async-postgres")]
+pub use asynchronous::AsyncTransactionBuilder;
+#[cfg(feature = "async")]
+pub use asynchronous::{
+    AsyncPool, AsyncRoutable, AsyncRoutedConnection, AsyncRoutedPool, AsyncRoutedPoolBuilder,
+    RoutedTransactionManager,
+};
 pub use database::{Database, Routable};
 pub use error::{CheckoutError, RoutingErrExt};
 pub use sync::{RoutedConnection, RoutedPool, RoutedPoolBuilder};

@@ -1,6 +1,7 @@
 //! A transaction that is open on a connection, and what is called when it ends.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use routing_core::sql::TransactionControl;
 use routing_core::{Access, Callbacks, Committed, Node, SetName};
@@ -20,7 +21,7 @@ struct Level {
     callbacks: Callbacks,
     /// Whether a statement has failed: PostgreSQL then answers a commit with a rollback, and calls
     /// that a success.
-    failed: bool,
+    failed: AtomicBool,
 }
 
 impl Level {
@@ -28,7 +29,7 @@ impl Level {
         Self {
             name,
             callbacks,
-            failed: false,
+            failed: AtomicBool::new(false),
         }
     }
 }
@@ -50,15 +51,24 @@ impl<P> OpenTransaction<P> {
         self.levels.last().map(|level| &level.callbacks)
     }
 
-    pub(crate) fn statement_failed(&mut self) {
-        if let Some(level) = self.levels.last_mut() {
-            level.failed = true;
+    pub(crate) fn statement_failed(&self) {
+        if let Some(level) = self.levels.last() {
+            level.failed.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// The depth of what is around it, if there is anything.
+    #[cfg(feature = "async")]
+    pub(crate) fn around(&self) -> Option<u32> {
+        let name = &self.levels.first()?.name;
+        name.strip_prefix("diesel_savepoint_")?.parse().ok()
     }
 
     /// Whether a statement has failed outside of the savepoints that are rolled back.
     pub(crate) fn has_failed(&self) -> bool {
-        self.levels.iter().any(|level| level.failed)
+        self.levels
+            .iter()
+            .any(|level| level.failed.load(Ordering::Relaxed))
     }
 
     /// Something happened to the transaction that nobody here understands.
@@ -120,8 +130,8 @@ impl<P> OpenTransaction<P> {
             level
                 .callbacks
                 .committed(&Committed::new(SetName::default()));
-            if let (true, Some(around)) = (level.failed, self.levels.last_mut()) {
-                around.failed = true;
+            if level.failed.into_inner() {
+                self.statement_failed();
             }
         }
     }

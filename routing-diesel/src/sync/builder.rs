@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use diesel::connection::Connection;
-use diesel::r2d2::{ConnectionManager, Pool, R2D2Connection};
+use diesel::r2d2::{ConnectionManager, Pool};
 use routing_core::{Context, Routed, RoutedBuilder, Router, RoutingConfig, RoutingError};
 
 use super::node_pool::NodePool;
 use super::pool::RoutedPool;
-use crate::database::{Database, Routable};
+use crate::database::Routable;
 
 /// Collects what a [`RoutedPool`] is made of.
 ///

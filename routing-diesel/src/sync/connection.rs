@@ -8,7 +8,6 @@ use diesel::connection::{
 };
 use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
-use diesel::r2d2::R2D2Connection;
 use diesel::result::{ConnectionError, ConnectionResult, QueryResult};
 use routing_core::sql::classify;
 use routing_core::{Committed, Context, NodeName, Role, Scope, Session, SetName, StatementKind};
@@ -40,7 +39,6 @@ pub struct RoutedConnection<C: Routable> {
     idle: AnsiTransactionManager,
     #[cfg(feature = "postgres")]
     pub(super) types: diesel::pg::PgMetadataCache,
-    pub(super) no_metadata: (),
 }
 
 /// What is left to do when Diesel has counted down.
@@ -65,7 +63,6 @@ impl<C: Routable> RoutedConnection<C> {
             idle: AnsiTransactionManager::default(),
             #[cfg(feature = "postgres")]
             types: diesel::pg::PgMetadataCache::new(),
-            no_metadata: (),
         }
     }
 

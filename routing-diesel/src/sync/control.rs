@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 
-use diesel::connection::Connection;
 use diesel::result::{Error, QueryResult};
 use routing_core::sql::{Dialect, TransactionControl};
 use routing_core::{Access, StatementKind};

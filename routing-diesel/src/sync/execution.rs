@@ -1,6 +1,6 @@
 //! A statement being run: on the node that was decided, and on the next if that one is down.
 
-use diesel::connection::{Connection, LoadConnection};
+use diesel::connection::LoadConnection;
 use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::{Error, QueryResult};
@@ -116,6 +116,7 @@ impl<C: Routable> RoutedConnection<C> {
         }
     }
 
+    #[cfg(feature = "postgres")]
     /// Runs something that can be run only once; it is not run again if it fails.
     pub(super) fn run_once<T, E: From<Error>>(
         &mut self,

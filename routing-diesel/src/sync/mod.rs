@@ -5,7 +5,6 @@ mod connection;
 mod control;
 mod execution;
 mod extensions;
-mod instrumentation;
 mod node_pool;
 mod pool;
 mod slots;

@@ -3,13 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use diesel::connection::Connection;
-use diesel::r2d2::R2D2Connection;
 use routing_core::{Context, ReplicaSet, Router, RoutingError, Scope, Session, SetName};
 
 use super::connection::RoutedConnection;
 use super::node_pool::NodePool;
-use crate::database::{Database, Routable};
+use crate::database::Routable;
 use crate::kinds::Kinds;
 
 /// A pool of [`RoutedConnection`]s to a replica set, in place of an r2d2 pool.

@@ -6,12 +6,12 @@ use diesel::connection::{
     CacheSize, Connection, TransactionManager, TransactionManagerStatus,
     get_default_instrumentation,
 };
-use diesel::r2d2::{ConnectionManager, PoolError, PooledConnection, R2D2Connection};
+use diesel::r2d2::{ConnectionManager, PoolError, PooledConnection};
 use routing_core::{Failure, Node, Role};
 
-use super::instrumentation::Shared;
 use super::node_pool::NodePool;
 use crate::database::Routable;
+use crate::instrumentation::Shared;
 
 pub(crate) struct Slots<C: Routable> {
     primary: Option<Slot<C>>,

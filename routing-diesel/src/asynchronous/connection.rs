@@ -1,0 +1,448 @@
+//! diesel-async's connection traits for [`AsyncRoutedConnection`].
+
+use std::any::TypeId;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use diesel::associations::{HasTable, Identifiable};
+use diesel::connection::{CacheSize, Instrumentation, TransactionManagerStatus};
+use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
+use diesel::result::{ConnectionError, ConnectionResult, Error, QueryResult};
+use diesel_async::{
+    AsyncConnection, AsyncConnectionCore, SimpleAsyncConnection, TransactionManager,
+    UpdateAndFetchResults,
+};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use routing_core::sql::classify;
+use routing_core::{Committed, Context, Node, NodeName, Scope, Session, SetName, StatementKind};
+
+use super::driver::{AsyncRoutable, Binds, DatabaseOf, Rows};
+use super::node_pool::NodePool;
+use super::owned_query::{Dynamic, MaybeId, OwnedQuery, Parts, Static};
+use super::pool::AsyncRoutedPool;
+use super::slots::{Slots, depth};
+use super::transaction_manager::RoutedTransactionManager;
+use crate::database::{Database, begin_read_only};
+use crate::error::into_diesel;
+use crate::transaction::OpenTransaction;
+
+/// A connection to a replica set, in place of a pooled connection of diesel-async's.
+///
+/// It has at most one connection to the primary and one to a replica, each checked out of its
+/// node's pool when a statement first needs it, and kept until this one is dropped.
+///
+/// A statement's future may be dropped at any await: what it was about is undone or left to the
+/// server, and no connection goes back to its pool half-way through something.
+///
+/// There is deliberately no `Deref` to an inner connection: it would bypass the routing without a
+/// word. The way around it is [`primary`](Self::primary).
+pub struct AsyncRoutedConnection<C: AsyncRoutable> {
+    pub(super) pool: AsyncRoutedPool<C>,
+    pub(super) slots: Slots<C>,
+    pub(super) transaction: Option<OpenTransaction<NodePool<C>>>,
+    /// The node that a statement is running on: it is still there after one that was dropped.
+    pub(super) in_flight: Option<Arc<Node<NodePool<C>>>>,
+    /// The node that a transaction is being begun or ended on: likewise.
+    pub(super) controlling: Option<Controlling<C>>,
+    /// Diesel's count while no transaction is open.
+    pub(super) idle: TransactionManagerStatus,
+}
+
+/// A transaction being begun or ended.
+pub(super) struct Controlling<C: AsyncRoutable> {
+    pub(super) node: Arc<Node<NodePool<C>>>,
+    /// Whether it may have been committed.
+    pub(super) commits: bool,
+}
+
+/// A query on its way, and its kind.
+pub(super) type Prepared<C> = QueryResult<(Parts<Binds<C>>, StatementKind)>;
+
+impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
+    pub(super) fn new(pool: &AsyncRoutedPool<C>, context: Context) -> Self {
+        Self {
+            pool: AsyncRoutedPool {
+                context,
+                ..pool.clone()
+            },
+            slots: Slots::new(&pool.set),
+            transaction: None,
+            in_flight: None,
+            controlling: None,
+            idle: TransactionManagerStatus::default(),
+        }
+    }
+
+    /// The connection to the primary itself: for what must not be routed.
+    ///
+    /// What is written through it pins no session: say [`pin`](Self::pin) where the session is to
+    /// see it.
+    ///
+    /// # Errors
+    ///
+    /// `PrimaryUnavailable` or a [`CheckoutError`](crate::CheckoutError) if there is none to be had.
+    pub async fn primary(&mut self) -> QueryResult<&mut C> {
+        self.settle();
+        let direct = AsyncRoutedPool {
+            context: Context::default().with_scope(Scope::primary()),
+            ..self.pool.clone()
+        };
+        let route = direct
+            .connect(&mut self.slots, StatementKind::Select)
+            .await?;
+        let node = Arc::clone(route.node());
+        route.succeeded();
+        if let Some(transaction) = &mut self.transaction {
+            // Nobody will say how those statements went.
+            transaction.statement_failed();
+        }
+        let primary = self.slots.connected(&node);
+        primary.ok_or(Error::BrokenTransactionManager)
+    }
+
+    /// Runs a closure in a transaction that is declared read-only, and may run on a replica.
+    ///
+    /// On PostgreSQL `build_transaction().read_only()` does the same.
+    ///
+    /// # Errors
+    ///
+    /// The closure's, or Diesel's if the transaction cannot be begun or ended.
+    pub async fn read_transaction<R, E, F>(&mut self, callback: F) -> Result<R, E>
+    where
+        F: AsyncFnOnce(&mut Self) -> Result<R, E>,
+        E: From<Error>,
+    {
+        let begin = begin_read_only("BEGIN", DatabaseOf::<C>::DIALECT);
+        self.run_transaction(StatementKind::BeginReadOnly, &begin, callback)
+            .await
+    }
+
+    /// Runs a closure in a transaction that is begun by this text.
+    pub(super) async fn run_transaction<R, E, F>(
+        &mut self,
+        kind: StatementKind,
+        sql: &str,
+        callback: F,
+    ) -> Result<R, E>
+    where
+        F: AsyncFnOnce(&mut Self) -> Result<R, E>,
+        E: From<Error>,
+    {
+        self.settle();
+        if self.transaction.is_some() {
+            return Err(Error::AlreadyInTransaction.into());
+        }
+        self.begin(kind, Some(sql)).await?;
+        match callback(&mut *self).await {
+            Ok(value) => {
+                RoutedTransactionManager::commit_transaction(self).await?;
+                Ok(value)
+            }
+            Err(error) => {
+                RoutedTransactionManager::rollback_transaction(self).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Calls back after the outermost commit is acknowledged, in the order of the calls; at once
+    /// if no transaction is open, as each statement is committed by itself then.
+    ///
+    /// Whatever the callback does, the commit stands. It is called inside the commit's future, so
+    /// it must not block. [`Committed::position`] is `None` as yet.
+    pub fn on_commit(&mut self, callback: impl FnOnce(&Committed) + Send + 'static) {
+        self.settle();
+        match self
+            .transaction
+            .as_ref()
+            .and_then(OpenTransaction::callbacks)
+        {
+            Some(callbacks) => callbacks.on_commit(callback),
+            None => callback(&Committed::new(self.set_name().clone())),
+        }
+    }
+
+    /// Calls back after the transaction or savepoint that is open now, or one around it, is rolled
+    /// back. When nobody knows how a commit ended, neither callback is called.
+    pub fn on_rollback(&mut self, callback: impl FnOnce() + Send + 'static) {
+        self.settle();
+        if let Some(callbacks) = self
+            .transaction
+            .as_ref()
+            .and_then(OpenTransaction::callbacks)
+        {
+            callbacks.on_rollback(callback);
+        }
+    }
+
+    /// The node that a transaction is open on, if one is.
+    #[must_use]
+    pub fn transaction_node(&self) -> Option<&NodeName> {
+        self.transaction.as_ref().map(|open| open.node.name())
+    }
+
+    /// Pins the session of this connection, or the one that its caller runs in.
+    ///
+    /// # Errors
+    ///
+    /// `NoSession` if there is none, `Frozen` and `LatePin` as for [`Session::pin`].
+    pub fn pin(&self) -> QueryResult<()> {
+        self.pool.pin().map_err(into_diesel)
+    }
+
+    /// The session that this connection belongs to.
+    #[must_use]
+    pub const fn session(&self) -> Option<&Session> {
+        self.pool.session()
+    }
+
+    /// The name of the replica set that this connection looks at.
+    #[must_use]
+    pub fn set_name(&self) -> &SetName {
+        self.pool.set_name()
+    }
+
+    /// Cleans up after a future that was dropped.
+    pub(super) fn settle(&mut self) {
+        if let Some(node) = self.in_flight.take()
+            && !C::SURVIVES_CANCELLATION
+        {
+            self.slots.discard(&node);
+            if self
+                .transaction
+                .as_ref()
+                .is_some_and(|open| Arc::ptr_eq(&open.node, &node))
+                && let Some(transaction) = self.transaction.take()
+            {
+                transaction.abandoned();
+            }
+        }
+        if let Some(Controlling { node, commits }) = self.controlling.take() {
+            self.slots.discard(&node);
+            match self.transaction.take() {
+                Some(transaction) if commits => transaction.ended_unknown(),
+                Some(transaction) => transaction.abandoned(),
+                None => {}
+            }
+        }
+    }
+
+    /// Takes a query apart, and knows its kind.
+    pub(super) fn prepare<Q>(&self, query: &Q) -> Prepared<C>
+    where
+        Q: QueryFragment<DatabaseOf<C>> + QueryId,
+    {
+        let parts = Parts::of::<C, Q>(query)?;
+        let kind = self.kind_of(&parts);
+        Ok((parts, kind))
+    }
+
+    fn kind_of(&self, parts: &Parts<Binds<C>>) -> StatementKind {
+        let id: Option<TypeId> = parts.id.filter(|_| parts.is_safe_to_cache);
+        let dialect = DatabaseOf::<C>::DIALECT;
+        self.pool.kinds.of_sql(id, || classify(&parts.sql, dialect))
+    }
+
+    fn load_prepared<M: MaybeId>(
+        &mut self,
+        prepared: Prepared<C>,
+    ) -> BoxFuture<'_, QueryResult<Rows<C>>> {
+        async move {
+            let (parts, kind) = prepared?;
+            let query = OwnedQuery::<C, M>::new(parts);
+            if matches!(kind, StatementKind::Transaction | StatementKind::Multiple)
+                && let Some(transaction) = &mut self.transaction
+            {
+                transaction.lose_track();
+            }
+            self.run(kind, |connection| connection.rows(query.clone()))
+                .await
+        }
+        .boxed()
+    }
+
+    fn execute_prepared<M: MaybeId>(
+        &mut self,
+        prepared: Prepared<C>,
+    ) -> BoxFuture<'_, QueryResult<usize>> {
+        async move {
+            let (parts, kind) = prepared?;
+            let query = OwnedQuery::<C, M>::new(parts);
+            match kind {
+                StatementKind::Transaction | StatementKind::Multiple => {
+                    self.run_text(kind, query.sql(), |connection| {
+                        connection.count(query.clone())
+                    })
+                    .await
+                }
+                _ => {
+                    self.run(kind, |connection| connection.count(query.clone()))
+                        .await
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+impl<C: AsyncRoutable> SimpleAsyncConnection for AsyncRoutedConnection<C> {
+    async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
+        if query == diesel::migration::CREATE_MIGRATIONS_TABLE {
+            // Migrations run on the primary: from here on the connection stays there.
+            self.pool = self.pool.scoped(Scope::primary());
+        }
+        let kind = classify(query, DatabaseOf::<C>::DIALECT);
+        let query: Arc<str> = query.into();
+        self.run_text(kind, &query, |connection| {
+            let sql = Arc::clone(&query);
+            async move { connection.batch_execute(&sql).await.map(|()| 0) }.boxed()
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+impl<C: AsyncRoutable> AsyncConnectionCore for AsyncRoutedConnection<C> {
+    type ExecuteFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<usize>>;
+    type LoadFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<Rows<C>>>;
+    type Stream<'conn, 'query> = Rows<C>;
+    type Row<'conn, 'query> = C::OwnedRow;
+    type Backend = DatabaseOf<C>;
+
+    fn load<'conn, 'query, T>(&'conn mut self, source: T) -> Self::LoadFuture<'conn, 'query>
+    where
+        T: AsQuery + 'query,
+        T::Query: QueryFragment<Self::Backend> + QueryId + 'query,
+    {
+        let prepared = self.prepare(&source.as_query());
+        if T::Query::HAS_STATIC_QUERY_ID {
+            self.load_prepared::<Static<<T::Query as QueryId>::QueryId>>(prepared)
+        } else {
+            self.load_prepared::<Dynamic>(prepared)
+        }
+    }
+
+    fn execute_returning_count<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+    ) -> Self::ExecuteFuture<'conn, 'query>
+    where
+        T: QueryFragment<Self::Backend> + QueryId + 'query,
+    {
+        let prepared = self.prepare(&source);
+        if T::HAS_STATIC_QUERY_ID {
+            self.execute_prepared::<Static<T::QueryId>>(prepared)
+        } else {
+            self.execute_prepared::<Dynamic>(prepared)
+        }
+    }
+}
+
+impl<C: AsyncRoutable> AsyncConnection for AsyncRoutedConnection<C> {
+    type TransactionManager = RoutedTransactionManager;
+
+    fn establish(_: &str) -> impl Future<Output = ConnectionResult<Self>> + Send {
+        let message = "a routed connection has more than one URL: get it from an `AsyncRoutedPool`";
+        std::future::ready(Err(ConnectionError::BadConnection(message.into())))
+    }
+
+    fn transaction_state(&mut self) -> &mut TransactionManagerStatus {
+        RoutedTransactionManager::transaction_manager_status_mut(self)
+    }
+
+    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
+        &mut self.slots.instrumentation
+    }
+
+    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
+        self.slots.instrumentation.replace(instrumentation);
+        self.slots.settings_changed();
+    }
+
+    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
+        self.slots.cache_size = Some(size);
+        self.slots.settings_changed();
+    }
+}
+
+/// `save_changes` updates and fetches on the primary, in one go.
+impl<C, Changes, Output> UpdateAndFetchResults<Changes, Output> for AsyncRoutedConnection<C>
+where
+    C: AsyncRoutable + UpdateAndFetchResults<Changes, Output>,
+    Changes: Identifiable + HasTable + Copy + Send + Sync,
+    Output: Send,
+{
+    fn update_and_fetch<'conn, 'changes>(
+        &'conn mut self,
+        changeset: Changes,
+    ) -> BoxFuture<'changes, QueryResult<Output>>
+    where
+        Changes: 'changes,
+        'conn: 'changes,
+        Self: 'changes,
+    {
+        async move {
+            self.settle();
+            if self.transaction.is_some() {
+                self.check(StatementKind::Update)?;
+                let node = self.transaction_node_arc()?;
+                let connection = self.slots.connected(&node);
+                let connection = connection.ok_or(Error::BrokenTransactionManager)?;
+                let outcome = connection.update_and_fetch(changeset).await;
+                if let Err(error) = &outcome {
+                    self.failed_inside(error).await;
+                }
+                return outcome;
+            }
+            let Self { pool, slots, .. } = self;
+            let route = pool.connect(slots, StatementKind::Update).await?;
+            let connection = slots.connected(route.node());
+            let connection = connection.ok_or(Error::BrokenTransactionManager)?;
+            match connection.update_and_fetch(changeset).await {
+                Ok(output) => {
+                    route.succeeded();
+                    Ok(output)
+                }
+                // A write goes nowhere else.
+                Err(error) => Err(pool
+                    .go_on(slots, route, error)
+                    .await
+                    .err()
+                    .unwrap_or(Error::NotFound)),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// An open transaction is rolled back, as its connection is closed.
+impl<C: AsyncRoutable> Drop for AsyncRoutedConnection<C> {
+    fn drop(&mut self) {
+        self.settle();
+        if let Some(transaction) = self.transaction.take() {
+            let node = Arc::clone(&transaction.node);
+            // What Diesel has not counted, the pool would not notice.
+            if self
+                .slots
+                .connected(&node)
+                .is_some_and(|connection| depth(connection).is_none())
+            {
+                self.slots.discard(&node);
+            } else {
+                self.slots.release(&node);
+            }
+            transaction.abandoned();
+        }
+    }
+}
+
+impl<C: AsyncRoutable> fmt::Debug for AsyncRoutedConnection<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncRoutedConnection")
+            .field("set", self.pool.set_name())
+            .field("transaction", &self.transaction_node())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,334 @@
+//! Statements that begin, end and divide transactions: from the transaction manager, or as text.
+
+use std::sync::Arc;
+
+use diesel::connection::TransactionManagerStatus;
+use diesel::result::{Error, QueryResult};
+use diesel_async::TransactionManager;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use routing_core::sql::{Dialect, TransactionControl};
+use routing_core::{Access, Node, StatementKind};
+
+use super::connection::{AsyncRoutedConnection, Controlling};
+use super::driver::{AsyncRoutable, DatabaseOf};
+use super::node_pool::NodePool;
+use super::slots::depth;
+use crate::database::{Database, begin_read_only};
+use crate::transaction::OpenTransaction;
+
+impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
+    /// Begins a transaction where the rule says, by this text or as the driver's manager does.
+    pub(super) async fn begin(
+        &mut self,
+        kind: StatementKind,
+        sql: Option<&str>,
+    ) -> QueryResult<()> {
+        let begin = sql.map(ToOwned::to_owned);
+        self.begin_by(kind, sql.unwrap_or("BEGIN"), |connection| {
+            let begin = begin.clone();
+            async move {
+                match begin {
+                    Some(sql) => connection.begin_sql(&sql).await?,
+                    None => C::TransactionManager::begin_transaction(connection).await?,
+                }
+                Ok(0)
+            }
+            .boxed()
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Sets a savepoint in the open transaction.
+    pub(super) async fn begin_savepoint(&mut self) -> QueryResult<()> {
+        let node = self.transaction_node_arc()?;
+        let depth = self.depth(&node).ok_or(Error::BrokenTransactionManager)?;
+        let name = savepoint(depth);
+        self.check(self.kind_of_savepoint())?;
+        self.control(&node, false, |connection| {
+            manage(C::TransactionManager::begin_transaction(connection))
+        })
+        .await?;
+        self.divided(TransactionControl::Savepoint(&name));
+        Ok(())
+    }
+
+    /// Commits, or releases the innermost savepoint.
+    pub(super) async fn commit(&mut self) -> QueryResult<()> {
+        let node = self.transaction_node_arc()?;
+        let depth = self.depth(&node).ok_or(Error::BrokenTransactionManager)?;
+        let name = savepoint(depth - 1);
+        let control = if depth == 1 {
+            TransactionControl::Commit
+        } else {
+            TransactionControl::Release(&name)
+        };
+        self.end(control, |connection| {
+            manage(C::TransactionManager::commit_transaction(connection))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Rolls back, or back to the innermost savepoint.
+    pub(super) async fn roll_back(&mut self) -> QueryResult<()> {
+        let node = self.transaction_node_arc()?;
+        let depth = self.depth(&node).ok_or(Error::BrokenTransactionManager)?;
+        let name = savepoint(depth - 1);
+        let control = if depth == 1 {
+            TransactionControl::Rollback
+        } else {
+            TransactionControl::RollbackTo(&name)
+        };
+        self.end(control, |connection| {
+            manage(C::TransactionManager::rollback_transaction(connection))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Runs a text of this kind, and keeps track of transactions.
+    pub(super) async fn run_text(
+        &mut self,
+        kind: StatementKind,
+        sql: &str,
+        execute: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
+    ) -> QueryResult<usize> {
+        self.settle();
+        let control = match kind {
+            StatementKind::Transaction => TransactionControl::of(sql, DatabaseOf::<C>::DIALECT),
+            _ => None,
+        };
+        if self.transaction.is_none() {
+            return match control {
+                Some(TransactionControl::Begin { read_only }) => {
+                    let kind = if read_only {
+                        StatementKind::BeginReadOnly
+                    } else {
+                        kind
+                    };
+                    self.begin_by(kind, sql, execute).await
+                }
+                _ => self.run(kind, execute).await,
+            };
+        }
+        match control {
+            Some(division @ TransactionControl::Savepoint(_)) => {
+                let done = self.run_inside(self.kind_of_savepoint(), execute).await?;
+                self.divided(division);
+                Ok(done)
+            }
+            None | Some(TransactionControl::Begin { .. }) => {
+                if matches!(kind, StatementKind::Transaction | StatementKind::Multiple)
+                    && let Some(transaction) = &mut self.transaction
+                {
+                    transaction.lose_track();
+                }
+                self.run_inside(kind, execute).await
+            }
+            Some(control) => self.end(control, execute).await,
+        }
+    }
+
+    async fn begin_by(
+        &mut self,
+        kind: StatementKind,
+        sql: &str,
+        execute: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
+    ) -> QueryResult<usize> {
+        let Self {
+            pool,
+            slots,
+            controlling,
+            ..
+        } = self;
+        let mut route = pool.connect(slots, kind).await?;
+        loop {
+            let node = route.node();
+            let connection = slots
+                .connected(node)
+                .ok_or(Error::BrokenTransactionManager)?;
+            // A pool for tests may keep a transaction open on each of its connections.
+            let around = depth(connection);
+            let undeclared = route.access() == Access::Read && kind == StatementKind::Transaction;
+            *controlling = Some(Controlling {
+                node: Arc::clone(node),
+                commits: false,
+            });
+            let begun = match around {
+                Some(_) => manage(C::TransactionManager::begin_transaction(connection)).await,
+                None if undeclared => {
+                    let sql = begin_read_only(sql, DatabaseOf::<C>::DIALECT);
+                    connection.begin_sql(&sql).await.map(|()| 0)
+                }
+                None => execute(connection).await,
+            };
+            *controlling = None;
+            match begun {
+                Ok(done) => {
+                    let access = route.access();
+                    route.succeeded();
+                    let name = around.map(savepoint).unwrap_or_default();
+                    self.transaction = Some(OpenTransaction::new(node, access, name));
+                    return Ok(done);
+                }
+                Err(error) => route = pool.go_on(slots, route, error).await?,
+            }
+        }
+    }
+
+    /// Ends the open transaction, or a savepoint in it.
+    async fn end(
+        &mut self,
+        control: TransactionControl<'_>,
+        execute: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
+    ) -> QueryResult<usize> {
+        let node = self.transaction_node_arc()?;
+        let resolved = self.transaction.as_ref().map(|open| open.resolve(control));
+        match resolved {
+            Some(TransactionControl::Commit) => {
+                let aborted = self.is_aborted(&node).await;
+                let committed = self.control(&node, true, execute).await;
+                match &committed {
+                    Ok(_) => self.committed(aborted),
+                    Err(error) => self.not_committed(error, &node).await,
+                }
+                committed
+            }
+            Some(TransactionControl::Rollback) => {
+                let rolled_back = self.control(&node, false, execute).await;
+                if let Err(error) = &rolled_back {
+                    self.report(error, &node).await;
+                    // Without its connection it cannot be committed either.
+                    self.slots.discard(&node);
+                }
+                if let Some(transaction) = self.transaction.take() {
+                    transaction.rolled_back();
+                }
+                rolled_back
+            }
+            _ => {
+                let ended = self.control(&node, false, execute).await;
+                match &ended {
+                    Ok(_) => self.divided(control),
+                    Err(error) => {
+                        self.failed_inside(error).await;
+                        self.catch_up_with(control, &node);
+                    }
+                }
+                ended
+            }
+        }
+    }
+
+    /// Runs what a dropped future would leave half-way.
+    async fn control(
+        &mut self,
+        node: &Arc<Node<NodePool<C>>>,
+        commits: bool,
+        execute: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
+    ) -> QueryResult<usize> {
+        let connection = self
+            .slots
+            .connected(node)
+            .ok_or(Error::BrokenTransactionManager)?;
+        self.controlling = Some(Controlling {
+            node: Arc::clone(node),
+            commits,
+        });
+        let outcome = execute(connection).await;
+        self.controlling = None;
+        outcome
+    }
+
+    fn committed(&mut self, aborted: bool) {
+        match self.transaction.take() {
+            Some(transaction) if aborted => transaction.rolled_back(),
+            Some(transaction) => transaction.committed(self.pool.set.name()),
+            None => {}
+        }
+    }
+
+    async fn not_committed(&mut self, error: &Error, node: &Arc<Node<NodePool<C>>>) {
+        let failure = self.report(error, node).await;
+        if failure.is_some() {
+            self.slots.discard(node);
+            if let Some(transaction) = self.transaction.take() {
+                transaction.ended_unknown();
+            }
+        } else if self.is_over(node)
+            && let Some(transaction) = self.transaction.take()
+        {
+            transaction.rolled_back();
+        }
+    }
+
+    /// Whether a transaction has ended although its commit failed.
+    fn is_over(&mut self, node: &Arc<Node<NodePool<C>>>) -> bool {
+        let around = self.transaction.as_ref().and_then(OpenTransaction::around);
+        let counted = self.depth(node);
+        match DatabaseOf::<C>::DIALECT {
+            Dialect::Postgres => true,
+            _ => counted.is_some_and(|depth| around == Some(depth)) || counted.is_none(),
+        }
+    }
+
+    /// A savepoint could not be ended. Diesel has counted it down or given the connection up.
+    fn catch_up_with(&mut self, control: TransactionControl<'_>, node: &Arc<Node<NodePool<C>>>) {
+        if let Some(connection) = self.slots.connected(node)
+            && let TransactionManagerStatus::InError =
+                C::TransactionManager::transaction_manager_status_mut(connection)
+        {
+            self.slots.discard(node);
+            if let Some(transaction) = self.transaction.take() {
+                transaction.rolled_back();
+            }
+        } else if let TransactionControl::Release(name) | TransactionControl::RollbackTo(name) =
+            control
+        {
+            self.divided(TransactionControl::RollbackTo(name));
+        }
+    }
+
+    fn divided(&mut self, control: TransactionControl<'_>) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.divided(control);
+        }
+    }
+
+    fn kind_of_savepoint(&self) -> StatementKind {
+        match self.transaction.as_ref().map(|open| open.access) {
+            Some(Access::Read) => StatementKind::BeginReadOnly,
+            Some(Access::Write) | None => StatementKind::Transaction,
+        }
+    }
+
+    fn depth(&mut self, node: &Arc<Node<NodePool<C>>>) -> Option<u32> {
+        self.slots.connected(node).and_then(depth)
+    }
+
+    /// Whether PostgreSQL would roll back instead of committing; asked only when it might.
+    async fn is_aborted(&mut self, node: &Arc<Node<NodePool<C>>>) -> bool {
+        let failed = self
+            .transaction
+            .as_ref()
+            .is_some_and(OpenTransaction::has_failed);
+        match self.slots.connected(node) {
+            Some(connection) if failed && DatabaseOf::<C>::DIALECT == Dialect::Postgres => {
+                connection.batch_execute("SELECT 1").await.is_err()
+            }
+            _ => false,
+        }
+    }
+}
+
+fn savepoint(depth: u32) -> String {
+    format!("diesel_savepoint_{depth}")
+}
+
+fn manage<'c>(
+    control: impl Future<Output = QueryResult<()>> + Send + 'c,
+) -> BoxFuture<'c, QueryResult<usize>> {
+    control.map(|done| done.map(|()| 0)).boxed()
+}

@@ -1,0 +1,250 @@
+//! A statement being run: on the node that was decided, and on the next if that one is down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::result::{Error, QueryResult};
+use futures_util::future::BoxFuture;
+use routing_core::{Failure, Next, Node, Route, StatementKind};
+use tracing::Instrument;
+
+use super::connection::AsyncRoutedConnection;
+use super::driver::{AsyncRoutable, DatabaseOf};
+use super::node_pool::NodePool;
+use super::pool::AsyncRoutedPool;
+use super::slots::Slots;
+use crate::database::Database;
+use crate::error::{CheckoutError, into_diesel};
+use crate::failure::{Verdict, is_alive, question, verdict};
+
+/// How long a connection has to answer when it is asked whether it works.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+pub(super) type PoolRoute<'r, C> = Route<'r, NodePool<C>>;
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+impl<C: AsyncRoutable> AsyncRoutedPool<C> {
+    /// Decides where a statement of this kind runs.
+    pub(super) fn route(&self, kind: StatementKind) -> QueryResult<PoolRoute<'_, C>> {
+        self.router
+            .route(&self.set, kind, &self.context)
+            .map_err(into_diesel)
+    }
+
+    /// Decides where a statement of this kind runs, and has a connection to there.
+    pub(super) async fn connect<'r>(
+        &'r self,
+        slots: &mut Slots<C>,
+        kind: StatementKind,
+    ) -> QueryResult<PoolRoute<'r, C>> {
+        let route = self.route(kind)?;
+        self.reach(slots, route).await
+    }
+
+    /// Follows a route to the first node that has a connection.
+    async fn reach<'r>(
+        &'r self,
+        slots: &mut Slots<C>,
+        mut route: PoolRoute<'r, C>,
+    ) -> QueryResult<PoolRoute<'r, C>> {
+        loop {
+            match slots.connect(route.node()).await {
+                Ok(_) => return Ok(route),
+                Err((failure, error)) => route = self.pass_over(route, failure, error)?,
+            }
+        }
+    }
+
+    /// The next candidate after one that has no connection.
+    pub(super) fn pass_over<'r>(
+        &'r self,
+        route: PoolRoute<'r, C>,
+        failure: Failure,
+        error: AnyError,
+    ) -> QueryResult<PoolRoute<'r, C>> {
+        self.warn(&route, &error, failure);
+        let node = route.node();
+        match route.failed(failure, &self.context) {
+            Next::Route(next) => Ok(next),
+            Next::Refused(refusal) => Err(into_diesel(refusal.because(&error))),
+            Next::Unchanged => {
+                let error = CheckoutError::new(self.set.name(), node.name(), error);
+                Err(into_diesel(error))
+            }
+        }
+    }
+
+    /// The next candidate after one that a statement has failed on.
+    pub(super) fn move_on<'r>(
+        &'r self,
+        route: PoolRoute<'r, C>,
+        failure: Failure,
+        error: Error,
+    ) -> QueryResult<PoolRoute<'r, C>> {
+        self.warn(&route, &error, failure);
+        match route.failed(failure, &self.context) {
+            Next::Route(next) => Ok(next),
+            Next::Refused(refusal) => Err(into_diesel(refusal.because(&error))),
+            Next::Unchanged => Err(error),
+        }
+    }
+
+    /// Where the statement goes after it has failed, if it may go anywhere.
+    pub(super) async fn go_on<'r>(
+        &'r self,
+        slots: &mut Slots<C>,
+        route: PoolRoute<'r, C>,
+        error: Error,
+    ) -> QueryResult<PoolRoute<'r, C>> {
+        let node = route.node();
+        let Some(failure) = failure_of(&error, slots, node).await else {
+            route.succeeded();
+            return Err(error);
+        };
+        slots.discard(node);
+        let next = self.move_on(route, failure, error)?;
+        self.reach(slots, next).await
+    }
+
+    fn warn(&self, route: &PoolRoute<'_, C>, error: &dyn std::fmt::Display, failure: Failure) {
+        tracing::warn!(
+            target: "routing",
+            set = self.set.name().as_str(),
+            node = route.node().name().as_str(),
+            %error,
+            ?failure,
+            "node failed"
+        );
+    }
+}
+
+impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
+    /// Runs a statement, more than once only while the core says so.
+    pub(super) async fn run<T>(
+        &mut self,
+        kind: StatementKind,
+        attempt: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<T>> + Send + Sync,
+    ) -> QueryResult<T> {
+        self.settle();
+        if self.transaction.is_some() {
+            return self.run_inside(kind, attempt).await;
+        }
+        let Self {
+            pool,
+            slots,
+            in_flight,
+            ..
+        } = self;
+        let mut route = pool.connect(slots, kind).await?;
+        loop {
+            let node = route.node();
+            let connection = slots
+                .connected(node)
+                .ok_or(Error::BrokenTransactionManager)?;
+            *in_flight = Some(Arc::clone(node));
+            let outcome = attempt(connection).instrument(route.span()).await;
+            *in_flight = None;
+            match outcome {
+                Ok(value) => {
+                    route.succeeded();
+                    return Ok(value);
+                }
+                Err(error) => route = pool.go_on(slots, route, error).await?,
+            }
+        }
+    }
+
+    /// Runs a statement of the open transaction.
+    pub(super) async fn run_inside<T>(
+        &mut self,
+        kind: StatementKind,
+        attempt: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<T>> + Send + Sync,
+    ) -> QueryResult<T> {
+        self.check(kind)?;
+        let node = self.transaction_node_arc()?;
+        let connection = self
+            .slots
+            .connected(&node)
+            .ok_or(Error::BrokenTransactionManager)?;
+        self.in_flight = Some(Arc::clone(&node));
+        let outcome = attempt(connection).await;
+        self.in_flight = None;
+        if let Err(error) = &outcome {
+            self.failed_inside(error).await;
+        }
+        outcome
+    }
+
+    /// Checks a statement of the open transaction.
+    pub(super) fn check(&self, kind: StatementKind) -> QueryResult<()> {
+        let Some(transaction) = &self.transaction else {
+            return Ok(());
+        };
+        let AsyncRoutedPool {
+            router,
+            set,
+            context,
+            ..
+        } = &self.pool;
+        router
+            .check_in_transaction(set, &transaction.node, transaction.access, kind, context)
+            .map_err(into_diesel)
+    }
+
+    /// The node of the open transaction.
+    pub(super) fn transaction_node_arc(&self) -> QueryResult<Arc<Node<NodePool<C>>>> {
+        let open = self.transaction.as_ref();
+        open.map(|open| Arc::clone(&open.node))
+            .ok_or(Error::NotInTransaction)
+    }
+
+    /// Takes note that a statement of the open transaction has failed.
+    pub(super) async fn failed_inside(&mut self, error: &Error) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.statement_failed();
+            let node = Arc::clone(&transaction.node);
+            self.report(error, &node).await;
+        }
+    }
+
+    /// Tells the router what an error says of a node, and the caller too.
+    pub(super) async fn report(
+        &mut self,
+        error: &Error,
+        node: &Arc<Node<NodePool<C>>>,
+    ) -> Option<Failure> {
+        let failure = failure_of(error, &mut self.slots, node).await?;
+        let AsyncRoutedPool { router, set, .. } = &self.pool;
+        router.report_failure(set, node, failure);
+        Some(failure)
+    }
+}
+
+/// What the error says of the node; `None` is the user's error.
+async fn failure_of<C: AsyncRoutable>(
+    error: &Error,
+    slots: &mut Slots<C>,
+    node: &Arc<Node<NodePool<C>>>,
+) -> Option<Failure> {
+    let dialect = DatabaseOf::<C>::DIALECT;
+    match verdict(error, dialect) {
+        Verdict::Users => None,
+        Verdict::Failure(failure) => Some(failure),
+        Verdict::Ask => {
+            let connection = slots.connected(node)?;
+            answers(connection.batch_execute(question(dialect)), dialect).await
+        }
+    }
+}
+
+/// `Lost` if a connection does not answer a question.
+pub(super) async fn answers(
+    asking: impl Future<Output = QueryResult<()>>,
+    dialect: routing_core::sql::Dialect,
+) -> Option<Failure> {
+    match tokio::time::timeout(ANSWER_TIMEOUT, asking).await {
+        Ok(answer) if is_alive(&answer, dialect) => None,
+        Ok(_) | Err(_) => Some(Failure::Lost),
+    }
+}

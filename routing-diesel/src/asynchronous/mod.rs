@@ -1,0 +1,27 @@
+//! diesel-async's connections, over bb8 or deadpool.
+
+mod builder;
+mod connection;
+mod control;
+mod driver;
+mod execution;
+#[cfg(feature = "async-mysql")]
+mod mysql;
+mod node_pool;
+mod owned_query;
+mod pool;
+#[cfg(feature = "async-postgres")]
+mod postgres;
+mod slots;
+#[cfg(feature = "async-sqlite")]
+mod sqlite;
+mod transaction_manager;
+
+pub use builder::AsyncRoutedPoolBuilder;
+pub use connection::AsyncRoutedConnection;
+pub use driver::AsyncRoutable;
+pub use node_pool::AsyncPool;
+pub use pool::AsyncRoutedPool;
+#[cfg(feature = "async-postgres")]
+pub use postgres::AsyncTransactionBuilder;
+pub use transaction_manager::RoutedTransactionManager;

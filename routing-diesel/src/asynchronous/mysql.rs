@@ -1,0 +1,71 @@
+//! MySQL and MariaDB.
+
+use diesel::mysql::{Mysql, MysqlType};
+use diesel::query_builder::QueryFragment;
+use diesel::query_builder::bind_collector::RawBytesBindCollector;
+use diesel::result::QueryResult;
+use diesel_async::pooled_connection::AsyncDieselConnectionManager;
+use diesel_async::{AnsiTransactionManager, AsyncConnectionCore, AsyncMysqlConnection};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
+
+use super::driver::sealed::Sealed;
+use super::driver::{AsyncRoutable, Rows};
+use super::owned_query::{MaybeId, OwnedQuery};
+
+impl Sealed for AsyncMysqlConnection {}
+
+impl AsyncRoutable for AsyncMysqlConnection {
+    /// What is half-way read is taken for the answer to what is asked next.
+    const SURVIVES_CANCELLATION: bool = false;
+
+    type OwnedRow = <Self as AsyncConnectionCore>::Row<'static, 'static>;
+
+    type Binds = (Vec<MysqlType>, Vec<Option<Vec<u8>>>);
+
+    type Manager = AsyncDieselConnectionManager<Self>;
+
+    fn manager(url: String) -> Self::Manager {
+        AsyncDieselConnectionManager::new(url)
+    }
+
+    fn collect<Q: QueryFragment<Mysql>>(query: &Q) -> QueryResult<Self::Binds> {
+        let mut binds = RawBytesBindCollector::new();
+        query.collect_binds(&mut binds, &mut (), &Mysql)?;
+        Ok((binds.metadata, binds.binds))
+    }
+
+    fn replay(
+        (metadata, binds): &Self::Binds,
+        out: &mut RawBytesBindCollector<Mysql>,
+        (): &mut (),
+    ) -> QueryResult<()> {
+        out.metadata.extend(metadata);
+        out.binds.extend_from_slice(binds);
+        Ok(())
+    }
+
+    /// The driver's rows borrow from the connection, and a statement that may have to go to another
+    /// cannot wait for them: they are taken first.
+    fn rows<M: MaybeId>(
+        &mut self,
+        query: OwnedQuery<Self, M>,
+    ) -> BoxFuture<'_, QueryResult<Rows<Self>>> {
+        async move {
+            let rows: Vec<_> = self.load(query).await?.collect().await;
+            Ok(futures_util::stream::iter(rows).boxed())
+        }
+        .boxed()
+    }
+
+    fn count<M: MaybeId>(
+        &mut self,
+        query: OwnedQuery<Self, M>,
+    ) -> BoxFuture<'_, QueryResult<usize>> {
+        self.execute_returning_count(query)
+    }
+
+    fn begin_sql<'c>(&'c mut self, sql: &'c str) -> BoxFuture<'c, QueryResult<()>> {
+        AnsiTransactionManager::begin_transaction_sql(self, sql).boxed()
+    }
+}

@@ -1,0 +1,222 @@
+//! A node's pool, opened when it is first used.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use diesel_async::pooled_connection::PoolError;
+use routing_core::sql::Dialect;
+use routing_core::{Failure, NodeConfig, PoolConfig, Role};
+use tokio::sync::Mutex;
+
+use super::driver::{AsyncRoutable, DatabaseOf};
+use crate::database::Database;
+use crate::url;
+
+/// How long a node has to answer when it is to be found out whether it is there at all.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A pool that the application made itself: bb8's, or with the feature `deadpool` that one's.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum AsyncPool<C: AsyncRoutable> {
+    /// A pool of bb8's.
+    Bb8(bb8::Pool<C::Manager>),
+    /// A pool of deadpool's.
+    #[cfg(feature = "deadpool")]
+    Deadpool(deadpool::managed::Pool<C::Manager>),
+}
+
+/// A connection that is checked out.
+pub(super) enum Checkout<C: AsyncRoutable> {
+    Bb8(bb8::PooledConnection<'static, C::Manager>),
+    #[cfg(feature = "deadpool")]
+    Deadpool(deadpool::managed::Object<C::Manager>),
+}
+
+/// The pool of connections to one node.
+#[expect(
+    unnameable_types,
+    reason = "it is what a pool is routed over, and nobody else's business"
+)]
+pub struct NodePool<C: AsyncRoutable> {
+    source: Source<C>,
+    /// One at a time finds out whether the node is there; who waited takes over the answer.
+    dialing: Mutex<bool>,
+    dials: AtomicU64,
+}
+
+enum Source<C: AsyncRoutable> {
+    Configured {
+        url: String,
+        options: PoolConfig,
+        opened: OnceLock<AsyncPool<C>>,
+    },
+    Given(AsyncPool<C>),
+}
+
+type AnyError = Box<dyn StdError + Send + Sync>;
+
+impl<C: AsyncRoutable> routing_core::Pool for NodePool<C> {
+    type Given = AsyncPool<C>;
+
+    fn configured(node: &NodeConfig, role: Role) -> Result<Self, String> {
+        Ok(Self::over(Source::Configured {
+            url: url::of(node, role, DatabaseOf::<C>::DIALECT)?,
+            options: node.pool().clone(),
+            opened: OnceLock::new(),
+        }))
+    }
+
+    fn given(pool: AsyncPool<C>) -> Result<Self, String> {
+        Ok(Self::over(Source::Given(pool)))
+    }
+
+    fn dialect(&self) -> Option<Dialect> {
+        Some(DatabaseOf::<C>::DIALECT)
+    }
+}
+
+impl<C: AsyncRoutable> NodePool<C> {
+    fn over(source: Source<C>) -> Self {
+        Self {
+            source,
+            dialing: Mutex::new(true),
+            dials: AtomicU64::new(0),
+        }
+    }
+
+    fn pool(&self) -> &AsyncPool<C> {
+        match &self.source {
+            Source::Given(pool) => pool,
+            Source::Configured {
+                url,
+                options,
+                opened,
+            } => opened.get_or_init(|| AsyncPool::Bb8(open::<C>(url, options))),
+        }
+    }
+
+    /// A connection, or what its absence says of the node.
+    pub(super) async fn checkout(&self) -> Result<Checkout<C>, (Failure, AnyError)> {
+        match self.pool() {
+            AsyncPool::Bb8(pool) => match pool.get_owned().await {
+                Ok(connection) => Ok(Checkout::Bb8(connection)),
+                Err(bb8::RunError::User(error)) => Err(refused(error)),
+                Err(error @ bb8::RunError::TimedOut) => Err((self.missed().await, error.into())),
+            },
+            #[cfg(feature = "deadpool")]
+            AsyncPool::Deadpool(pool) => {
+                use deadpool::managed::{PoolError as Failed, TimeoutType};
+                match pool.get().await {
+                    Ok(connection) => Ok(Checkout::Deadpool(connection)),
+                    Err(Failed::Backend(error)) => Err(refused(error)),
+                    Err(error @ Failed::Timeout(TimeoutType::Wait)) => {
+                        Err((Failure::Busy, error.into()))
+                    }
+                    Err(error @ Failed::Timeout(_)) => Err((self.missed().await, error.into())),
+                    // Somebody closed the pool; the node is not to blame.
+                    Err(error) => Err((Failure::Busy, error.into())),
+                }
+            }
+        }
+    }
+
+    /// What it means that there was no connection in time.
+    async fn missed(&self) -> Failure {
+        if self.is_reachable().await {
+            Failure::Busy
+        } else {
+            Failure::Unreachable
+        }
+    }
+
+    /// Whether the node answers when somebody wants to connect: one connection beside the pool's,
+    /// for a moment. A node that answers that it is full is there.
+    async fn is_reachable(&self) -> bool {
+        let seen = self.dials.load(Ordering::Acquire);
+        let mut reachable = self.dialing.lock().await;
+        if self.dials.load(Ordering::Acquire) == seen {
+            *reachable = match tokio::time::timeout(DIAL_TIMEOUT, self.dial()).await {
+                Err(_) => false,
+                Ok(Ok(())) => true,
+                Ok(Err(error)) => refused(error).0 == Failure::Busy,
+            };
+            self.dials.fetch_add(1, Ordering::Release);
+        }
+        *reachable
+    }
+
+    async fn dial(&self) -> Result<(), PoolError> {
+        match self.pool() {
+            AsyncPool::Bb8(pool) => pool.dedicated_connection().await.map(drop),
+            #[cfg(feature = "deadpool")]
+            AsyncPool::Deadpool(pool) => {
+                use deadpool::managed::Manager;
+                pool.manager().create().await.map(drop)
+            }
+        }
+    }
+}
+
+fn refused(error: PoolError) -> (Failure, AnyError) {
+    let failure = Failure::from_refused_connection(&error.to_string());
+    (failure, error.into())
+}
+
+fn open<C: AsyncRoutable>(url: &str, config: &PoolConfig) -> bb8::Pool<C::Manager> {
+    let mut pool = bb8::Pool::builder()
+        .connection_timeout(config.acquire_timeout)
+        // The next node is a better second try than the same one.
+        .retry_connection(false)
+        .min_idle(config.min_connections);
+    if let Some(most) = config.max_connections {
+        pool = pool.max_size(most);
+    } else if url::is_in_memory(url, DatabaseOf::<C>::DIALECT) {
+        // More connections would be more databases, and a new one would be empty.
+        pool = pool.max_size(1).idle_timeout(None).max_lifetime(None);
+    }
+    if let Some(timeout) = config.idle_timeout {
+        pool = pool.idle_timeout(timeout);
+    }
+    if let Some(lifetime) = config.max_lifetime {
+        pool = pool.max_lifetime(lifetime);
+    }
+    if let Some(test) = config.test_before_acquire {
+        pool = pool.test_on_check_out(test);
+    }
+    pool.build_unchecked(C::manager(url.to_owned()))
+}
+
+impl<C: AsyncRoutable> Deref for Checkout<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        match self {
+            Self::Bb8(connection) => connection,
+            #[cfg(feature = "deadpool")]
+            Self::Deadpool(connection) => connection,
+        }
+    }
+}
+
+impl<C: AsyncRoutable> DerefMut for Checkout<C> {
+    fn deref_mut(&mut self) -> &mut C {
+        match self {
+            Self::Bb8(connection) => connection,
+            #[cfg(feature = "deadpool")]
+            Self::Deadpool(connection) => connection,
+        }
+    }
+}
+
+impl<C: AsyncRoutable> fmt::Debug for NodePool<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodePool")
+            .field("dialect", &DatabaseOf::<C>::DIALECT)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,123 @@
+//! The handle that an application holds.
+
+use std::fmt;
+use std::sync::Arc;
+
+use routing_core::{Context, ReplicaSet, Router, RoutingError, Scope, Session, SetName};
+
+use super::connection::AsyncRoutedConnection;
+use super::driver::AsyncRoutable;
+use super::node_pool::NodePool;
+use crate::kinds::Kinds;
+
+/// A pool of [`AsyncRoutedConnection`]s to a replica set, in place of a bb8 or deadpool pool.
+///
+/// It is a cheap clone. A handle looks at one set, has a session of its own or takes the one that
+/// its caller runs in, and may have scopes of its own.
+pub struct AsyncRoutedPool<C: AsyncRoutable> {
+    pub(crate) router: Arc<Router<NodePool<C>>>,
+    pub(crate) set: Arc<ReplicaSet<NodePool<C>>>,
+    pub(crate) kinds: Arc<Kinds>,
+    pub(crate) context: Context,
+}
+
+impl<C: AsyncRoutable> AsyncRoutedPool<C> {
+    /// A connection in the session of this handle, else in the one that the caller runs in, else in
+    /// none. It has no connection to any node until a statement needs one.
+    ///
+    /// # Errors
+    ///
+    /// None as yet: it is a `Result` so that code written for another pool's `get().await?` stays as it is.
+    pub async fn get(&self) -> Result<AsyncRoutedConnection<C>, RoutingError> {
+        let mut context = self.context.clone();
+        if context.session().is_none()
+            && let Some(session) = Session::current()
+        {
+            context = context.with_session(&session);
+        }
+        Ok(AsyncRoutedConnection::new(self, context))
+    }
+
+    /// A connection in this session.
+    ///
+    /// # Errors
+    ///
+    /// None as yet, as for [`get`](Self::get).
+    pub async fn get_in(
+        &self,
+        session: &Session,
+    ) -> Result<AsyncRoutedConnection<C>, RoutingError> {
+        self.with_session(session).get().await
+    }
+
+    /// A handle whose connections belong to `session`, whatever its caller runs in.
+    #[must_use]
+    pub fn with_session(&self, session: &Session) -> Self {
+        Self {
+            context: self.context.clone().with_session(session),
+            ..self.clone()
+        }
+    }
+
+    /// A handle whose connections are in `scope`, inside the scopes that their caller runs in.
+    #[must_use]
+    pub fn scoped(&self, scope: Scope) -> Self {
+        Self {
+            context: self.context.clone().with_scope(scope),
+            ..self.clone()
+        }
+    }
+
+    /// A handle to another replica set of the same configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::UnknownSet`] if the configuration has none of that name.
+    pub fn on_set(&self, set: impl Into<SetName>) -> Result<Self, RoutingError> {
+        Ok(Self {
+            set: Arc::clone(self.router.set(set)?),
+            ..self.clone()
+        })
+    }
+
+    /// Pins the session of this handle, or the one that its caller runs in, on this handle's set.
+    ///
+    /// # Errors
+    ///
+    /// `NoSession` if there is none, `Frozen` and `LatePin` as for [`Session::pin`].
+    pub fn pin(&self) -> Result<(), RoutingError> {
+        self.router.pin(&self.set, &self.context)
+    }
+
+    /// The name of the replica set that this handle looks at.
+    #[must_use]
+    pub fn set_name(&self) -> &SetName {
+        self.set.name()
+    }
+
+    /// The session that this handle has of its own.
+    #[must_use]
+    pub const fn session(&self) -> Option<&Session> {
+        self.context.session()
+    }
+}
+
+impl<C: AsyncRoutable> Clone for AsyncRoutedPool<C> {
+    fn clone(&self) -> Self {
+        Self {
+            router: Arc::clone(&self.router),
+            set: Arc::clone(&self.set),
+            kinds: Arc::clone(&self.kinds),
+            context: self.context.clone(),
+        }
+    }
+}
+
+impl<C: AsyncRoutable> fmt::Debug for AsyncRoutedPool<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncRoutedPool")
+            .field("set", self.set.name())
+            .field("nodes", &self.set.nodes())
+            .finish_non_exhaustive()
+    }
+}

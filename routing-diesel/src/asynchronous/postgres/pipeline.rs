@@ -1,0 +1,187 @@
+//! Statements that are sent before the answers to those before them are there.
+//!
+//! diesel-async pipelines what is run through `&mut &connection`. A routed connection does the same
+//! for the statements that go to one node: its connection is checked out once, by the first.
+
+use diesel::pg::Pg;
+use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
+use diesel::result::{Error, QueryResult};
+use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use routing_core::sql::{Dialect, classify};
+use routing_core::{Failure, Node, StatementKind};
+use tracing::Instrument;
+
+use super::{PgRow, first_row};
+use crate::asynchronous::connection::{AsyncRoutedConnection, Prepared};
+use crate::asynchronous::driver::Rows;
+use crate::asynchronous::execution::answers;
+use crate::asynchronous::node_pool::NodePool;
+use crate::asynchronous::owned_query::{Dynamic, MaybeId, OwnedQuery, Static};
+use crate::failure::{Verdict, question, verdict};
+
+type Routed = AsyncRoutedConnection<AsyncPgConnection>;
+
+impl Routed {
+    /// Runs a statement beside others; more than once only while the core says so.
+    async fn run_beside<'a, T>(
+        &'a self,
+        kind: StatementKind,
+        attempt: impl Fn(&'a AsyncPgConnection) -> BoxFuture<'a, QueryResult<T>> + Send + Sync,
+    ) -> QueryResult<T> {
+        if self.controlling.is_some() {
+            // Something was dropped half-way, and can only be put in order by who has it alone.
+            return Err(Error::BrokenTransactionManager);
+        }
+        if let Some(transaction) = &self.transaction {
+            self.check(kind)?;
+            let shared = self.slots.share(&transaction.node).await;
+            let connection = shared.map_err(|_| Error::BrokenTransactionManager)?;
+            let outcome = attempt(connection).await;
+            if let Err(error) = &outcome {
+                transaction.statement_failed();
+                if let Some(failure) = self.failure_beside(error, connection).await {
+                    let (router, set) = (&self.pool.router, &self.pool.set);
+                    router.report_failure(set, &transaction.node, failure);
+                }
+            }
+            return outcome;
+        }
+        let mut route = self.pool.route(kind)?;
+        loop {
+            let node: &Node<NodePool<_>> = route.node();
+            let connection = match self.slots.share(route.node()).await {
+                Ok(connection) => connection,
+                Err((failure, error)) => {
+                    route = self.pool.pass_over(route, failure, error)?;
+                    continue;
+                }
+            };
+            tracing::trace!(target: "routing", node = node.name().as_str(), "pipelined");
+            match attempt(connection).instrument(route.span()).await {
+                Ok(value) => {
+                    route.succeeded();
+                    return Ok(value);
+                }
+                Err(error) => match self.failure_beside(&error, connection).await {
+                    None => {
+                        route.succeeded();
+                        return Err(error);
+                    }
+                    Some(failure) => {
+                        self.slots.mark_broken(route.node());
+                        route = self.pool.move_on(route, failure, error)?;
+                    }
+                },
+            }
+        }
+    }
+
+    async fn failure_beside(
+        &self,
+        error: &Error,
+        mut connection: &AsyncPgConnection,
+    ) -> Option<Failure> {
+        match verdict(error, Dialect::Postgres) {
+            Verdict::Users => None,
+            Verdict::Failure(failure) => Some(failure),
+            Verdict::Ask => {
+                let question = question(Dialect::Postgres);
+                answers(connection.batch_execute(question), Dialect::Postgres).await
+            }
+        }
+    }
+
+    fn load_beside<'a, M: MaybeId>(
+        &'a self,
+        prepared: Prepared<AsyncPgConnection>,
+    ) -> BoxFuture<'a, QueryResult<Rows<AsyncPgConnection>>> {
+        async move {
+            let (parts, kind) = prepared?;
+            let query = OwnedQuery::<AsyncPgConnection, M>::new(parts);
+            self.run_beside(kind, |mut connection| {
+                first_row(connection.load(query.clone())).boxed()
+            })
+            .await
+        }
+        .boxed()
+    }
+
+    fn execute_beside<'a, M: MaybeId>(
+        &'a self,
+        prepared: Prepared<AsyncPgConnection>,
+    ) -> BoxFuture<'a, QueryResult<usize>> {
+        async move {
+            let (parts, kind) = prepared?;
+            not_control(kind)?;
+            let query = OwnedQuery::<AsyncPgConnection, M>::new(parts);
+            self.run_beside(kind, |mut connection| {
+                connection.execute_returning_count(query.clone())
+            })
+            .await
+        }
+        .boxed()
+    }
+}
+
+impl SimpleAsyncConnection for &Routed {
+    async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
+        let this: &Routed = self;
+        let kind = classify(query, Dialect::Postgres);
+        not_control(kind)?;
+        let query = query.to_owned();
+        this.run_beside(kind, |mut connection| {
+            let query = query.clone();
+            async move { connection.batch_execute(&query).await }.boxed()
+        })
+        .await
+    }
+}
+
+impl<'a> AsyncConnectionCore for &'a Routed {
+    type ExecuteFuture<'conn, 'query> = BoxFuture<'a, QueryResult<usize>>;
+    type LoadFuture<'conn, 'query> = BoxFuture<'a, QueryResult<Rows<AsyncPgConnection>>>;
+    type Stream<'conn, 'query> = Rows<AsyncPgConnection>;
+    type Row<'conn, 'query> = PgRow;
+    type Backend = Pg;
+
+    fn load<'conn, 'query, T>(&'conn mut self, source: T) -> Self::LoadFuture<'conn, 'query>
+    where
+        T: AsQuery + 'query,
+        T::Query: QueryFragment<Pg> + QueryId + 'query,
+    {
+        let prepared = self.prepare(&source.as_query());
+        if T::Query::HAS_STATIC_QUERY_ID {
+            self.load_beside::<Static<<T::Query as QueryId>::QueryId>>(prepared)
+        } else {
+            self.load_beside::<Dynamic>(prepared)
+        }
+    }
+
+    fn execute_returning_count<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+    ) -> Self::ExecuteFuture<'conn, 'query>
+    where
+        T: QueryFragment<Pg> + QueryId + 'query,
+    {
+        let prepared = self.prepare(&source);
+        if T::HAS_STATIC_QUERY_ID {
+            self.execute_beside::<Static<T::QueryId>>(prepared)
+        } else {
+            self.execute_beside::<Dynamic>(prepared)
+        }
+    }
+}
+
+/// A transaction cannot begin or end while other statements are on their way.
+fn not_control(kind: StatementKind) -> QueryResult<()> {
+    match kind {
+        StatementKind::Transaction | StatementKind::Multiple => {
+            let message = "a transaction cannot be begun or ended among pipelined statements";
+            Err(Error::QueryBuilderError(message.into()))
+        }
+        _ => Ok(()),
+    }
+}

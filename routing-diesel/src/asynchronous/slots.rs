@@ -1,0 +1,216 @@
+//! The connections that a routed connection has checked out: one per node, and in the end at most
+//! one per side.
+//!
+//! A cell can be filled through a shared reference, which pipelined statements have of it, and
+//! emptied through an exclusive one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use diesel::connection::{CacheSize, TransactionManagerStatus, get_default_instrumentation};
+use diesel_async::{AsyncConnection, TransactionManager};
+use routing_core::{Failure, Node, ReplicaSet, Role};
+use tokio::sync::OnceCell;
+
+use super::driver::AsyncRoutable;
+use super::node_pool::{Checkout, NodePool};
+use crate::instrumentation::Shared;
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+pub(super) struct Slots<C: AsyncRoutable> {
+    cells: Box<[Cell<C>]>,
+    pub(super) instrumentation: Shared,
+    pub(super) cache_size: Option<CacheSize>,
+}
+
+struct Cell<C: AsyncRoutable> {
+    node: Arc<Node<NodePool<C>>>,
+    connection: OnceCell<Checkout<C>>,
+    /// Whether the connection is of no use any more, but could not be taken out yet.
+    broken: AtomicBool,
+}
+
+impl<C: AsyncRoutable> Slots<C> {
+    pub(super) fn new(set: &ReplicaSet<NodePool<C>>) -> Self {
+        let cells = set.nodes().iter().map(|node| Cell {
+            node: Arc::clone(node),
+            connection: OnceCell::new(),
+            broken: AtomicBool::new(false),
+        });
+        Self {
+            cells: cells.collect(),
+            instrumentation: Shared::new(),
+            cache_size: None,
+        }
+    }
+
+    /// Sees to it that there is a connection to a node.
+    pub(super) async fn connect(
+        &mut self,
+        node: &Arc<Node<NodePool<C>>>,
+    ) -> Result<&mut C, (Failure, AnyError)> {
+        let Some(index) = self.index(node) else {
+            return Err(stranger());
+        };
+        if node.role() == Role::Replica {
+            for other in 0..self.cells.len() {
+                if other != index && self.cells[other].node.role() == Role::Replica {
+                    self.empty(other, false);
+                }
+            }
+        }
+        let usable = match self.cells[index].connection.get_mut() {
+            Some(connection) => {
+                !self.cells[index].broken.load(Ordering::Relaxed)
+                    && !C::TransactionManager::is_broken_transaction_manager(&mut **connection)
+                    || is_test_transaction::<C>(connection)
+            }
+            None => true,
+        };
+        if !usable {
+            self.empty(index, true);
+        }
+        if self.cells[index].connection.get_mut().is_none() {
+            let mut connection = node.pool().checkout().await?;
+            self.adopt(&mut connection);
+            self.cells[index].connection = OnceCell::from(connection);
+        }
+        match self.cells[index].connection.get_mut() {
+            Some(connection) => Ok(connection),
+            None => Err(stranger()),
+        }
+    }
+
+    /// The connection to a node through a shared reference.
+    #[cfg(feature = "async-postgres")]
+    pub(super) async fn share(
+        &self,
+        node: &Arc<Node<NodePool<C>>>,
+    ) -> Result<&C, (Failure, AnyError)>
+    where
+        C: Sync,
+    {
+        let Some(index) = self.index(node) else {
+            return Err(stranger());
+        };
+        if self.cells[index].broken.load(Ordering::Relaxed) {
+            let error = "it broke while statements are pipelined over it";
+            return Err((Failure::Busy, error.into()));
+        }
+        let checkout = async || {
+            let mut connection = node.pool().checkout().await?;
+            self.adopt(&mut connection);
+            Ok(connection)
+        };
+        let connection = self.cells[index]
+            .connection
+            .get_or_try_init(checkout)
+            .await?;
+        Ok(connection)
+    }
+
+    fn adopt(&self, connection: &mut C) {
+        if let Some(shared) = self.instrumentation.for_connection() {
+            connection.set_instrumentation(shared);
+        }
+        if let Some(size) = self.cache_size {
+            connection.set_prepared_statement_cache_size(size);
+        }
+    }
+
+    /// The connection to a node, if it is there.
+    pub(super) fn connected(&mut self, node: &Arc<Node<NodePool<C>>>) -> Option<&mut C> {
+        let index = self.index(node)?;
+        let connection = self.cells[index].connection.get_mut()?;
+        Some(connection)
+    }
+
+    /// Has a node's connection closed as soon as nobody uses it.
+    #[cfg(feature = "async-postgres")]
+    pub(super) fn mark_broken(&self, node: &Arc<Node<NodePool<C>>>) {
+        if let Some(index) = self.index(node) {
+            self.cells[index].broken.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Has a node's connection closed instead of giving it back.
+    pub(super) fn discard(&mut self, node: &Arc<Node<NodePool<C>>>) {
+        if let Some(index) = self.index(node) {
+            self.empty(index, true);
+        }
+    }
+
+    /// Gives a node's connection back, and has it closed if it is not as it was.
+    pub(super) fn release(&mut self, node: &Arc<Node<NodePool<C>>>) {
+        if let Some(index) = self.index(node) {
+            self.empty(index, false);
+        }
+    }
+
+    /// Tells the connections that are checked out what has been set.
+    pub(super) fn settings_changed(&mut self) {
+        for cell in &mut self.cells {
+            let Some(connection) = cell.connection.get_mut() else {
+                continue;
+            };
+            if let Some(shared) = self.instrumentation.for_connection() {
+                connection.set_instrumentation(shared);
+            }
+            if let Some(size) = self.cache_size {
+                connection.set_prepared_statement_cache_size(size);
+            }
+        }
+    }
+
+    fn index(&self, node: &Arc<Node<NodePool<C>>>) -> Option<usize> {
+        self.cells
+            .iter()
+            .position(|cell| Arc::ptr_eq(&cell.node, node))
+    }
+
+    fn empty(&mut self, index: usize, discard: bool) {
+        let cell = &mut self.cells[index];
+        let discard = discard || cell.broken.swap(false, Ordering::Relaxed);
+        let Some(mut connection) = cell.connection.take() else {
+            return;
+        };
+        if discard {
+            C::TransactionManager::transaction_manager_status_mut(&mut *connection).set_in_error();
+            return;
+        }
+        // Who has the connection next must not be heard by who has set an instrumentation on it.
+        if self.instrumentation.for_connection().is_some() {
+            connection.set_instrumentation(get_default_instrumentation());
+        }
+        if self.cache_size.is_some() {
+            connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
+        }
+    }
+}
+
+impl<C: AsyncRoutable> Drop for Slots<C> {
+    fn drop(&mut self) {
+        for index in 0..self.cells.len() {
+            self.empty(index, false);
+        }
+    }
+}
+
+/// The depth of the transactions that are open on a connection.
+pub(super) fn depth<C: AsyncRoutable>(connection: &mut C) -> Option<u32> {
+    match C::TransactionManager::transaction_manager_status_mut(connection) {
+        TransactionManagerStatus::Valid(status) => status.transaction_depth().map(u32::from),
+        TransactionManagerStatus::InError => None,
+    }
+}
+
+/// Whether a transaction for tests is open, which its pool keeps so.
+fn is_test_transaction<C: AsyncRoutable>(connection: &mut C) -> bool {
+    depth(connection).is_some() && !C::TransactionManager::is_broken_transaction_manager(connection)
+}
+
+/// A node of another set, which no route leads to.
+fn stranger() -> (Failure, AnyError) {
+    (Failure::Busy, "it is not a node of this set".into())
+}
