@@ -44,6 +44,9 @@ impl<C> Routable for C where
 {
 }
 
+/// SQLite refuses at once what another connection has locked, unless it is told to wait.
+pub(crate) const WAIT_FOR_LOCKS: &str = "PRAGMA busy_timeout = 5000";
+
 /// A statement that begins a transaction, changed so that it begins a read-only one.
 pub(crate) fn begin_read_only(begin: &str, dialect: Dialect) -> Cow<'_, str> {
     match dialect {

@@ -1,12 +1,17 @@
 //! The conformance suite's surroundings: real servers, and replication that lags on demand.
 
+pub mod adapter;
 pub mod entity;
+pub mod mariadb;
 pub mod migration;
 pub mod postgres;
+mod process;
 pub mod recorder;
 pub mod runtime;
+pub mod schema;
 pub mod sqlite;
 pub mod stage;
+pub mod world;
 
 /// The README's examples compile.
 #[cfg(doctest)]

@@ -5,17 +5,15 @@
 //! holds.
 
 use std::fs;
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::PgPoolOptions;
 use sea_orm::sqlx::{self, PgPool, Row};
 use tokio::sync::OnceCell;
+
+use crate::process::{Account, command, free_ports, home, keep};
 
 /// One server of a cluster.
 #[derive(Debug)]
@@ -35,13 +33,6 @@ pub struct Cluster {
     keeper: Child,
 }
 
-/// Who runs the servers, as PostgreSQL refuses to run as root.
-#[derive(Debug, Clone, Copy)]
-struct Account {
-    uid: u32,
-    gid: u32,
-}
-
 const NAMES: [&str; 3] = ["primary", "replica-1", "replica-2"];
 
 impl Cluster {
@@ -55,17 +46,9 @@ impl Cluster {
     }
 
     fn start_blocking() -> Self {
-        let account = Account::for_servers();
-        let home = tempfile::Builder::new()
-            .prefix("routing-postgres-")
-            .tempdir()
-            .expect("a temporary directory")
-            .keep();
-        if let Some(account) = account {
-            chown(&home, Some(account.uid), Some(account.gid))
-                .expect("the directory is given away");
-        }
-        let keeper = keep(&home, account);
+        let account = Account::of("postgres");
+        let home = home("routing-postgres-", account);
+        let keeper = keep(&home, account, STOP, &program("pg_ctl"));
         let ports = free_ports();
         let data = NAMES.map(|name| home.join(name));
 
@@ -91,7 +74,7 @@ impl Cluster {
             .iter()
             .map(|data| {
                 let port = ports[0].to_string();
-                let mut copy = command(account, "pg_basebackup");
+                let mut copy = command(account, program("pg_basebackup"));
                 copy.args([
                     "-h",
                     "127.0.0.1",
@@ -331,34 +314,6 @@ wal_receiver_status_interval = 1
 wal_retrieve_retry_interval = 100ms
 ";
 
-impl Account {
-    fn for_servers() -> Option<Self> {
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let is_root = status.lines().any(|line| {
-            line.strip_prefix("Uid:")
-                .is_some_and(|ids| ids.split_whitespace().nth(1) == Some("0"))
-        });
-        if !is_root {
-            return None;
-        }
-        let accounts = fs::read_to_string("/etc/passwd").expect("the accounts");
-        let find = |wanted: &str| {
-            accounts.lines().find_map(|line| {
-                let fields: Vec<_> = line.split(':').collect();
-                (fields[0] == wanted).then(|| Self {
-                    uid: fields[2].parse().expect("a user id"),
-                    gid: fields[3].parse().expect("a group id"),
-                })
-            })
-        };
-        Some(
-            find("postgres")
-                .or_else(|| find("nobody"))
-                .expect("an account for the servers"),
-        )
-    }
-}
-
 /// Where the programs are: `PG_BIN`, else the newest that Debian has, else the path.
 fn program(name: &str) -> PathBuf {
     if let Some(bin) = std::env::var_os("PG_BIN") {
@@ -374,17 +329,8 @@ fn program(name: &str) -> PathBuf {
     versions.pop().unwrap_or_else(|| PathBuf::from(name))
 }
 
-fn command(account: Option<Account>, name: &str) -> Command {
-    let mut command = Command::new(program(name));
-    if let Some(Account { uid, gid }) = account {
-        command.uid(uid).gid(gid);
-    }
-    command.current_dir("/").stdin(Stdio::null());
-    command
-}
-
 fn run(account: Option<Account>, name: &str, arguments: &[&str]) {
-    let output = command(account, name)
+    let output = command(account, program(name))
         .args(arguments)
         .stdout(Stdio::null())
         .output()
@@ -418,40 +364,11 @@ fn log_of(data: &Path) -> PathBuf {
     data.with_extension("log")
 }
 
-/// Starts the process that cleans up when this one is gone.
-fn keep(home: &Path, account: Option<Account>) -> Child {
-    let script = r#"
-        cat > /dev/null
-        for data in "$1"/*/; do "$2" stop -D "$data" -m immediate -s 2> /dev/null; done
-        rm -rf "$1"
-    "#;
-    let mut keeper = Command::new("sh");
-    if let Some(Account { uid, gid }) = account {
-        keeper.uid(uid).gid(gid);
-    }
-    keeper
-        .args(["-c", script, "keeper"])
-        .arg(home)
-        .arg(program("pg_ctl"))
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        // What interrupts the tests must not interrupt the cleaning.
-        .process_group(0)
-        .spawn()
-        .expect("a keeper")
-}
-
-/// Ports that were free a moment ago; all are held until the last is found.
-fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    listeners.map(|listener| free_port(listener).expect("a free port"))
-}
-
-fn free_port(listener: io::Result<TcpListener>) -> io::Result<u16> {
-    Ok(listener?.local_addr()?.port())
-}
+const STOP: &str = r#"
+    cat > /dev/null
+    for data in "$1"/*/; do "$2" stop -D "$data" -m immediate -s 2> /dev/null; done
+    rm -rf "$1"
+"#;
 
 fn path(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")

@@ -103,15 +103,21 @@ impl<C: AsyncRoutable> NodePool<C> {
     /// A connection, or what its absence says of the node.
     pub(super) async fn checkout(&self) -> Result<Checkout<C>, (Failure, AnyError)> {
         match self.pool() {
-            AsyncPool::Bb8(pool) => match pool.get_owned().await {
-                Ok(connection) => Ok(Checkout::Bb8(connection)),
-                Err(bb8::RunError::User(error)) => Err(refused(error)),
-                Err(error @ bb8::RunError::TimedOut) => Err((self.missed().await, error.into())),
-            },
+            AsyncPool::Bb8(pool) => {
+                let pool = pool.clone();
+                match undisturbed::<C, _>(async move { pool.get_owned().await }).await {
+                    Ok(connection) => Ok(Checkout::Bb8(connection)),
+                    Err(bb8::RunError::User(error)) => Err(refused(error)),
+                    Err(error @ bb8::RunError::TimedOut) => {
+                        Err((self.missed().await, error.into()))
+                    }
+                }
+            }
             #[cfg(feature = "deadpool")]
             AsyncPool::Deadpool(pool) => {
                 use deadpool::managed::{PoolError as Failed, TimeoutType};
-                match pool.get().await {
+                let pool = pool.clone();
+                match undisturbed::<C, _>(async move { pool.get().await }).await {
                     Ok(connection) => Ok(Checkout::Deadpool(connection)),
                     Err(Failed::Backend(error)) => Err(refused(error)),
                     Err(error @ Failed::Timeout(TimeoutType::Wait)) => {
@@ -159,6 +165,21 @@ impl<C: AsyncRoutable> NodePool<C> {
                 pool.manager().create().await.map(drop)
             }
         }
+    }
+}
+
+/// Runs a checkout to its end even if nobody waits for it any more, where that matters: a pool
+/// pings the connection first, and would keep it after half a ping.
+async fn undisturbed<C: AsyncRoutable, T: Send + 'static>(
+    checkout: impl Future<Output = T> + Send + 'static,
+) -> T {
+    if C::SURVIVES_CANCELLATION {
+        return checkout.await;
+    }
+    match tokio::spawn(checkout).await {
+        Ok(outcome) => outcome,
+        // Nobody cancels it, so it is a panic of the pool's, which is passed on.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

@@ -6,6 +6,7 @@
 //! that its statement would be prepared anew each time.
 
 use std::any::TypeId;
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -96,6 +97,12 @@ impl<C: AsyncRoutable, M> Clone for OwnedQuery<C, M> {
             parts: Arc::clone(&self.parts),
             id: PhantomData,
         }
+    }
+}
+
+impl<C: AsyncRoutable, M> fmt::Debug for OwnedQuery<C, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OwnedQuery").field(&self.sql()).finish()
     }
 }
 

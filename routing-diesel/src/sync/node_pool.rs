@@ -11,7 +11,7 @@ use routing_core::sql::Dialect;
 use routing_core::{Failure, NodeConfig, Role};
 use scheduled_thread_pool::ScheduledThreadPool;
 
-use crate::database::{Database, Routable};
+use crate::database::{Database, Routable, WAIT_FOR_LOCKS};
 use crate::url;
 
 /// The pool of connections to one node.
@@ -104,14 +104,13 @@ impl HandleError<Error> for Quiet {
     }
 }
 
-/// SQLite refuses at once what another connection has locked, unless it is told to wait.
 #[derive(Debug)]
 struct WaitForLocks;
 
 impl<C: Connection> CustomizeConnection<C, Error> for WaitForLocks {
     fn on_acquire(&self, connection: &mut C) -> Result<(), Error> {
         connection
-            .batch_execute("PRAGMA busy_timeout = 5000")
+            .batch_execute(WAIT_FOR_LOCKS)
             .map_err(Error::QueryError)
     }
 }

@@ -98,7 +98,7 @@ async fn a_commit_that_the_server_turns_into_a_rollback_is_one(backend: Backend)
     transaction.commit().await.expect("no error");
     let expected = match backend {
         Backend::Postgres => "x-",
-        Backend::Sqlite => "x+default",
+        Backend::MariaDb | Backend::Sqlite => "x+default",
     };
     assert_eq!(log.take(), [expected]);
 
@@ -140,7 +140,7 @@ async fn what_is_not_known_here_calls_nobody(backend: Backend) {
     transaction.commit().await.expect("no error");
     let expected = match backend {
         Backend::Postgres => "y-",
-        Backend::Sqlite => "y+default",
+        Backend::MariaDb | Backend::Sqlite => "y+default",
     };
     assert_eq!(log.take(), [expected]);
 }

@@ -183,6 +183,7 @@ async fn ambiguous_statements_can_be_declared_reads(backend: Backend) {
     let declared = db.scoped(Scope::ambiguous_to_replica());
     let ambiguous = match backend {
         Backend::Postgres => "SELECT pg_sleep(0)",
+        Backend::MariaDb => "SELECT sleep(0)",
         Backend::Sqlite => "SELECT changes()",
     };
     declared

@@ -6,6 +6,8 @@
 //! are made up, and in the second pass are the complement of those of the first: where the results
 //! differ, and nowhere else, an OID belongs. The connection that runs the query fills it in.
 
+use std::fmt;
+
 use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};
 use diesel::query_builder::QueryFragment;
 use diesel::query_builder::bind_collector::RawBytesBindCollector;
@@ -18,6 +20,16 @@ pub struct PgBinds {
     values: Vec<Option<Vec<u8>>>,
     types: Vec<TypeName>,
     holes: Vec<Hole>,
+}
+
+/// Without the values, which are the application's.
+impl fmt::Debug for PgBinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values = self.values.len();
+        f.debug_struct("PgBinds")
+            .field("values", &values)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The type of a value.

@@ -1,0 +1,295 @@
+//! One program, written once, that any of the adapters runs.
+//!
+//! The conformance suite must not say three times what it expects. So a test is a list of steps,
+//! and each adapter runs the steps with its ORM's own models and transactions.
+
+mod diesel;
+mod diesel_async;
+mod seaorm;
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use routing_core::{
+    Clock, ManualClock, Mode, RoutingConfig, RoutingConfigBuilder, RoutingError, Scope, Session,
+};
+
+pub use diesel::Diesel;
+pub use diesel_async::DieselAsync;
+pub use seaorm::SeaOrm;
+
+use crate::recorder::Recorder;
+use crate::world::{Backend, World};
+
+/// An adapter's handle.
+pub trait Adapter: Clone + Send + Sync + 'static {
+    /// Its name, for messages.
+    const NAME: &'static str;
+
+    /// A handle over the nodes of a configuration.
+    ///
+    /// # Errors
+    ///
+    /// What the adapter's builder says.
+    fn open(
+        config: &RoutingConfig,
+        recorder: Arc<Recorder>,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Result<Self, RoutingError>;
+
+    /// A handle in a session.
+    #[must_use]
+    fn with_session(&self, session: &Session) -> Self;
+
+    /// A handle in a scope.
+    #[must_use]
+    fn scoped(&self, scope: Scope) -> Self;
+
+    /// A handle to another set.
+    ///
+    /// # Errors
+    ///
+    /// If there is none of that name.
+    fn on_set(&self, set: &str) -> Result<Self, Failed>;
+
+    /// Pins the handle's session.
+    ///
+    /// # Errors
+    ///
+    /// What the rule refuses.
+    fn pin(&self) -> Result<(), Failed>;
+
+    /// Runs steps one after the other, on one connection, and says what came of each.
+    fn run(&self, steps: Vec<Step>) -> impl Future<Output = Vec<Outcome>> + Send;
+}
+
+/// Something to do.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "an adapter has to know all of them"
+)]
+pub enum Step {
+    /// Asks the server that answers for its name.
+    Server,
+    /// Counts the cakes.
+    Count,
+    /// Inserts a cake of this name.
+    Insert(String),
+    /// Renames a cake.
+    Rename(String, String),
+    /// Deletes a cake.
+    Delete(String),
+    /// Reads the cakes and locks them; SQLite has no such thing.
+    Lock,
+    /// Runs a text.
+    Execute(String),
+    /// Has the transaction's end written down, under this name.
+    Log(Log, &'static str),
+    /// Runs steps in a scope.
+    Scoped(Scope, Vec<Self>),
+    /// Runs steps in a session.
+    InSession(Session, Vec<Self>),
+    /// Runs steps in a transaction or, inside one, a savepoint.
+    Transaction(Begin, Vec<Self>, End),
+}
+
+/// How a transaction begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "an adapter has to know all of them"
+)]
+pub enum Begin {
+    /// As the ORM does by itself.
+    Plain,
+    /// Declared read-only.
+    ReadOnly,
+}
+
+/// How a transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "an adapter has to know all of them"
+)]
+pub enum End {
+    /// It is committed.
+    Commit,
+    /// It is rolled back.
+    Rollback,
+    /// It is dropped, with its connection; only for the outermost one.
+    Drop,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "a test has to know all of them")]
+pub enum Outcome {
+    /// A server's name.
+    Server(String),
+    /// A number of rows.
+    Count(i64),
+    /// It is done.
+    Done,
+    /// It failed.
+    Failed(Failed),
+}
+
+/// An error, in words that all adapters have.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Failed {
+    /// Its text.
+    pub text: String,
+    /// The routing error in it.
+    pub routing: Option<RoutingError>,
+}
+
+impl Failed {
+    fn new(error: &dyn std::fmt::Display, routing: Option<&RoutingError>) -> Self {
+        Self {
+            text: error.to_string(),
+            routing: routing.cloned(),
+        }
+    }
+}
+
+/// What transactions have called back, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn add(&self, entry: String) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.push(entry);
+    }
+
+    /// What has been called back since the last call.
+    #[must_use]
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The single steps, for tests that look at one after the other.
+pub trait Shop: Adapter {
+    /// The name of the server that answers a read.
+    fn server(&self) -> impl Future<Output = String> + Send {
+        async {
+            match self.one(Step::Server).await {
+                Outcome::Server(name) => name,
+                other => panic!("{}: {other:?}", Self::NAME),
+            }
+        }
+    }
+
+    /// The number of cakes.
+    fn count(&self) -> impl Future<Output = i64> + Send {
+        async {
+            match self.one(Step::Count).await {
+                Outcome::Count(count) => count,
+                other => panic!("{}: {other:?}", Self::NAME),
+            }
+        }
+    }
+
+    /// Inserts a cake.
+    fn insert(&self, name: &str) -> impl Future<Output = Result<(), Failed>> + Send {
+        self.attempt(Step::Insert(name.to_owned()))
+    }
+
+    /// Runs a text.
+    fn execute(&self, sql: &str) -> impl Future<Output = Result<(), Failed>> + Send {
+        self.attempt(Step::Execute(sql.to_owned()))
+    }
+
+    /// Runs a step that may fail.
+    fn attempt(&self, step: Step) -> impl Future<Output = Result<(), Failed>> + Send {
+        async {
+            match self.one(step).await {
+                Outcome::Failed(failed) => Err(failed),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    /// Runs a step that has one outcome.
+    fn one(&self, step: Step) -> impl Future<Output = Outcome> + Send {
+        async {
+            let mut outcomes = self.run(vec![step]).await;
+            assert_eq!(outcomes.len(), 1, "{}: {outcomes:?}", Self::NAME);
+            outcomes.remove(0)
+        }
+    }
+
+    /// Runs a transaction: what came of its steps, and of its beginning or its end.
+    fn transaction(
+        &self,
+        begin: Begin,
+        steps: Vec<Step>,
+        end: End,
+    ) -> impl Future<Output = Vec<Outcome>> + Send {
+        self.run(vec![Step::Transaction(begin, steps, end)])
+    }
+}
+
+impl<A: Adapter> Shop for A {}
+
+/// An adapter's handle over real servers.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Scene<A> {
+    /// The handle; it has no session.
+    pub db: A,
+    /// What it decides.
+    pub recorder: Arc<Recorder>,
+    /// The time, if nodes are to be left alone for less than they would be.
+    pub clock: Arc<ManualClock>,
+    /// The servers.
+    pub world: World,
+}
+
+impl<A: Adapter> Scene<A> {
+    /// In this mode, on replicas that replay.
+    pub async fn new(backend: Backend, mode: Mode) -> Self {
+        Self::with(backend, |config| config.mode(mode)).await
+    }
+
+    /// With more settings.
+    pub async fn with(
+        backend: Backend,
+        settings: impl FnOnce(RoutingConfigBuilder) -> RoutingConfigBuilder,
+    ) -> Self {
+        Self::over(World::new(backend, false).await, settings)
+    }
+
+    /// On replicas that can be paused.
+    pub async fn lagging(backend: Backend, mode: Mode) -> Self {
+        Self::over(World::new(backend, true).await, |config| config.mode(mode))
+    }
+
+    fn over(
+        world: World,
+        settings: impl FnOnce(RoutingConfigBuilder) -> RoutingConfigBuilder,
+    ) -> Self {
+        let recorder = Arc::new(Recorder::default());
+        let clock = Arc::new(ManualClock::new());
+        let config = world.config(settings);
+        let time = Arc::clone(&clock) as _;
+        let db = A::open(&config, Arc::clone(&recorder), Some(time)).expect("a handle");
+        Self {
+            db,
+            recorder,
+            clock,
+            world,
+        }
+    }
+
+    /// A handle with a session of its own.
+    #[must_use]
+    pub fn session(&self) -> (A, Session) {
+        let session = Session::new();
+        (self.db.with_session(&session), session)
+    }
+}

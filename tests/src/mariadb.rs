@@ -1,0 +1,294 @@
+//! A MariaDB primary with two replicas that follow it by GTID, in a directory of its own.
+//!
+//! As for [PostgreSQL](crate::postgres), a keeper stops the servers when this process is gone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use sea_orm::sqlx::mysql::MySqlPoolOptions;
+use sea_orm::sqlx::{self, MySqlPool};
+use tokio::sync::OnceCell;
+
+use crate::process::{Account, command, free_ports, home, keep};
+
+/// One server of a cluster.
+#[derive(Debug)]
+pub struct Server {
+    name: &'static str,
+    home: PathBuf,
+    port: u16,
+    admin: MySqlPool,
+}
+
+/// A primary and two replicas.
+#[derive(Debug)]
+pub struct Cluster {
+    servers: [Server; 3],
+    account: Option<Account>,
+    /// Its end of the pipe is what keeps the cluster alive.
+    keeper: Child,
+}
+
+const NAMES: [&str; 3] = ["primary", "replica-1", "replica-2"];
+
+/// The application's user is not allowed to write to a server that is read-only, as `root` is.
+const USERS: &str = "\
+SET sql_log_bin = 0;
+CREATE USER IF NOT EXISTS admin@'%';
+GRANT ALL PRIVILEGES ON *.* TO admin@'%';
+CREATE USER IF NOT EXISTS app@'%';
+GRANT ALL PRIVILEGES ON `%`.* TO app@'%';
+";
+
+const STOP: &str = r#"
+    cat > /dev/null
+    for pid in "$1"/*.pid; do kill -9 "$(cat "$pid")" 2> /dev/null; done
+    sleep 0.2
+    rm -rf "$1"
+"#;
+
+impl Cluster {
+    /// Starts one; it takes some seconds.
+    pub async fn start() -> Self {
+        let cluster = tokio::task::spawn_blocking(Self::start_blocking)
+            .await
+            .expect("the cluster starts");
+        for server in &cluster.servers {
+            server.until_up().await;
+        }
+        let port = cluster.primary().port;
+        for replica in cluster.replicas() {
+            replica
+                .execute(&format!(
+                    "CHANGE MASTER TO master_host = '127.0.0.1', master_port = {port}, \
+                     master_user = 'admin', master_use_gtid = slave_pos, master_connect_retry = 1"
+                ))
+                .await;
+            replica.execute("START SLAVE").await;
+        }
+        cluster
+    }
+
+    fn start_blocking() -> Self {
+        let account = Account::of("mysql");
+        let home = home("routing-mariadb-", account);
+        let keeper = keep(&home, account, STOP, Path::new(""));
+        let users = home.join("users.sql");
+        fs::write(&users, USERS).expect("the users");
+        let first = home.join(NAMES[0]);
+        let installed = command(account, "mariadb-install-db")
+            .arg("--no-defaults")
+            .arg(format!("--datadir={}", first.display()))
+            .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap_or_else(|error| {
+                panic!("MariaDB cannot be run ({error}); ./tests/run.sh installs it")
+            });
+        assert!(installed.success(), "mariadb-install-db");
+        for name in &NAMES[1..] {
+            let copied = command(account, "cp")
+                .arg("-r")
+                .arg(&first)
+                .arg(home.join(name))
+                .status();
+            assert!(copied.expect("cp").success());
+        }
+        let ports = free_ports();
+        let mut place = 0;
+        let servers = NAMES.map(|name| {
+            let port = ports[place];
+            place += 1;
+            start_server(account, &home, name, port);
+            let admin = MySqlPoolOptions::new()
+                .max_connections(4)
+                .connect_lazy(&format!("mysql://admin@127.0.0.1:{port}/mysql"));
+            Server {
+                name,
+                home: home.clone(),
+                port,
+                admin: admin.expect("a URL"),
+            }
+        });
+        Self {
+            servers,
+            account,
+            keeper,
+        }
+    }
+
+    /// The one that all tests of this process share.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Cluster> = OnceCell::const_new();
+        SHARED.get_or_init(Self::start).await
+    }
+
+    /// The primary.
+    #[must_use]
+    pub const fn primary(&self) -> &Server {
+        &self.servers[0]
+    }
+
+    /// The replicas.
+    #[must_use]
+    pub fn replicas(&self) -> &[Server] {
+        &self.servers[1..]
+    }
+
+    /// Makes a database on all servers, and an entity that says which server answers.
+    pub async fn create_database(&self, name: &str) {
+        let primary = self.primary();
+        primary.execute(&format!("CREATE DATABASE `{name}`")).await;
+        // A view cannot refer to a variable, but to a function that does.
+        primary
+            .execute(&format!(
+                "CREATE FUNCTION `{name}`.who() RETURNS varchar(64) READS SQL DATA \
+                 RETURN @@report_host"
+            ))
+            .await;
+        primary
+            .execute(&format!(
+                "CREATE VIEW `{name}`.server AS SELECT 1 AS id, `{name}`.who() AS name"
+            ))
+            .await;
+        self.catch_up().await;
+    }
+
+    /// Waits until all replicas that apply have applied everything.
+    pub async fn catch_up(&self) {
+        let position: String = sqlx::query_scalar("SELECT @@GLOBAL.gtid_binlog_pos")
+            .fetch_one(&self.primary().admin)
+            .await
+            .expect("a position");
+        for replica in self.replicas() {
+            if !replica.is_paused().await {
+                let waited: i64 = sqlx::query_scalar("SELECT MASTER_GTID_WAIT(?, 15)")
+                    .bind(&position)
+                    .fetch_one(&replica.admin)
+                    .await
+                    .expect("an answer");
+                assert_eq!(waited, 0, "{} does not catch up", replica.name);
+            }
+        }
+    }
+
+    /// Kills a server, as a crash would.
+    pub fn kill(&self, server: &Server) {
+        let pid = fs::read_to_string(server.home.join(server.name).with_extension("pid"));
+        let killed = command(self.account, "kill")
+            .args(["-9", pid.expect("a running server").trim()])
+            .status();
+        assert!(killed.expect("kill").success());
+    }
+
+    /// Starts a server that was killed.
+    pub async fn restart(&self, server: &Server) {
+        start_server(self.account, &server.home, server.name, server.port);
+        server.until_up().await;
+    }
+}
+
+impl Server {
+    /// Its name, which is its `report_host` too.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The URL of one of its databases.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("mysql://app@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Stops applying: whatever is committed from now on is not visible here.
+    pub async fn pause(&self) {
+        self.execute("STOP SLAVE SQL_THREAD").await;
+    }
+
+    /// Applies again.
+    pub async fn resume(&self) {
+        self.execute("START SLAVE SQL_THREAD").await;
+    }
+
+    async fn is_paused(&self) -> bool {
+        let running: String = sqlx::query_scalar(
+            "SELECT variable_value FROM information_schema.global_status \
+             WHERE variable_name = 'Slave_running'",
+        )
+        .fetch_one(&self.admin)
+        .await
+        .expect("an answer");
+        running != "ON"
+    }
+
+    async fn execute(&self, sql: &str) {
+        // As text: not all of these can be prepared.
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&self.admin)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {sql}: {error}", self.name));
+    }
+
+    /// Asks until there is an answer. A server that starts offers no event to wait for.
+    async fn until_up(&self) {
+        for _ in 0..1_000 {
+            if sqlx::query("SELECT 1").execute(&self.admin).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{} does not answer", self.name);
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // The end of the pipe tells the keeper; waiting for it leaves nothing behind.
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}
+
+fn start_server(account: Option<Account>, home: &Path, name: &str, port: u16) {
+    let at = |extension: &str| {
+        home.join(name)
+            .with_extension(extension)
+            .display()
+            .to_string()
+    };
+    // Nobody waits for it: the keeper ends it, and who adopts it takes its remains.
+    let mut server = command(account, "sh");
+    server
+        .args(["-c", r#""$@" &"#, "sh", "mariadbd"])
+        .arg("--no-defaults")
+        .arg(format!("--datadir={}", home.join(name).display()))
+        .arg(format!("--port={port}"))
+        .arg(format!("--socket={}", at("sock")))
+        .arg(format!("--pid-file={}", at("pid")))
+        .arg(format!("--log-error={}", at("log")))
+        .arg(format!("--init-file={}", home.join("users.sql").display()))
+        .arg(format!("--server-id={port}"))
+        .arg(format!("--report-host={name}"))
+        .args([
+            "--bind-address=127.0.0.1",
+            "--skip-name-resolve",
+            "--log-bin=binlog",
+            "--log-slave-updates",
+            "--binlog-format=ROW",
+            "--log-bin-trust-function-creators=1",
+            "--sync-binlog=0",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-buffer-pool-size=32M",
+            "--performance-schema=OFF",
+            "--max-connections=200",
+        ]);
+    if name != NAMES[0] {
+        server.arg("--read-only");
+    }
+    let started = server.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(started.expect("a shell").success());
+}

@@ -1,0 +1,94 @@
+//! What is needed to run servers beside the tests: an account, ports, and somebody who cleans up.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Who runs the servers, as they refuse to run as root.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Account {
+    uid: u32,
+    gid: u32,
+}
+
+impl Account {
+    /// `None` if this process is not root; else the account of that name, or nobody's.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let is_root = status.lines().any(|line| {
+            line.strip_prefix("Uid:")
+                .is_some_and(|ids| ids.split_whitespace().nth(1) == Some("0"))
+        });
+        if !is_root {
+            return None;
+        }
+        let accounts = fs::read_to_string("/etc/passwd").expect("the accounts");
+        let find = |wanted: &str| {
+            accounts.lines().find_map(|line| {
+                let fields: Vec<_> = line.split(':').collect();
+                (fields[0] == wanted).then(|| Self {
+                    uid: fields[2].parse().expect("a user id"),
+                    gid: fields[3].parse().expect("a group id"),
+                })
+            })
+        };
+        Some(
+            find(name)
+                .or_else(|| find("nobody"))
+                .expect("an account for the servers"),
+        )
+    }
+}
+
+/// Ports that were free a moment ago; all are held until the last is found.
+pub(crate) fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    listeners.map(|listener| free_port(listener).expect("a free port"))
+}
+
+fn free_port(listener: io::Result<TcpListener>) -> io::Result<u16> {
+    Ok(listener?.local_addr()?.port())
+}
+
+/// A directory that the account owns.
+pub(crate) fn home(prefix: &str, account: Option<Account>) -> PathBuf {
+    let home = tempfile::Builder::new()
+        .prefix(prefix)
+        .tempdir()
+        .expect("a temporary directory")
+        .keep();
+    if let Some(account) = account {
+        chown(&home, Some(account.uid), Some(account.gid)).expect("the directory is given away");
+    }
+    home
+}
+
+/// A command of the account's.
+pub(crate) fn command(account: Option<Account>, program: impl AsRef<Path>) -> Command {
+    let mut command = Command::new(program.as_ref());
+    if let Some(Account { uid, gid }) = account {
+        command.uid(uid).gid(gid);
+    }
+    command.current_dir("/").stdin(Stdio::null());
+    command
+}
+
+/// Starts the process that runs a script when this one is gone; `$1` is the directory.
+pub(crate) fn keep(home: &Path, account: Option<Account>, script: &str, argument: &Path) -> Child {
+    let mut keeper = command(account, "sh");
+    keeper
+        .args(["-c", script, "keeper"])
+        .arg(home)
+        .arg(argument)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // What interrupts the tests must not interrupt the cleaning.
+        .process_group(0)
+        .spawn()
+        .expect("a keeper")
+}

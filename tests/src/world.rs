@@ -1,0 +1,240 @@
+//! The servers that a test runs on: a primary and two replicas with the shop's schema, and a second
+//! replica set beside them.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use routing_core::{RoutingConfig, RoutingConfigBuilder, SetBuilder};
+use sea_orm::Database;
+use sea_orm_migration::MigratorTrait;
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::migration::Migrator;
+use crate::sqlite::Files;
+use crate::{mariadb, postgres};
+
+/// Which database a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a test has to know all of them")]
+pub enum Backend {
+    /// PostgreSQL: a primary and two streaming hot standbys.
+    Postgres,
+    /// MariaDB: a primary and two replicas that follow it by GTID.
+    MariaDb,
+    /// SQLite: a primary file and two copies.
+    Sqlite,
+}
+
+/// The servers, and this test's databases on them.
+#[derive(Debug)]
+pub struct World {
+    backend: Backend,
+    servers: Servers,
+    urls: [Urls; 2],
+}
+
+#[derive(Debug)]
+enum Servers {
+    Postgres(&'static postgres::Cluster, Turn),
+    MariaDb(&'static mariadb::Cluster, Turn),
+    Sqlite(Files),
+}
+
+/// Of the primary and the replicas, if there are any.
+type Urls = [String; 3];
+
+/// Pausing a replica is everybody's business: who does it has the cluster for himself.
+#[derive(Debug)]
+enum Turn {
+    Shared {
+        _guard: RwLockReadGuard<'static, ()>,
+    },
+    Alone {
+        _guard: RwLockWriteGuard<'static, ()>,
+    },
+}
+
+impl Turn {
+    async fn take(lock: &'static RwLock<()>, alone: bool) -> Self {
+        if alone {
+            Self::Alone {
+                _guard: lock.write().await,
+            }
+        } else {
+            Self::Shared {
+                _guard: lock.read().await,
+            }
+        }
+    }
+}
+
+impl World {
+    /// Databases that nobody else uses. Only who is `alone` can [pause](Self::pause) replicas.
+    pub async fn new(backend: Backend, alone: bool) -> Self {
+        let (servers, urls) = match backend {
+            Backend::Postgres => on_postgres(alone).await,
+            Backend::MariaDb => on_mariadb(alone).await,
+            Backend::Sqlite => on_sqlite().await,
+        };
+        for [primary, ..] in &urls {
+            let db = Database::connect(primary).await.expect("the primary");
+            Migrator::up(&db, None).await.expect("a schema");
+            db.close().await.expect("the connection closes");
+        }
+        let world = Self {
+            backend,
+            servers,
+            urls,
+        };
+        world.catch_up().await;
+        world
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub const fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// A configuration with both sets, and these settings of the default one.
+    pub fn config(
+        &self,
+        settings: impl FnOnce(RoutingConfigBuilder) -> RoutingConfigBuilder,
+    ) -> RoutingConfig {
+        let [[primary, one, two], other] = &self.urls;
+        let config = RoutingConfig::builder()
+            .primary(primary)
+            .replica(one)
+            .replica(two);
+        settings(config)
+            .set("other", other_set(other))
+            .build()
+            .expect("a right configuration")
+    }
+
+    /// Waits until the replicas that are not paused have everything.
+    pub async fn catch_up(&self) {
+        match &self.servers {
+            Servers::Postgres(cluster, _) => cluster.catch_up().await,
+            Servers::MariaDb(cluster, _) => cluster.catch_up().await,
+            Servers::Sqlite(files) => files.catch_up().await,
+        }
+    }
+
+    /// Holds all replicas where they are.
+    pub async fn pause(&self) {
+        match &self.servers {
+            Servers::Postgres(cluster, turn) => {
+                turn.is_alone();
+                for replica in cluster.replicas() {
+                    replica.pause().await;
+                }
+            }
+            Servers::MariaDb(cluster, turn) => {
+                turn.is_alone();
+                for replica in cluster.replicas() {
+                    replica.pause().await;
+                }
+            }
+            Servers::Sqlite(files) => (0..2).for_each(|index| files.pause(index)),
+        }
+    }
+
+    /// Lets them go on.
+    pub async fn resume(&self) {
+        match &self.servers {
+            Servers::Postgres(cluster, _) => {
+                for replica in cluster.replicas() {
+                    replica.resume().await;
+                }
+            }
+            Servers::MariaDb(cluster, _) => {
+                for replica in cluster.replicas() {
+                    replica.resume().await;
+                }
+            }
+            Servers::Sqlite(files) => (0..2).for_each(|index| files.resume(index)),
+        }
+    }
+}
+
+impl Turn {
+    fn is_alone(&self) {
+        assert!(matches!(self, Self::Alone { .. }), "others use the cluster");
+    }
+}
+
+/// A number for a database's name.
+fn number() -> u32 {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed)
+}
+
+async fn on_postgres(alone: bool) -> (Servers, [Urls; 2]) {
+    static TURN: RwLock<()> = RwLock::const_new(());
+
+    let cluster = postgres::Cluster::shared().await;
+    let turn = Turn::take(&TURN, alone).await;
+    // One that failed while it was paused must not stop the others.
+    for replica in cluster.replicas() {
+        replica.resume().await;
+    }
+    let number = number();
+    let names = [format!("stage_{number}"), format!("stage_{number}_other")];
+    for name in &names {
+        cluster.create_database(name).await;
+    }
+    let urls = names.map(|name| {
+        let [one, two] = cluster.replicas() else {
+            panic!("there are two replicas");
+        };
+        [cluster.primary().url(&name), one.url(&name), two.url(&name)]
+    });
+    (Servers::Postgres(cluster, turn), urls)
+}
+
+async fn on_mariadb(alone: bool) -> (Servers, [Urls; 2]) {
+    static TURN: RwLock<()> = RwLock::const_new(());
+
+    let cluster = mariadb::Cluster::shared().await;
+    let turn = Turn::take(&TURN, alone).await;
+    for replica in cluster.replicas() {
+        replica.resume().await;
+    }
+    let number = number();
+    let names = [format!("stage_{number}"), format!("stage_{number}_other")];
+    for name in &names {
+        cluster.create_database(name).await;
+    }
+    let urls = names.map(|name| {
+        let [one, two] = cluster.replicas() else {
+            panic!("there are two replicas");
+        };
+        [cluster.primary().url(&name), one.url(&name), two.url(&name)]
+    });
+    (Servers::MariaDb(cluster, turn), urls)
+}
+
+async fn on_sqlite() -> (Servers, [Urls; 2]) {
+    let files = Files::create().await;
+    let urls = [
+        files.primary_url(),
+        files.replica_url(0),
+        files.replica_url(1),
+    ];
+    // The other set is one file, beside the first: what it has is its own.
+    let beside = files.path("other");
+    let other = format!("sqlite://{}?mode=rwc", beside.display());
+    (
+        Servers::Sqlite(files),
+        [urls, [other, String::new(), String::new()]],
+    )
+}
+
+fn other_set([primary, one, two]: &Urls) -> SetBuilder {
+    let set = SetBuilder::new().primary(primary);
+    if one.is_empty() {
+        set
+    } else {
+        set.replica(one).replica(two)
+    }
+}
