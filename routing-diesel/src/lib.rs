@@ -8,8 +8,10 @@ mod failure;
 mod instrumentation;
 mod kinds;
 mod known;
+mod read_only;
 mod sync;
 mod transaction;
+mod unlocked_select;
 mod url;
 
 #[cfg(feature = "async-postgres")]
@@ -21,7 +23,10 @@ pub use asynchronous::{
 };
 pub use database::{Database, Routable};
 pub use error::{CheckoutError, RoutingErrExt};
+pub use read_only::ReadOnly;
 pub use sync::{RoutedConnection, RoutedPool, RoutedPoolBuilder};
+
+pub use unlocked_select::{Boxed, Combined, Plain, UnlockedSelect};
 
 pub use routing_core::{
     Access, AnonymousReads, Balance, Balancer, BreakerRules, Candidates, Clock, Committed,

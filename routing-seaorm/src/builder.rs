@@ -21,6 +21,7 @@ impl Routed for RoutedConnection {
             set: Arc::clone(router.default_set()),
             router,
             context: Context::default(),
+            read_only: false,
         }
     }
 }

@@ -49,7 +49,11 @@ impl RoutedConnection {
             let node = route.node();
             let access = route.access();
             let running = attempt(Attempt {
-                connection: node.pool().connection(),
+                connection: if self.read_only {
+                    node.pool().reader()
+                } else {
+                    node.pool().connection()
+                },
                 access,
                 keep: route.may_move(),
             });

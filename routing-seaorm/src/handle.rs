@@ -7,6 +7,7 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr, Schema, SchemaBuilder};
 
 use crate::error::into_db_err;
 use crate::pool::NodePool;
+use crate::read_only::ReadOnly;
 
 /// A connection to a replica set, in place of a [`DatabaseConnection`].
 ///
@@ -21,6 +22,8 @@ pub struct RoutedConnection {
     pub(crate) router: Arc<Router<NodePool>>,
     pub(crate) set: Arc<ReplicaSet<NodePool>>,
     pub(crate) context: Context,
+    /// Whether its statements run on connections that can only read.
+    pub(crate) read_only: bool,
 }
 
 impl RoutedConnection {
@@ -53,6 +56,14 @@ impl RoutedConnection {
             set: Arc::clone(set),
             ..self.clone()
         })
+    }
+
+    /// A handle that only reads.
+    #[must_use]
+    pub fn read_only(&self) -> ReadOnly {
+        let mut reader = self.scoped(Scope::read_only());
+        reader.read_only = true;
+        ReadOnly(reader)
     }
 
     /// Pins the session of this handle, or the one that its caller runs in, on this handle's set:

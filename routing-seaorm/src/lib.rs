@@ -63,6 +63,7 @@ mod handle;
 mod pool;
 #[cfg(feature = "rbac")]
 mod rbac;
+mod read_only;
 mod statement;
 #[cfg(feature = "stream")]
 mod stream;
@@ -71,6 +72,7 @@ mod transaction;
 pub use builder::RoutedConnectionBuilder;
 pub use error::RoutingErrExt;
 pub use handle::RoutedConnection;
+pub use read_only::ReadOnly;
 #[cfg(feature = "stream")]
 pub use stream::RoutedStream;
 pub use transaction::RoutedTransaction;

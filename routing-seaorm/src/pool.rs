@@ -10,6 +10,11 @@ use routing_core::{Failure, NodeConfig, Pool, PoolConfig, Role};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, sqlx,
 };
+#[cfg(any(
+    feature = "sqlx-mysql",
+    feature = "sqlx-postgres",
+    feature = "sqlx-sqlite"
+))]
 use sqlx::ConnectOptions as _;
 use sqlx::pool::PoolOptions;
 use tokio::sync::Mutex;
@@ -27,6 +32,8 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct NodePool {
     backend: DbBackend,
     source: Source,
+    /// Beside the pool, for handles that only read.
+    reader: OnceLock<DatabaseConnection>,
     /// One at a time finds out whether the node is there; who waited takes over the answer.
     dialing: Mutex<bool>,
     dials: AtomicU64,
@@ -63,6 +70,7 @@ impl Pool for NodePool {
                 options: node.pool().clone(),
                 opened: OnceLock::new(),
             },
+            reader: OnceLock::new(),
             dialing: Mutex::new(true),
             dials: AtomicU64::new(0),
         })
@@ -75,6 +83,7 @@ impl Pool for NodePool {
         Ok(Self {
             backend: connection.get_database_backend(),
             source: Source::Given(connection),
+            reader: OnceLock::new(),
             dialing: Mutex::new(true),
             dials: AtomicU64::new(0),
         })
@@ -102,6 +111,48 @@ impl NodePool {
         }
     }
 
+    /// A pool like the other, whose connections can only read: PostgreSQL's and MySQL's by the
+    /// default of their transactions, SQLite's by a pragma.
+    pub(crate) fn reader(&self) -> &DatabaseConnection {
+        let connection = self.connection();
+        self.reader.get_or_init(|| match &connection.inner {
+            #[cfg(feature = "sqlx-postgres")]
+            DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
+                let pool = connection.get_postgres_connection_pool();
+                let target = (*pool.connect_options()).clone();
+                let target = target.options([("default_transaction_read_only", "on")]);
+                let pool = pool.options().clone().connect_lazy_with(target);
+                sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+            }
+            #[cfg(feature = "sqlx-mysql")]
+            DatabaseConnectionType::SqlxMySqlPoolConnection(_) => {
+                let pool = connection.get_mysql_connection_pool();
+                let target = (*pool.connect_options()).clone();
+                let options = pool.options().clone().after_connect(|connection, _| {
+                    Box::pin(async move {
+                        let only_read = sqlx::query("SET SESSION TRANSACTION READ ONLY");
+                        only_read.execute(connection).await.map(drop)
+                    })
+                });
+                let pool = options.connect_lazy_with(target);
+                sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
+            }
+            #[cfg(feature = "sqlx-sqlite")]
+            DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
+                let pool = connection.get_sqlite_connection_pool();
+                let target = (*pool.connect_options()).clone();
+                if target.get_filename().to_string_lossy().contains("memory") {
+                    // Another connection would be another database.
+                    return connection.clone();
+                }
+                let target = target.pragma("query_only", "ON");
+                let pool = pool.options().clone().connect_lazy_with(target);
+                sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+            }
+            _ => connection.clone(),
+        })
+    }
+
     /// Whether it is one of SeaORM's mocks, which only an application can hand over.
     pub(crate) fn is_mock(&self) -> bool {
         match &self.source {
@@ -113,7 +164,11 @@ impl NodePool {
     /// Closes the pool for good. One that was never used is opened for it, which connects to
     /// nothing, as it would otherwise open later.
     pub(crate) async fn close(&self) -> Result<(), DbErr> {
-        self.connection().close_by_ref().await
+        let closed = match self.reader.get() {
+            Some(reader) => reader.close_by_ref().await,
+            None => Ok(()),
+        };
+        closed.and(self.connection().close_by_ref().await)
     }
 
     /// Whether the node answers when somebody wants to connect: one connection beside the pool's,
@@ -136,6 +191,11 @@ impl NodePool {
     }
 
     async fn dial(&self) -> Result<(), sqlx::Error> {
+        #[cfg(any(
+            feature = "sqlx-mysql",
+            feature = "sqlx-postgres",
+            feature = "sqlx-sqlite"
+        ))]
         use sqlx::Connection as _;
 
         match &self.connection().inner {
@@ -161,6 +221,10 @@ impl NodePool {
 
 impl Target {
     /// A replica that is a file is opened read-only, as a hot standby is by itself.
+    #[cfg_attr(
+        not(feature = "sqlx-sqlite"),
+        expect(unused_variables, reason = "a file is all that is opened differently")
+    )]
     fn parse(node: &NodeConfig, role: Role) -> Result<(DbBackend, Self), String> {
         let scheme = node.url().split(':').next().unwrap_or_default();
         match scheme {
@@ -192,19 +256,20 @@ impl Target {
     }
 
     fn open(&self, options: &PoolConfig) -> DatabaseConnection {
-        match self {
+        // By place and not by reference, so that without a driver there is nothing to match.
+        match *self {
             #[cfg(feature = "sqlx-postgres")]
-            Self::Postgres(target) => {
+            Self::Postgres(ref target) => {
                 let pool = pool_options(options).connect_lazy_with((**target).clone());
                 sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
             }
             #[cfg(feature = "sqlx-mysql")]
-            Self::MySql(target) => {
+            Self::MySql(ref target) => {
                 let pool = pool_options(options).connect_lazy_with((**target).clone());
                 sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
             }
             #[cfg(feature = "sqlx-sqlite")]
-            Self::Sqlite(target) => {
+            Self::Sqlite(ref target) => {
                 // As SeaORM does: more connections to a database in memory would be more databases.
                 let mut options = options.clone();
                 options.max_connections.get_or_insert(1);

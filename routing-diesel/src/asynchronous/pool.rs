@@ -9,6 +9,7 @@ use super::connection::AsyncRoutedConnection;
 use super::driver::AsyncRoutable;
 use super::node_pool::NodePool;
 use crate::kinds::Kinds;
+use crate::read_only::ReadOnly;
 
 /// A pool of [`AsyncRoutedConnection`]s to a replica set, in place of a bb8 or deadpool pool.
 ///
@@ -48,6 +49,17 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         session: &Session,
     ) -> Result<AsyncRoutedConnection<C>, RoutingError> {
         self.with_session(session).get().await
+    }
+
+    /// A connection that only reads, and whose type says so, in the session that
+    /// [`get`](Self::get) finds.
+    ///
+    /// # Errors
+    ///
+    /// None as yet, as for [`get`](Self::get).
+    pub async fn get_read_only(&self) -> Result<ReadOnly<AsyncRoutedConnection<C>>, RoutingError> {
+        let pool = self.scoped(Scope::read_only());
+        pool.get().await.map(ReadOnly)
     }
 
     /// A handle whose connections belong to `session`, whatever its caller runs in.

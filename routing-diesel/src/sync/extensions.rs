@@ -1,6 +1,6 @@
 //! The traits beside Diesel's connection that only some databases or tasks need.
 
-use diesel::connection::{AnsiTransactionManager, MultiConnectionHelper};
+use diesel::connection::MultiConnectionHelper;
 use diesel::migration::MigrationConnection;
 use diesel::query_dsl::UpdateAndFetchResults;
 use diesel::r2d2::R2D2Connection;
@@ -105,10 +105,10 @@ mod postgres {
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
-    use diesel::connection::WithMetadataLookup;
+    use diesel::connection::{AnsiTransactionManager, WithMetadataLookup};
     use diesel::sqlite::SqliteConnection;
 
-    use super::{AnsiTransactionManager, RoutedConnection};
+    use super::RoutedConnection;
 
     impl WithMetadataLookup for RoutedConnection<SqliteConnection> {
         fn metadata_lookup(&mut self) -> &mut () {

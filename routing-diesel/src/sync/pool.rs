@@ -9,6 +9,7 @@ use super::connection::RoutedConnection;
 use super::node_pool::NodePool;
 use crate::database::Routable;
 use crate::kinds::Kinds;
+use crate::read_only::ReadOnly;
 
 /// A pool of [`RoutedConnection`]s to a replica set, in place of an r2d2 pool.
 ///
@@ -45,6 +46,17 @@ impl<C: Routable> RoutedPool<C> {
     /// None as yet, as for [`get`](Self::get).
     pub fn get_in(&self, session: &Session) -> Result<RoutedConnection<C>, RoutingError> {
         self.with_session(session).get()
+    }
+
+    /// A connection that only reads, and whose type says so, in the session that
+    /// [`get`](Self::get) finds.
+    ///
+    /// # Errors
+    ///
+    /// None as yet, as for [`get`](Self::get).
+    pub fn get_read_only(&self) -> Result<ReadOnly<RoutedConnection<C>>, RoutingError> {
+        let pool = self.scoped(Scope::read_only());
+        pool.get().map(ReadOnly)
     }
 
     /// A handle whose connections belong to `session`, whatever its caller runs in.

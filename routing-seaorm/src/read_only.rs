@@ -1,0 +1,139 @@
+//! A handle that only reads.
+
+use async_trait::async_trait;
+use routing_core::{Session, SetName};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, StatementBuilder,
+};
+
+use crate::handle::RoutedConnection;
+
+/// A connection that only reads: [`RoutedConnection::read_only`] gives one.
+///
+/// SeaORM's trait for connections has methods that write, and its statements are not told apart by
+/// their types, so that this cannot be a matter of types as it is in Diesel. What is not known to be
+/// a read is refused with `WriteInReadOnlyScope` before a server sees it; there are no
+/// transactions, and no way back to the connection it was made from; and its statements run on
+/// connections of their own, which the server allows nothing but reads. Those are opened, beside
+/// each node's pool and with its options, when they are first used.
+///
+/// ```
+/// # use sea_orm::{ConnectionTrait, DbErr};
+/// use routing_seaorm::{ReadOnly, RoutedConnection, RoutingConfig, RoutingErrExt, RoutingError};
+///
+/// async fn report(db: &ReadOnly) -> Result<(), DbErr> {
+///     db.execute_unprepared("SELECT 1").await?;
+///     let refused = db.execute_unprepared("DELETE FROM cake").await.unwrap_err();
+///     assert!(matches!(refused.routing(), Some(RoutingError::WriteInReadOnlyScope { .. })));
+///     Ok(())
+/// }
+///
+/// # #[cfg(feature = "sqlx-sqlite")]
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// # let config = RoutingConfig::builder().primary("sqlite::memory:").build()?;
+/// let db = RoutedConnection::new(&config)?;
+/// report(&db.read_only()).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ReadOnly(pub(crate) RoutedConnection);
+
+impl ReadOnly {
+    /// A handle whose statements belong to `session`, whatever its caller runs in.
+    #[must_use]
+    pub fn with_session(&self, session: &Session) -> Self {
+        Self(self.0.with_session(session))
+    }
+
+    /// A handle to another replica set of the same configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::UnknownSet`](routing_core::RoutingError::UnknownSet) if the configuration
+    /// has none of that name.
+    pub fn on_set(&self, set: impl Into<SetName>) -> Result<Self, DbErr> {
+        self.0.on_set(set).map(Self)
+    }
+
+    /// The name of the replica set that this handle looks at.
+    #[must_use]
+    pub fn set_name(&self) -> &SetName {
+        self.0.set_name()
+    }
+
+    /// The database that all nodes of the set run.
+    #[must_use]
+    pub fn get_database_backend(&self) -> DbBackend {
+        self.0.get_database_backend()
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for ReadOnly {
+    fn get_database_backend(&self) -> DbBackend {
+        self.0.get_database_backend()
+    }
+
+    async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
+        self.0.execute(stmt).await
+    }
+
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        self.0.execute_raw(stmt).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.0.execute_unprepared(sql).await
+    }
+
+    async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
+        self.0.query_one(stmt).await
+    }
+
+    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.0.query_one_raw(stmt).await
+    }
+
+    async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
+        self.0.query_all(stmt).await
+    }
+
+    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.0.query_all_raw(stmt).await
+    }
+
+    fn is_mock_connection(&self) -> bool {
+        self.0.is_mock_connection()
+    }
+}
+
+#[cfg(feature = "stream")]
+mod stream {
+    use sea_orm::{DbBackend, DbErr, Statement, StatementBuilder, StreamTrait};
+
+    use super::ReadOnly;
+    use crate::execution::BoxFuture;
+    use crate::stream::RoutedStream;
+
+    impl StreamTrait for ReadOnly {
+        type Stream<'a> = RoutedStream<'a>;
+
+        fn get_database_backend(&self) -> DbBackend {
+            self.0.get_database_backend()
+        }
+
+        fn stream_raw<'a>(
+            &'a self,
+            stmt: Statement,
+        ) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
+            self.0.stream_raw(stmt)
+        }
+
+        fn stream<'a, S: StatementBuilder + Sync>(
+            &'a self,
+            stmt: &S,
+        ) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
+            self.0.stream(stmt)
+        }
+    }
+}
