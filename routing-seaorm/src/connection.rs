@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use routing_core::Access;
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, IsolationLevel,
-    QueryResult, Statement, StatementBuilder, TransactionError, TransactionOptions,
-    TransactionTrait,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    ExecResult, IsolationLevel, QueryResult, Statement, StatementBuilder, TransactionError,
+    TransactionOptions, TransactionTrait,
 };
 
 use crate::commit::finish;
@@ -48,6 +48,30 @@ impl RoutedConnection {
             .await?;
         Ok(done.value)
     }
+}
+
+/// Begins a transaction. MySQL's driver counts it only after the server has answered: were it
+/// dropped in between, its connection would go back to the pool in a transaction. So there it is
+/// begun to the end even if nobody waits for it any more, and then dropped as a transaction.
+fn begin(
+    connection: &DatabaseConnection,
+    options: TransactionOptions,
+) -> BoxFuture<'_, Result<DatabaseTransaction, DbErr>> {
+    if connection.get_database_backend() != DbBackend::MySql {
+        return connection.begin_with_options(options);
+    }
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        return connection.begin_with_options(options);
+    };
+    let connection = connection.clone();
+    let begun = runtime.spawn(async move { connection.begin_with_options(options).await });
+    Box::pin(async move {
+        match begun.await {
+            Ok(outcome) => outcome,
+            // Nobody cancels it, so it is a panic of the driver's, which is passed on.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    })
 }
 
 #[async_trait]
@@ -124,7 +148,7 @@ impl TransactionTrait for RoutedConnection {
                 if attempt.access == Access::Read {
                     options.access_mode = Some(AccessMode::ReadOnly);
                 }
-                attempt.connection.begin_with_options(options)
+                begin(attempt.connection, options)
             })
             .await?;
         Ok(RoutedTransaction::new(

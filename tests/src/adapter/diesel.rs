@@ -1,7 +1,5 @@
 //! The steps over Diesel.
 
-use std::sync::Arc;
-
 use ::diesel::connection::{
     AnsiTransactionManager, Connection, SimpleConnection, TransactionManager,
 };
@@ -11,11 +9,10 @@ use ::diesel::prelude::*;
 use ::diesel::result::Error;
 use ::diesel::sqlite::SqliteConnection;
 use routing_core::sql::Dialect;
-use routing_core::{Clock, RoutingConfig, RoutingError, Scope, Session};
+use routing_core::{RoutingConfig, RoutingError, Scope, Session};
 use routing_diesel::{RoutedConnection, RoutedPool, RoutingErrExt};
 
-use super::{Adapter, Begin, End, Failed, Outcome, Step};
-use crate::recorder::Recorder;
+use super::{Adapter, Begin, End, Failed, Outcome, Ports, Step};
 use crate::schema::{cake, server};
 
 /// Diesel's routed pool, of one of the databases.
@@ -43,24 +40,11 @@ macro_rules! each {
 impl Adapter for Diesel {
     const NAME: &'static str = "Diesel";
 
-    fn open(
-        config: &RoutingConfig,
-        recorder: Arc<Recorder>,
-        clock: Option<Arc<dyn Clock>>,
-    ) -> Result<Self, RoutingError> {
-        macro_rules! open {
-            () => {{
-                let mut builder = RoutedPool::builder(config).observer(recorder);
-                if let Some(clock) = clock {
-                    builder = builder.clock(clock);
-                }
-                builder.build()?
-            }};
-        }
+    fn open(config: &RoutingConfig, ports: Ports) -> Result<Self, RoutingError> {
         Ok(Self(match config.default_set().dialect() {
-            Dialect::Postgres => Pools::Postgres(open!()),
-            Dialect::MySql => Pools::MySql(open!()),
-            _ => Pools::Sqlite(open!()),
+            Dialect::Postgres => Pools::Postgres(ports.plug(RoutedPool::builder(config)).build()?),
+            Dialect::MySql => Pools::MySql(ports.plug(RoutedPool::builder(config)).build()?),
+            _ => Pools::Sqlite(ports.plug(RoutedPool::builder(config)).build()?),
         }))
     }
 

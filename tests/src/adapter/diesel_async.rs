@@ -1,7 +1,5 @@
 //! The steps over diesel-async.
 
-use std::sync::Arc;
-
 use ::diesel::prelude::*;
 use ::diesel::result::Error;
 use ::diesel::sqlite::SqliteConnection;
@@ -13,13 +11,12 @@ use ::diesel_async::{
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use routing_core::sql::Dialect;
-use routing_core::{Clock, RoutingConfig, RoutingError, Scope, Session};
+use routing_core::{RoutingConfig, RoutingError, Scope, Session};
 use routing_diesel::{
     AsyncRoutedConnection, AsyncRoutedPool, RoutedTransactionManager, RoutingErrExt,
 };
 
-use super::{Adapter, Begin, End, Failed, Outcome, Step};
-use crate::recorder::Recorder;
+use super::{Adapter, Begin, End, Failed, Outcome, Ports, Step};
 use crate::schema::{cake, server};
 
 /// diesel-async's routed pool, of one of the databases.
@@ -49,24 +46,13 @@ macro_rules! each {
 impl Adapter for DieselAsync {
     const NAME: &'static str = "diesel-async";
 
-    fn open(
-        config: &RoutingConfig,
-        recorder: Arc<Recorder>,
-        clock: Option<Arc<dyn Clock>>,
-    ) -> Result<Self, RoutingError> {
-        macro_rules! open {
-            () => {{
-                let mut builder = AsyncRoutedPool::builder(config).observer(recorder);
-                if let Some(clock) = clock {
-                    builder = builder.clock(clock);
-                }
-                builder.build()?
-            }};
-        }
+    fn open(config: &RoutingConfig, ports: Ports) -> Result<Self, RoutingError> {
         Ok(Self(match config.default_set().dialect() {
-            Dialect::Postgres => Pools::Postgres(open!()),
-            Dialect::MySql => Pools::MySql(open!()),
-            _ => Pools::Sqlite(open!()),
+            Dialect::Postgres => {
+                Pools::Postgres(ports.plug(AsyncRoutedPool::builder(config)).build()?)
+            }
+            Dialect::MySql => Pools::MySql(ports.plug(AsyncRoutedPool::builder(config)).build()?),
+            _ => Pools::Sqlite(ports.plug(AsyncRoutedPool::builder(config)).build()?),
         }))
     }
 

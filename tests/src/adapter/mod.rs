@@ -11,7 +11,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use routing_core::{
-    Clock, ManualClock, Mode, RoutingConfig, RoutingConfigBuilder, RoutingError, Scope, Session,
+    Balancer, ManualClock, Mode, Routed, RoutedBuilder, RoutingConfig, RoutingConfigBuilder,
+    RoutingError, Scope, Session,
 };
 
 pub use diesel::Diesel;
@@ -31,11 +32,7 @@ pub trait Adapter: Clone + Send + Sync + 'static {
     /// # Errors
     ///
     /// What the adapter's builder says.
-    fn open(
-        config: &RoutingConfig,
-        recorder: Arc<Recorder>,
-        clock: Option<Arc<dyn Clock>>,
-    ) -> Result<Self, RoutingError>;
+    fn open(config: &RoutingConfig, ports: Ports) -> Result<Self, RoutingError>;
 
     /// A handle in a session.
     #[must_use]
@@ -61,6 +58,29 @@ pub trait Adapter: Clone + Send + Sync + 'static {
 
     /// Runs steps one after the other, on one connection, and says what came of each.
     fn run(&self, steps: Vec<Step>) -> impl Future<Output = Vec<Outcome>> + Send;
+}
+
+/// What a test gives an adapter besides a configuration.
+#[derive(Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "a test makes one")]
+pub struct Ports {
+    /// Is told of every decision.
+    pub recorder: Arc<Recorder>,
+    /// The time.
+    pub clock: Arc<ManualClock>,
+    /// Who chooses among the replicas of the default set.
+    pub balancer: Option<Box<dyn Balancer>>,
+}
+
+impl Ports {
+    /// Gives them to an adapter's builder.
+    fn plug<H: Routed>(self, builder: RoutedBuilder<H>) -> RoutedBuilder<H> {
+        let builder = builder.observer(self.recorder).clock(self.clock);
+        match self.balancer {
+            Some(balancer) => builder.balancer("default", balancer),
+            None => builder,
+        }
+    }
 }
 
 /// Something to do.
@@ -273,11 +293,9 @@ impl<A: Adapter> Scene<A> {
         world: World,
         settings: impl FnOnce(RoutingConfigBuilder) -> RoutingConfigBuilder,
     ) -> Self {
-        let recorder = Arc::new(Recorder::default());
-        let clock = Arc::new(ManualClock::new());
-        let config = world.config(settings);
-        let time = Arc::clone(&clock) as _;
-        let db = A::open(&config, Arc::clone(&recorder), Some(time)).expect("a handle");
+        let ports = Ports::default();
+        let (recorder, clock) = (Arc::clone(&ports.recorder), Arc::clone(&ports.clock));
+        let db = A::open(&world.config(settings), ports).expect("a handle");
         Self {
             db,
             recorder,

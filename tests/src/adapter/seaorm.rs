@@ -1,10 +1,8 @@
 //! The steps over SeaORM.
 
-use std::sync::Arc;
-
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use routing_core::{Clock, RoutingConfig, RoutingError, Scope, Session};
+use routing_core::{RoutingConfig, RoutingError, Scope, Session};
 use routing_seaorm::{RoutedConnection, RoutedTransaction, RoutingErrExt};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -12,9 +10,8 @@ use sea_orm::{
     QuerySelect, TransactionTrait,
 };
 
-use super::{Adapter, Begin, End, Failed, Outcome, Step};
+use super::{Adapter, Begin, End, Failed, Outcome, Ports, Step};
 use crate::entity::{cake, server};
-use crate::recorder::Recorder;
 
 /// SeaORM's routed connection.
 #[derive(Debug, Clone)]
@@ -28,16 +25,9 @@ enum On<'a> {
 impl Adapter for SeaOrm {
     const NAME: &'static str = "SeaORM";
 
-    fn open(
-        config: &RoutingConfig,
-        recorder: Arc<Recorder>,
-        clock: Option<Arc<dyn Clock>>,
-    ) -> Result<Self, RoutingError> {
-        let mut builder = RoutedConnection::builder(config).observer(recorder);
-        if let Some(clock) = clock {
-            builder = builder.clock(clock);
-        }
-        builder.build().map(Self)
+    fn open(config: &RoutingConfig, ports: Ports) -> Result<Self, RoutingError> {
+        let builder = RoutedConnection::builder(config);
+        ports.plug(builder).build().map(Self)
     }
 
     fn with_session(&self, session: &Session) -> Self {

@@ -28,6 +28,8 @@ macro_rules! conformance {
 }
 
 mod callbacks;
+mod faults;
+mod scenario;
 mod scopes;
 mod sessions;
 mod transactions;

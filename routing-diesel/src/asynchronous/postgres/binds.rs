@@ -245,7 +245,8 @@ mod tests {
     fn made_up(types: usize) -> MadeUp {
         let mut made_up = MadeUp::new(false);
         for number in 0..types {
-            made_up.lookup_type(&format!("type_{number}"), None);
+            let oids = made_up.lookup_type(&format!("type_{number}"), None);
+            assert!(oids.oid().is_ok());
         }
         made_up
     }

@@ -1,0 +1,370 @@
+//! Nodes that are not there, and futures that are dropped.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use routing_core::{
+    ManualClock, NoReplica, NodeBuilder, Reason, Role, RoutingConfig, RoutingConfigBuilder,
+    RoutingError, Scope, Session,
+};
+use routing_tests::adapter::{
+    Adapter, Begin, Diesel, DieselAsync, End, Log, Outcome, Ports, Scene, SeaOrm, Shop, Step,
+};
+use routing_tests::migration::Migrator;
+use routing_tests::postgres::Cluster;
+use routing_tests::recorder::Recorder;
+use routing_tests::runtime::run;
+use routing_tests::world::Backend;
+use sea_orm_migration::MigratorTrait;
+
+conformance! {
+    work_that_is_dropped_at_any_await_leaves_nothing_behind,
+    a_users_error_on_a_replica_is_the_users,
+}
+
+/// Polls a future as often as it wakes, and drops it if it is still pending after so many polls.
+async fn poll_times<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
+    let mut future = pin!(future);
+    let mut polls = 0;
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => {
+            polls += 1;
+            if polls < times {
+                Poll::Pending
+            } else {
+                Poll::Ready(None)
+            }
+        }
+    })
+    .await
+}
+
+async fn work_that_is_dropped_at_any_await_leaves_nothing_behind<A: Adapter>(backend: Backend) {
+    let scene = Scene::<A>::new(backend, routing_core::Mode::Greedy).await;
+    let log = Log::default();
+    let mut finished = 0;
+    for times in 1..400 {
+        let (db, session) = scene.session();
+        let inner = vec![Step::Insert(format!("inner {times}")), Step::Count];
+        let steps = vec![
+            Step::Log(log.clone(), "x"),
+            Step::Insert(format!("cake {times}")),
+            Step::Transaction(Begin::Plain, inner, End::Commit),
+            Step::Count,
+        ];
+        let work = vec![
+            Step::Server,
+            Step::Transaction(Begin::Plain, steps, End::Commit),
+            Step::Transaction(Begin::ReadOnly, vec![Step::Server], End::Commit),
+            Step::Count,
+        ];
+        let done = poll_times(db.run(work), times).await;
+        // A transaction that was dropped is rolled back or, if nobody knows, silent; never both.
+        let called = log.take();
+        assert!(called.len() <= 1, "{called:?}");
+        match done {
+            Some(outcomes) => {
+                finished += 1;
+                let failed = outcomes
+                    .iter()
+                    .any(|outcome| matches!(outcome, Outcome::Failed(_)));
+                assert!(!failed, "{outcomes:?}");
+                assert_eq!(called, ["x+default"]);
+            }
+            None => assert!(session.is_pinned("default") || called.is_empty()),
+        }
+        // Whatever was open is rolled back, and its connection can be used again.
+        if times % 10 == 0 || finished > 3 {
+            let (fresh, other) = scene.session();
+            assert!(!other.is_pinned("default"));
+            fresh.server().await;
+            fresh
+                .insert(&format!("after {times}"))
+                .await
+                .expect("an insert");
+            // A row that was not committed, in a connection that came back half-way, would show.
+            let steps = vec![Step::Count, Step::Server];
+            let outcomes = fresh.transaction(Begin::Plain, steps, End::Commit).await;
+            let [Outcome::Count(_), Outcome::Server(server)] = &outcomes[..] else {
+                panic!("{outcomes:?}");
+            };
+            assert_eq!(server, "primary");
+        }
+        if finished > 3 {
+            break;
+        }
+    }
+    assert!(finished > 0, "some run to their end");
+}
+
+async fn a_users_error_on_a_replica_is_the_users<A: Adapter>(backend: Backend) {
+    let scene = Scene::<A>::new(backend, routing_core::Mode::Greedy).await;
+    let (db, session) = scene.session();
+    for _ in 0..5 {
+        let error = db.execute("SELECT * FROM nowhere").await;
+        let error = error.expect_err("there is no such table");
+        assert!(error.routing.is_none(), "{error:?}");
+        assert_eq!(scene.recorder.take().len(), 1, "it was tried once");
+    }
+    assert!(scene.recorder.down().is_empty());
+    assert!(!session.is_pinned("default"));
+    assert!(db.server().await.starts_with("replica-"));
+}
+
+/// The faults of servers of one's own, once for each adapter.
+macro_rules! on_own_servers {
+    ($($name:ident,)*) => {
+        mod on_own_servers {
+            on_own_servers!(@adapter seaorm, SeaOrm, $($name,)*);
+            on_own_servers!(@adapter diesel, Diesel, $($name,)*);
+            on_own_servers!(@adapter diesel_async, DieselAsync, $($name,)*);
+        }
+    };
+    (@adapter $adapter:ident, $type:ident, $($name:ident,)*) => {
+        mod $adapter {
+            $(#[test]
+            fn $name() {
+                super::super::run(super::super::$name::<super::super::$type>());
+            })*
+        }
+    };
+}
+
+on_own_servers! {
+    a_killed_replica_costs_no_read_and_is_taken_back,
+    replicas_that_were_never_up_are_passed_over,
+    without_the_primary_reads_go_on_and_writes_fail_typed,
+    a_commit_on_a_broken_connection_is_unknown,
+    a_server_that_is_full_is_not_down,
+}
+
+struct Setup<A> {
+    db: A,
+    recorder: Arc<Recorder>,
+    clock: Arc<ManualClock>,
+}
+
+impl<A: Adapter> Setup<A> {
+    fn new(config: RoutingConfigBuilder) -> Self {
+        let config = config.build().expect("a configuration");
+        let ports = Ports::default();
+        let (recorder, clock) = (Arc::clone(&ports.recorder), Arc::clone(&ports.clock));
+        let db = A::open(&config, ports).expect("a handle");
+        Self {
+            db,
+            recorder,
+            clock,
+        }
+    }
+
+    fn session(&self) -> A {
+        self.db.with_session(&Session::new())
+    }
+}
+
+fn config_of(cluster: &Cluster) -> RoutingConfigBuilder {
+    let fast = |url| NodeBuilder::url(url).acquire_timeout(Duration::from_millis(500));
+    RoutingConfig::builder()
+        .primary(fast(cluster.primary().url("fault")))
+        .replica(cluster.replicas()[0].url("fault"))
+        .replica(cluster.replicas()[1].url("fault"))
+}
+
+async fn cluster_with_schema() -> Cluster {
+    let cluster = Cluster::start().await;
+    cluster.create_database("fault").await;
+    let db = sea_orm::Database::connect(cluster.primary().url("fault"))
+        .await
+        .expect("the primary");
+    Migrator::up(&db, None).await.expect("a schema");
+    db.close().await.expect("the connection closes");
+    cluster.catch_up().await;
+    cluster
+}
+
+async fn a_killed_replica_costs_no_read_and_is_taken_back<A: Adapter>() {
+    let cluster = cluster_with_schema().await;
+    let setup = Setup::<A>::new(config_of(&cluster));
+    // Both replicas have connections in their pools, which the kill breaks.
+    let sessions: Vec<_> = (0..8).map(|_| setup.session()).collect();
+    for db in &sessions {
+        db.server().await;
+    }
+    let victim = &cluster.replicas()[0];
+    cluster.kill(victim);
+    for db in &sessions {
+        assert_eq!(db.server().await, "replica-2", "the other one");
+    }
+    let down = setup.recorder.down();
+    assert_eq!(down.len(), 1, "{down:?}");
+    assert_eq!(
+        (down[0].0.as_str(), down[0].1),
+        ("replica-1", Duration::from_secs(1))
+    );
+    let reasons: Vec<_> = setup.recorder.take().iter().map(|d| d.reason).collect();
+    assert!(reasons.contains(&Reason::Failover), "{reasons:?}");
+
+    // New sessions do not try it while it is down; a named node has no substitute.
+    for _ in 0..4 {
+        assert_eq!(setup.session().server().await, "replica-2");
+    }
+    let named = setup.db.scoped(Scope::node("replica-1"));
+    let error = named.attempt(Step::Server).await.expect_err("it is down");
+    assert!(
+        matches!(error.routing, Some(RoutingError::NodeUnavailable { .. })),
+        "{error:?}"
+    );
+    // Read-only transactions move on too.
+    setup.clock.advance(Duration::from_secs(1));
+    let reading = setup.session();
+    let outcomes = reading
+        .transaction(Begin::ReadOnly, vec![Step::Server], End::Commit)
+        .await;
+    assert_eq!(format!("{outcomes:?}"), "[Server(\"replica-2\")]");
+
+    // One connection whose server dies under it.
+    cluster.restart(victim).await;
+    setup.clock.advance(Duration::from_secs(60));
+    let mut servers = Vec::new();
+    for _ in 0..4 {
+        servers.push(setup.session().server().await);
+    }
+    assert!(
+        servers.iter().any(|server| server == "replica-1"),
+        "{servers:?}"
+    );
+    assert_eq!(setup.recorder.up().len(), 1);
+}
+
+async fn replicas_that_were_never_up_are_passed_over<A: Adapter>() {
+    let cluster = cluster_with_schema().await;
+    for replica in cluster.replicas() {
+        cluster.kill(replica);
+    }
+    // Nothing is connected to before it is used.
+    let setup = Setup::<A>::new(config_of(&cluster));
+    assert_eq!(setup.session().server().await, "primary");
+    assert_eq!(setup.recorder.down().len(), 2);
+    let last = setup.recorder.take().last().map(|decision| decision.reason);
+    assert_eq!(last, Some(Reason::NoReplica));
+
+    let setup = Setup::<A>::new(config_of(&cluster).no_replica(NoReplica::Error));
+    let error = setup.session().attempt(Step::Server).await;
+    let error = error.expect_err("no replica");
+    assert!(
+        matches!(error.routing, Some(RoutingError::NoReplica { .. })),
+        "{error:?}"
+    );
+}
+
+async fn without_the_primary_reads_go_on_and_writes_fail_typed<A: Adapter>() {
+    let cluster = cluster_with_schema().await;
+    let setup = Setup::<A>::new(config_of(&cluster));
+    let reader = setup.session();
+    let writer = setup.session();
+    writer.insert("before").await.expect("an insert");
+    cluster.kill(cluster.primary());
+
+    for attempt in 0..5 {
+        let error = writer.insert("lost").await.expect_err("no primary");
+        // The first may have been on a connection that broke under it: the driver's error.
+        let unavailable = matches!(error.routing, Some(RoutingError::PrimaryUnavailable { .. }));
+        assert!(unavailable || attempt == 0, "{attempt}: {error:?}");
+    }
+    // Its breaker is open: refused at once, and nobody waits for a connection.
+    let down = setup.recorder.down();
+    assert_eq!(down.len(), 1, "{down:?}");
+    let error = writer.insert("refused").await.expect_err("no primary");
+    match error.routing {
+        Some(RoutingError::PrimaryUnavailable { retry_in, .. }) => {
+            assert_eq!(retry_in, Some(Duration::from_secs(30)));
+        }
+        other => panic!("{other:?}"),
+    }
+    // A write that was refused pins nobody.
+    let session = Session::new();
+    let db = setup.db.with_session(&session);
+    db.insert("refused").await.expect_err("no primary");
+    assert!(!session.is_pinned("default"));
+
+    for db in [&reader, &db] {
+        assert!(db.server().await.starts_with("replica-"));
+    }
+    cluster.restart(cluster.primary()).await;
+    setup.clock.advance(Duration::from_secs(30));
+    writer.insert("after").await.expect("an insert");
+    assert_eq!(setup.recorder.up().len(), 1);
+    assert_eq!(
+        writer.count().await,
+        2,
+        "before and after; nothing was run twice"
+    );
+}
+
+async fn a_commit_on_a_broken_connection_is_unknown<A: Adapter>() {
+    let cluster = cluster_with_schema().await;
+    let setup = Setup::<A>::new(config_of(&cluster));
+    let log = Log::default();
+    // The server ends the connection of its own transaction, with the statement before the commit.
+    let end = "SELECT pg_terminate_backend(pg_backend_pid())";
+    let steps = vec![
+        Step::Log(log.clone(), "x"),
+        Step::Insert("lost".into()),
+        Step::Execute(end.into()),
+    ];
+    let db = setup.session();
+    let transaction = Step::Transaction(Begin::Plain, steps, End::Commit);
+    let outcomes = db.run(vec![transaction]).await;
+    let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
+    assert!(
+        outcomes.iter().filter(|outcome| failed(outcome)).count() >= 2,
+        "{outcomes:?}"
+    );
+    let called = log.take();
+    assert!(called.is_empty() || called == ["x-"], "{called:?}");
+    assert_eq!(db.count().await, 0, "on another connection");
+    assert_eq!(
+        setup.recorder.take().last().map(|d| d.role),
+        Some(Role::Primary)
+    );
+}
+
+async fn a_server_that_is_full_is_not_down<A: Adapter>() {
+    let cluster = cluster_with_schema().await;
+    sea_orm::sqlx::query("CREATE ROLE narrow LOGIN CONNECTION LIMIT 1")
+        .execute(cluster.primary().admin())
+        .await
+        .expect("a role");
+    cluster.catch_up().await;
+    let node = |server: &routing_tests::postgres::Server| {
+        let url = server.url("fault").replace("postgres@", "narrow@");
+        NodeBuilder::url(url).acquire_timeout(Duration::from_millis(300))
+    };
+    let config = RoutingConfig::builder()
+        .primary(node(cluster.primary()))
+        .replica(node(&cluster.replicas()[0]));
+    let setup = Setup::<A>::new(config);
+    let holder = sea_orm::sqlx::PgPool::connect(
+        &cluster
+            .primary()
+            .url("fault")
+            .replace("postgres@", "narrow@"),
+    )
+    .await
+    .expect("the only connection");
+    for _ in 0..4 {
+        let db = setup.session();
+        db.pin().expect("a pin");
+        let error = db.execute("SELECT 1").await.expect_err("it is full");
+        assert!(error.routing.is_none(), "{error:?}");
+    }
+    assert!(setup.recorder.down().is_empty());
+    holder.close().await;
+    let db = setup.session();
+    db.pin().expect("a pin");
+    db.execute("SELECT 1").await.expect("there is room again");
+}
