@@ -252,8 +252,9 @@ impl TransactionTrait for RoutedTransaction {
             Access::Read => Access::Read,
             Access::Write => kind.access(),
         };
-        if access == Access::Read && options.access_mode.is_some() {
-            options.access_mode = Some(AccessMode::ReadOnly);
+        if self.access == Access::Read {
+            // It is read-only as the transaction is, and MySQL would not hear of it again.
+            options.access_mode = None;
         }
         let transaction = self
             .run(kind, |transaction| transaction.begin_with_options(options))

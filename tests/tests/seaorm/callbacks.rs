@@ -10,9 +10,6 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseExecutor, TransactionTr
 
 conformance! {
     a_commit_calls_back_in_order_after_the_acknowledgement,
-    a_rollback_or_a_drop_calls_back,
-    savepoints_take_their_own_with_them,
-    a_commit_that_the_server_turns_into_a_rollback_is_one,
     what_is_not_known_here_calls_nobody,
 }
 
@@ -49,70 +46,6 @@ async fn a_commit_calls_back_in_order_after_the_acknowledgement(backend: Backend
     assert!(log.take().is_empty());
     transaction.commit().await.expect("a commit");
     assert_eq!(log.take(), ["one+default", "two+default"]);
-}
-
-async fn a_rollback_or_a_drop_calls_back(backend: Backend) {
-    let stage = Stage::new(backend, Mode::Greedy).await;
-    let log = Log::default();
-    let transaction = stage.db.begin().await.expect("a transaction");
-    log.register(&transaction, "one");
-    transaction.rollback().await.expect("a rollback");
-    assert_eq!(log.take(), ["one-"]);
-    let transaction = stage.db.begin().await.expect("a transaction");
-    log.register(&transaction, "two");
-    drop(transaction);
-    assert_eq!(log.take(), ["two-"]);
-}
-
-async fn savepoints_take_their_own_with_them(backend: Backend) {
-    let stage = Stage::new(backend, Mode::Greedy).await;
-    let log = Log::default();
-    let outer = stage.db.begin().await.expect("a transaction");
-    log.register(&outer, "outer");
-    let inner = outer.begin().await.expect("a savepoint");
-    log.register(&inner, "gone");
-    inner.rollback().await.expect("a rollback");
-    assert_eq!(log.take(), ["gone-"]);
-    let inner = outer.begin().await.expect("a savepoint");
-    log.register(&inner, "kept");
-    inner.commit().await.expect("a release");
-    assert!(log.take().is_empty());
-    outer.commit().await.expect("a commit");
-    assert_eq!(log.take(), ["outer+default", "kept+default"]);
-}
-
-async fn a_commit_that_the_server_turns_into_a_rollback_is_one(backend: Backend) {
-    let stage = Stage::new(backend, Mode::Greedy).await;
-    let log = Log::default();
-    let transaction = stage.db.begin().await.expect("a transaction");
-    log.register(&transaction, "x");
-    cake::named("twice")
-        .insert(&transaction)
-        .await
-        .expect("an insert");
-    cake::named("twice")
-        .insert(&transaction)
-        .await
-        .expect_err("the name is taken");
-    // PostgreSQL answers this with a rollback and no error; SQLite commits the first insert.
-    transaction.commit().await.expect("no error");
-    let expected = match backend {
-        Backend::Postgres => "x-",
-        Backend::MariaDb | Backend::Sqlite => "x+default",
-    };
-    assert_eq!(log.take(), [expected]);
-
-    // A savepoint that takes the failure with it saves the rest.
-    let transaction = stage.db.begin().await.expect("a transaction");
-    log.register(&transaction, "y");
-    let inner = transaction.begin().await.expect("a savepoint");
-    inner
-        .execute_unprepared("no such statement")
-        .await
-        .expect_err("an error");
-    inner.rollback().await.expect("a rollback");
-    transaction.commit().await.expect("a commit");
-    assert_eq!(log.take(), ["y+default"]);
 }
 
 async fn what_is_not_known_here_calls_nobody(backend: Backend) {

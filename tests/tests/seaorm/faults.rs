@@ -1,12 +1,10 @@
 //! Nodes that are not there.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use routing_core::{
-    ManualClock, Mode, NoReplica, NodeBuilder, Reason, RoutingConfigBuilder, RoutingError,
-};
+use routing_core::{ManualClock, NodeBuilder, Reason, RoutingConfigBuilder, RoutingError};
 use routing_seaorm::{RoutedConnection, RoutingConfig, RoutingErrExt, Scope, Session};
 use routing_tests::entity::{cake, server};
 use routing_tests::migration::Migrator;
@@ -16,8 +14,8 @@ use routing_tests::runtime::run;
 use routing_tests::sqlite::Files;
 use routing_tests::stage::server_of;
 use sea_orm::{
-    AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait,
-    QueryFilter, Statement, TransactionTrait, sqlx,
+    AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    Statement, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -134,106 +132,6 @@ fn a_killed_replica_costs_no_read_and_is_taken_back() {
 }
 
 #[test]
-fn a_replica_that_was_never_up_is_passed_over() {
-    run(async {
-        let cluster = Cluster::start().await;
-        cluster.create_database("fault").await;
-        for replica in cluster.replicas() {
-            cluster.kill(replica);
-        }
-        // Nothing is connected to before it is used.
-        let setup = Setup::new(config_of(&cluster));
-        assert_eq!(server_of(&setup.session()).await, "primary");
-        assert_eq!(setup.recorder.down().len(), 2);
-        assert_eq!(
-            setup.recorder.take().last().map(|decision| decision.reason),
-            Some(Reason::NoReplica)
-        );
-
-        let setup = Setup::new(config_of(&cluster).no_replica(NoReplica::Error));
-        let error = server::Entity::find()
-            .one(&setup.session())
-            .await
-            .expect_err("no replica");
-        assert!(
-            matches!(error.routing(), Some(RoutingError::NoReplica { .. })),
-            "{error}"
-        );
-    });
-}
-
-#[test]
-fn without_the_primary_reads_go_on_and_writes_fail_typed() {
-    run(async {
-        let (cluster, setup) = cluster_with_schema().await;
-        let reader = setup.session();
-        let writer = setup.session();
-        cake::named("before")
-            .insert(&writer)
-            .await
-            .expect("an insert");
-        cluster.kill(cluster.primary());
-
-        for attempt in 0..5 {
-            let error = cake::named("lost")
-                .insert(&writer)
-                .await
-                .expect_err("no primary");
-            // The first may have been on a connection that broke under it: the driver's error.
-            let unavailable = matches!(
-                error.routing(),
-                Some(RoutingError::PrimaryUnavailable { .. })
-            );
-            assert!(unavailable || attempt == 0, "{attempt}: {error}");
-        }
-        // Its breaker is open: refused at once, and nobody waits for a connection.
-        let down = setup.recorder.down();
-        assert_eq!(down.len(), 1, "{down:?}");
-        assert_eq!(down[0].1, Duration::from_secs(30));
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a bound on real waiting, far from its limit"
-        )]
-        let start = Instant::now();
-        let error = cake::named("refused")
-            .insert(&writer)
-            .await
-            .expect_err("no primary");
-        assert!(
-            start.elapsed() < Duration::from_millis(400),
-            "no acquire timeout was waited for"
-        );
-        match error.routing() {
-            Some(RoutingError::PrimaryUnavailable { retry_in, .. }) => {
-                assert_eq!(*retry_in, Some(Duration::from_secs(30)));
-            }
-            other => panic!("{other:?}"),
-        }
-        // A write that was refused pins nobody.
-        let session = Session::new();
-        let db = setup.db.with_session(&session);
-        cake::named("refused")
-            .insert(&db)
-            .await
-            .expect_err("no primary");
-        assert!(!session.is_pinned("default"));
-
-        for db in [&reader, &db] {
-            assert!(server_of(db).await.starts_with("replica-"));
-        }
-        cluster.restart(cluster.primary()).await;
-        setup.clock.advance(Duration::from_secs(30));
-        cake::named("after")
-            .insert(&writer)
-            .await
-            .expect("an insert");
-        assert_eq!(setup.recorder.up().len(), 1);
-        let lost = cake::Entity::find().count(&writer).await.expect("a count");
-        assert_eq!(lost, 2, "before and after; nothing was run twice");
-    });
-}
-
-#[test]
 fn a_transaction_on_a_broken_connection_fails_and_blames_the_node() {
     run(async {
         let (cluster, setup) = cluster_with_schema().await;
@@ -289,28 +187,6 @@ fn a_missing_sqlite_replica_is_passed_over_and_found_later() {
 }
 
 #[test]
-fn a_users_error_on_a_replica_is_the_users() {
-    run(async {
-        let files = Files::create().await;
-        let setup = Setup::new(
-            RoutingConfig::builder()
-                .mode(Mode::Greedy)
-                .primary(files.primary_url())
-                .replica(files.replica_url(0)),
-        );
-        let db = setup.session();
-        let error = db
-            .execute_unprepared("SELECT * FROM nowhere")
-            .await
-            .expect_err("there is no such table");
-        assert!(matches!(error, DbErr::Exec(_)), "{error}");
-        assert!(error.routing().is_none());
-        assert_eq!(setup.recorder.take().len(), 1, "it was tried once");
-        assert!(setup.recorder.down().is_empty());
-    });
-}
-
-#[test]
 fn a_users_mistakes_take_no_node_down() {
     run(async {
         let (_cluster, setup) = cluster_with_schema().await;
@@ -335,39 +211,5 @@ fn a_users_mistakes_take_no_node_down() {
         }
         assert!(setup.recorder.down().is_empty());
         assert!(server_of(&db).await.starts_with("replica-"));
-    });
-}
-
-#[test]
-fn a_server_that_is_full_is_not_down() {
-    run(async {
-        let (cluster, _) = cluster_with_schema().await;
-        sqlx::query("CREATE ROLE narrow LOGIN CONNECTION LIMIT 1")
-            .execute(cluster.primary().admin())
-            .await
-            .expect("a role");
-        cluster.catch_up().await;
-        let url = |server: &routing_tests::postgres::Server| {
-            server.url("fault").replace("postgres@", "narrow@")
-        };
-        let node =
-            |server| NodeBuilder::url(url(server)).acquire_timeout(Duration::from_millis(300));
-        let setup = Setup::new(
-            RoutingConfig::builder()
-                .primary(node(cluster.primary()))
-                .replica(node(&cluster.replicas()[0])),
-        );
-        let holder = setup.session();
-        holder.pin().expect("a pin");
-        let transaction = holder.begin().await.expect("the only connection");
-        for _ in 0..6 {
-            let error = holder
-                .execute_unprepared("SELECT 1")
-                .await
-                .expect_err("it is full");
-            assert!(matches!(error, DbErr::ConnectionAcquire(_)), "{error}");
-        }
-        assert!(setup.recorder.down().is_empty());
-        transaction.commit().await.expect("a commit");
     });
 }

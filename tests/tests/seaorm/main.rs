@@ -1,19 +1,28 @@
-//! The conformance suite over SeaORM, on PostgreSQL replication and on SQLite.
+//! What is SeaORM's own, beside the conformance suite: models, streams, schema, executors.
 
 /// Makes each function a test on each database.
 macro_rules! conformance {
     ($($name:ident,)*) => {
-        mod postgres {
-            $(#[test]
-            fn $name() {
-                routing_tests::runtime::run(super::$name(routing_tests::stage::Backend::Postgres));
-            })*
-        }
+        on_a_database!(mariadb, MariaDb, $($name,)*);
+        with_returning!($($name,)*);
+    };
+}
 
-        mod sqlite {
+/// Makes each function a test on each database that has `RETURNING`, so that SeaORM need not read
+/// what it has written.
+macro_rules! with_returning {
+    ($($name:ident,)*) => {
+        on_a_database!(postgres, Postgres, $($name,)*);
+        on_a_database!(sqlite, Sqlite, $($name,)*);
+    };
+}
+
+macro_rules! on_a_database {
+    ($module:ident, $backend:ident, $($name:ident,)*) => {
+        mod $module {
             $(#[test]
             fn $name() {
-                routing_tests::runtime::run(super::$name(routing_tests::stage::Backend::Sqlite));
+                routing_tests::runtime::run(super::$name(routing_tests::stage::Backend::$backend));
             })*
         }
     };
@@ -22,10 +31,11 @@ macro_rules! conformance {
 mod callbacks;
 mod cancellation;
 mod configuration;
+mod errors;
 mod faults;
+mod mariadb;
 mod models;
+mod read_only;
 mod schema;
-mod scopes;
-mod sessions;
 mod standby_log;
 mod transactions;

@@ -1,7 +1,7 @@
 //! Queries through models go where they belong, unchanged.
 
 use futures_util::TryStreamExt;
-use routing_core::{Mode, Reason, Role, StatementKind};
+use routing_core::{Mode, Reason, Role, Session, StatementKind};
 use routing_tests::entity::{cake, fruit};
 use routing_tests::stage::{Backend, Stage, server_of};
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -11,7 +11,8 @@ use sea_orm::{
     SelectExt, Set, Statement, StreamTrait,
 };
 
-conformance! {
+with_returning! {
+    streams_carry_their_context,
     reads_go_to_a_replica_and_writes_to_the_primary,
     every_way_to_read_reads_a_replica,
     every_way_to_write_writes_to_the_primary,
@@ -330,4 +331,20 @@ async fn statements_without_a_session_stay_on_the_primary(backend: Backend) {
         .await
         .expect("an insert");
     assert_eq!(stage.recorder.only().reason, Reason::Write);
+}
+
+async fn streams_carry_their_context(backend: Backend) {
+    let stage = Stage::new(backend, Mode::Greedy).await;
+    let session = Session::new();
+    // Each poll runs in the session, also when the stream is polled outside of it.
+    let lookups = futures_util::stream::unfold((stage.db.clone(), 0), |(db, n)| async move {
+        (n < 3).then_some(())?;
+        let server = server_of(&db).await;
+        Some((Ok::<_, ()>(server), (db, n + 1)))
+    });
+    let servers: Vec<String> = session.run(lookups).try_collect().await.expect("servers");
+    assert_eq!(servers.len(), 3);
+    for server in servers {
+        assert!(server.starts_with("replica-"), "{server}");
+    }
 }

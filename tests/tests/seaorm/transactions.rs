@@ -1,7 +1,7 @@
 //! A transaction stays on its node.
 
 use futures_util::{FutureExt, TryStreamExt};
-use routing_core::{Access, Mode, Reason, RoutingError, Session};
+use routing_core::{Access, Mode, Reason, RoutingError};
 use routing_seaorm::{RoutingErrExt, Scope};
 use routing_tests::entity::cake;
 use routing_tests::stage::{Backend, Stage, server_of};
@@ -13,13 +13,7 @@ use sea_orm::{
 conformance! {
     everything_in_a_transaction_runs_on_its_connection,
     closures_commit_and_roll_back,
-    savepoints_nest,
     a_read_only_transaction_uses_a_replica,
-    a_write_in_a_read_only_transaction_is_refused_first,
-    a_pinned_session_reads_only_on_the_primary,
-    a_dropped_transaction_is_rolled_back,
-    a_strict_transaction_needs_a_pin,
-    a_session_that_writes_in_anothers_transaction_is_pinned,
     a_savepoint_in_a_read_only_transaction_never_writes,
     a_commit_with_an_open_savepoint_is_refused,
 }
@@ -91,37 +85,6 @@ async fn closures_commit_and_roll_back(backend: Backend) {
     assert_eq!(cakes(&db).await, 2);
 }
 
-async fn savepoints_nest(backend: Backend) {
-    let stage = Stage::new(backend, Mode::Greedy).await;
-    let (db, _session) = stage.session();
-    let outer = db.begin().await.expect("a transaction");
-    cake::named("outer")
-        .insert(&outer)
-        .await
-        .expect("an insert");
-    let inner = outer.begin().await.expect("a savepoint");
-    cake::named("inner")
-        .insert(&inner)
-        .await
-        .expect("an insert");
-    let innermost = inner.begin().await.expect("a savepoint");
-    cake::named("innermost")
-        .insert(&innermost)
-        .await
-        .expect("an insert");
-    innermost.rollback().await.expect("a rollback");
-    inner.commit().await.expect("a release");
-    outer
-        .transaction_async(async |inner| {
-            cake::named("failed").insert(inner).await?;
-            Err::<(), _>(DbErr::Custom("enough".into()))
-        })
-        .await
-        .expect_err("the closure's error");
-    outer.commit().await.expect("a commit");
-    assert_eq!(cakes(&db).await, 2);
-}
-
 async fn a_read_only_transaction_uses_a_replica(backend: Backend) {
     let stage = Stage::new(backend, Mode::Greedy).await;
     let (db, session) = stage.session();
@@ -148,97 +111,6 @@ async fn a_read_only_transaction_uses_a_replica(backend: Backend) {
     assert_eq!(server_of(&transaction).await, "primary");
     assert_eq!(transaction.access(), Access::Read);
     transaction.rollback().await.expect("a rollback");
-}
-
-async fn a_write_in_a_read_only_transaction_is_refused_first(backend: Backend) {
-    let stage = Stage::new(backend, Mode::Greedy).await;
-    let (db, session) = stage.session();
-    let transaction = db
-        .begin_with_config(None, Some(AccessMode::ReadOnly))
-        .await
-        .expect("a transaction");
-    let refused = |error: &DbErr| {
-        matches!(
-            error.routing(),
-            Some(RoutingError::WriteInReadOnlyTransaction { .. })
-        )
-    };
-    let error = cake::named("x")
-        .insert(&transaction)
-        .await
-        .expect_err("a refusal");
-    assert!(refused(&error), "{error}");
-    // Undeclared savepoints are read-only too; what declares otherwise is refused.
-    let nested = transaction.begin().await.expect("a savepoint");
-    let error = cake::named("x")
-        .insert(&nested)
-        .await
-        .expect_err("a refusal");
-    assert!(refused(&error), "{error}");
-    nested.rollback().await.expect("a rollback");
-    let error = transaction
-        .begin_with_config(None, Some(AccessMode::ReadWrite))
-        .await
-        .expect_err("a refusal");
-    assert!(refused(&error), "{error}");
-    // No server saw any of it, so the transaction is still good.
-    server_of(&transaction).await;
-    transaction.commit().await.expect("a commit");
-    assert!(!session.is_pinned("default"));
-    assert_eq!(stage.recorder.refusals().len(), 3);
-}
-
-async fn a_pinned_session_reads_only_on_the_primary(backend: Backend) {
-    let stage = Stage::lagging(backend, Mode::Greedy).await;
-    stage.pause().await;
-    let (db, _session) = stage.session();
-    cake::named("mine").insert(&db).await.expect("an insert");
-    let transaction = db
-        .begin_with_config(None, Some(AccessMode::ReadOnly))
-        .await
-        .expect("a transaction");
-    assert_eq!(cakes(&transaction).await, 1);
-    transaction.commit().await.expect("a commit");
-    stage.resume().await;
-}
-
-async fn a_dropped_transaction_is_rolled_back(backend: Backend) {
-    let stage = Stage::new(backend, Mode::Greedy).await;
-    let (db, _session) = stage.session();
-    let transaction = db.begin().await.expect("a transaction");
-    cake::named("lost")
-        .insert(&transaction)
-        .await
-        .expect("an insert");
-    drop(transaction);
-    assert_eq!(cakes(&db).await, 0);
-}
-
-async fn a_strict_transaction_needs_a_pin(backend: Backend) {
-    let stage = Stage::new(backend, Mode::Strict).await;
-    let (db, session) = stage.session();
-    let error = db.begin().await.expect_err("a refusal");
-    assert!(error.routing().is_some_and(RoutingError::is_unpinned_write));
-    session.pin("default").expect("a pin");
-    let transaction = db.begin().await.expect("a transaction");
-    cake::named("x")
-        .insert(&transaction)
-        .await
-        .expect("an insert");
-    transaction.commit().await.expect("a commit");
-}
-
-async fn a_session_that_writes_in_anothers_transaction_is_pinned(backend: Backend) {
-    let stage = Stage::lagging(backend, Mode::Greedy).await;
-    stage.pause().await;
-    // As a middleware does that opens a transaction around the handler.
-    let transaction = stage.db.begin().await.expect("a transaction");
-    let session = Session::new();
-    let insert = cake::named("handler").insert(&transaction);
-    session.run(insert).await.expect("an insert");
-    transaction.commit().await.expect("a commit");
-    assert_eq!(session.run(cakes(&stage.db)).await, 1);
-    stage.resume().await;
 }
 
 async fn a_savepoint_in_a_read_only_transaction_never_writes(backend: Backend) {

@@ -1,0 +1,109 @@
+//! A handle that only reads.
+
+use futures_util::TryStreamExt;
+use routing_core::{Mode, RoutingError};
+use routing_seaorm::{ReadOnly, RoutingErrExt};
+use routing_tests::entity::{cake, server};
+use routing_tests::stage::{Backend, Stage, server_of};
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QuerySelect, Statement,
+};
+
+conformance! {
+    a_read_only_handle_reads_where_the_session_does,
+    a_read_only_handle_refuses_what_is_not_a_read,
+    its_connections_can_only_read,
+}
+
+async fn a_read_only_handle_reads_where_the_session_does(backend: Backend) {
+    let stage = Stage::lagging(backend, Mode::Greedy).await;
+    stage.pause().await;
+    let (db, _session) = stage.session();
+    let reader: ReadOnly = db.read_only();
+    assert!(server_of(&reader).await.starts_with("replica-"));
+    cake::named("mine").insert(&db).await.expect("an insert");
+    // It belongs to the session of the handle it was made from.
+    assert_eq!(server_of(&reader).await, "primary");
+    let count = cake::Entity::find().count(&reader).await;
+    assert_eq!(count.expect("a count"), 1);
+    let streamed: Vec<_> = server::Entity::find()
+        .stream(&reader)
+        .await
+        .expect("a stream")
+        .try_collect()
+        .await
+        .expect("rows");
+    assert_eq!(streamed.len(), 1);
+    stage.resume().await;
+}
+
+async fn a_read_only_handle_refuses_what_is_not_a_read(backend: Backend) {
+    let stage = Stage::new(backend, Mode::Greedy).await;
+    let (db, session) = stage.session();
+    session.pin("default").expect("a pin");
+    let reader = db.read_only();
+    let mut refused = vec![
+        cake::named("x").insert(&reader).await.map(drop),
+        reader
+            .execute_unprepared("DELETE FROM cake")
+            .await
+            .map(drop),
+        reader
+            .query_all_raw(Statement::from_string(
+                reader.get_database_backend(),
+                "SELECT no_such_function_here()",
+            ))
+            .await
+            .map(drop),
+    ];
+    if backend != Backend::Sqlite {
+        let locked = cake::Entity::find().lock_exclusive().all(&reader).await;
+        refused.push(locked.map(drop));
+    }
+    for outcome in refused {
+        let error = outcome.expect_err("a refusal");
+        let typed = matches!(
+            error.routing(),
+            Some(RoutingError::WriteInReadOnlyScope { .. })
+        );
+        assert!(typed, "{error}");
+    }
+    assert!(stage.recorder.take().is_empty(), "nothing went anywhere");
+}
+
+/// What a text hides from the rule, the server refuses.
+async fn its_connections_can_only_read(backend: Backend) {
+    let stage = Stage::new(backend, Mode::Greedy).await;
+    let (db, session) = stage.session();
+    session.pin("default").expect("a pin");
+    let hide = match backend {
+        // A view is read like a table, whatever the function behind it does.
+        Backend::Postgres => [
+            "CREATE FUNCTION bake() RETURNS int LANGUAGE sql AS \
+             $$ INSERT INTO cake (name) VALUES ('hidden') RETURNING id $$",
+            "CREATE VIEW baked AS SELECT bake() AS id",
+        ],
+        Backend::MariaDb => [
+            "CREATE FUNCTION bake() RETURNS int MODIFIES SQL DATA \
+             BEGIN INSERT INTO cake (name) VALUES ('hidden'); RETURN 1; END",
+            "CREATE VIEW baked AS SELECT bake() AS id",
+        ],
+        // SQLite has no function that writes.
+        Backend::Sqlite => return,
+    };
+    for sql in hide {
+        db.execute_unprepared(sql).await.expect("it is hidden");
+    }
+    let error = db
+        .read_only()
+        .execute_unprepared("SELECT * FROM baked")
+        .await;
+    let error = error.expect_err("it writes").to_string();
+    assert!(error.to_lowercase().contains("read"), "{error}");
+    let count = cake::Entity::find().count(&db).await;
+    assert_eq!(count.expect("a count"), 0);
+    // The same statement where writing is allowed.
+    db.execute_unprepared("SELECT * FROM baked")
+        .await
+        .expect("it writes");
+}
