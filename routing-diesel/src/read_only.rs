@@ -100,12 +100,10 @@ impl<C: Routable + LoadConnection> ReadOnly<RoutedConnection<C>> {
 mod asynchronous {
     use diesel_async::RunQueryDsl;
     use diesel_async::methods::LoadQuery;
+    use diesel_async::return_futures::{GetResult, LoadFuture};
 
-    use super::{AsQuery, Limit, LimitDsl, QueryResult, ReadOnly, UnlockedSelect};
+    use super::{AsQuery, Limit, LimitDsl, ReadOnly, UnlockedSelect};
     use crate::asynchronous::{AsyncRoutable, AsyncRoutedConnection};
-
-    type Rows<'conn, 'query, C, Q, U> =
-        <Q as LoadQuery<'query, AsyncRoutedConnection<C>, U>>::Stream<'conn>;
 
     impl<C: AsyncRoutable> ReadOnly<AsyncRoutedConnection<C>> {
         /// All rows of a query.
@@ -114,7 +112,10 @@ mod asynchronous {
         ///
         /// Diesel's, or `WriteInReadOnlyScope` if the query's text shows that it is more than a
         /// read.
-        pub async fn load<'query, U, Q, Form>(&mut self, query: Q) -> QueryResult<Vec<U>>
+        pub fn load<'conn, 'query, U, Q, Form>(
+            &'conn mut self,
+            query: Q,
+        ) -> LoadFuture<'conn, 'query, Q, AsyncRoutedConnection<C>, U>
         where
             U: Send,
             Q: AsQuery<Query: UnlockedSelect<Form>>
@@ -122,7 +123,7 @@ mod asynchronous {
                 + LoadQuery<'query, AsyncRoutedConnection<C>, U>
                 + 'query,
         {
-            query.load(&mut self.0).await
+            query.load(&mut self.0)
         }
 
         /// The same as [`load`](Self::load).
@@ -130,7 +131,10 @@ mod asynchronous {
         /// # Errors
         ///
         /// As for [`load`](Self::load).
-        pub async fn get_results<'query, U, Q, Form>(&mut self, query: Q) -> QueryResult<Vec<U>>
+        pub fn get_results<'conn, 'query, U, Q, Form>(
+            &'conn mut self,
+            query: Q,
+        ) -> LoadFuture<'conn, 'query, Q, AsyncRoutedConnection<C>, U>
         where
             U: Send,
             Q: AsQuery<Query: UnlockedSelect<Form>>
@@ -138,7 +142,7 @@ mod asynchronous {
                 + LoadQuery<'query, AsyncRoutedConnection<C>, U>
                 + 'query,
         {
-            self.load(query).await
+            self.load(query)
         }
 
         /// The rows of a query, one by one.
@@ -146,10 +150,10 @@ mod asynchronous {
         /// # Errors
         ///
         /// As for [`load`](Self::load).
-        pub async fn load_stream<'conn, 'query, U, Q, Form>(
+        pub fn load_stream<'conn, 'query, U, Q, Form>(
             &'conn mut self,
             query: Q,
-        ) -> QueryResult<Rows<'conn, 'query, C, Q, U>>
+        ) -> Q::LoadFuture<'conn>
         where
             U: Send + 'conn,
             Q: AsQuery<Query: UnlockedSelect<Form>>
@@ -157,7 +161,7 @@ mod asynchronous {
                 + LoadQuery<'query, AsyncRoutedConnection<C>, U>
                 + 'query,
         {
-            query.load_stream(&mut self.0).await
+            query.load_stream(&mut self.0)
         }
 
         /// The first row that a query gives.
@@ -165,15 +169,18 @@ mod asynchronous {
         /// # Errors
         ///
         /// As for [`load`](Self::load), and `NotFound` if there is no row.
-        pub async fn get_result<'query, U, Q, Form>(&mut self, query: Q) -> QueryResult<U>
+        pub fn get_result<'conn, 'query, U, Q, Form>(
+            &'conn mut self,
+            query: Q,
+        ) -> GetResult<'conn, 'query, Q, AsyncRoutedConnection<C>, U>
         where
-            U: Send,
+            U: Send + 'conn,
             Q: AsQuery<Query: UnlockedSelect<Form>>
                 + RunQueryDsl<AsyncRoutedConnection<C>>
                 + LoadQuery<'query, AsyncRoutedConnection<C>, U>
                 + 'query,
         {
-            query.get_result(&mut self.0).await
+            query.get_result(&mut self.0)
         }
 
         /// The first row of a query, which is limited to it.
@@ -181,15 +188,18 @@ mod asynchronous {
         /// # Errors
         ///
         /// As for [`load`](Self::load), and `NotFound` if there is no row.
-        pub async fn first<'query, U, Q, Form>(&mut self, query: Q) -> QueryResult<U>
+        pub fn first<'conn, 'query, U, Q, Form>(
+            &'conn mut self,
+            query: Q,
+        ) -> GetResult<'conn, 'query, Limit<Q>, AsyncRoutedConnection<C>, U>
         where
-            U: Send,
+            U: Send + 'conn,
             Q: AsQuery<Query: UnlockedSelect<Form>>
                 + RunQueryDsl<AsyncRoutedConnection<C>>
                 + LimitDsl,
             Limit<Q>: LoadQuery<'query, AsyncRoutedConnection<C>, U> + Send + 'query,
         {
-            query.first(&mut self.0).await
+            query.first(&mut self.0)
         }
     }
 }

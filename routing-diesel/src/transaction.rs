@@ -58,7 +58,6 @@ impl<P> OpenTransaction<P> {
     }
 
     /// The depth of what is around it, if there is anything.
-    #[cfg(feature = "async")]
     pub(crate) fn around(&self) -> Option<u32> {
         let name = &self.levels.first()?.name;
         name.strip_prefix("diesel_savepoint_")?.parse().ok()

@@ -11,9 +11,12 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::driver::sealed::Sealed;
 use super::driver::{AsyncRoutable, Rows};
+use super::node_pool::given_pools;
 use super::owned_query::{MaybeId, OwnedQuery};
 
 impl Sealed for AsyncMysqlConnection {}
+
+given_pools!(AsyncMysqlConnection);
 
 impl AsyncRoutable for AsyncMysqlConnection {
     /// What is half-way read is taken for the answer to what is asked next.

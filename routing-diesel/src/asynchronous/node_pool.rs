@@ -30,6 +30,37 @@ pub enum AsyncPool<C: AsyncRoutable> {
     Deadpool(deadpool::managed::Pool<C::Manager>),
 }
 
+/// Pools of a driver are taken as they are. For each driver by itself, so that the compiler finds
+/// the driver from the pool.
+macro_rules! given_pools {
+    ($connection:ty) => {
+        impl From<bb8::Pool<AsyncDieselConnectionManager<$connection>>>
+            for $crate::AsyncPool<$connection>
+        {
+            fn from(pool: bb8::Pool<AsyncDieselConnectionManager<$connection>>) -> Self {
+                Self::Bb8(pool)
+            }
+        }
+
+        #[cfg(feature = "deadpool")]
+        impl From<deadpool::managed::Pool<AsyncDieselConnectionManager<$connection>>>
+            for $crate::AsyncPool<$connection>
+        {
+            fn from(
+                pool: deadpool::managed::Pool<AsyncDieselConnectionManager<$connection>>,
+            ) -> Self {
+                Self::Deadpool(pool)
+            }
+        }
+    };
+}
+#[cfg(any(
+    feature = "async-mysql",
+    feature = "async-postgres",
+    feature = "async-sqlite"
+))]
+pub(super) use given_pools;
+
 /// A connection that is checked out.
 pub(super) enum Checkout<C: AsyncRoutable> {
     Bb8(bb8::PooledConnection<'static, C::Manager>),

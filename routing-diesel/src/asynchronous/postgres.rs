@@ -15,6 +15,7 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::driver::sealed::Sealed;
 use super::driver::{AsyncRoutable, Rows};
+use super::node_pool::given_pools;
 use super::owned_query::{MaybeId, OwnedQuery};
 use binds::PgBinds;
 
@@ -23,6 +24,8 @@ pub use transaction_builder::AsyncTransactionBuilder;
 type PgRow = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;
 
 impl Sealed for AsyncPgConnection {}
+
+given_pools!(AsyncPgConnection);
 
 impl AsyncRoutable for AsyncPgConnection {
     /// The protocol is spoken by a task of its own, which takes the answers nobody waits for.

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 
 use super::driver::sealed::Sealed;
 use super::driver::{AsyncRoutable, Collector, Rows};
+use super::node_pool::given_pools;
 use super::owned_query::{MaybeId, OwnedQuery};
 use crate::database::WAIT_FOR_LOCKS;
 
@@ -25,6 +26,8 @@ async fn establish(url: &str) -> ConnectionResult<Connection> {
 }
 
 impl Sealed for Connection {}
+
+given_pools!(Connection);
 
 impl AsyncRoutable for Connection {
     /// The wrapper waits for its thread when it is dropped.

@@ -47,6 +47,8 @@ pub(super) struct Settling {
     pub(super) side: Role,
     /// Whether the connection is of no use any more.
     pub(super) discard: bool,
+    /// What Diesel has counted down to, when it has.
+    pub(super) around: Option<u32>,
 }
 
 impl<C: Routable> RoutedConnection<C> {
@@ -193,7 +195,7 @@ impl<C: Routable> RoutedConnection<C> {
     /// Does what was left to do when Diesel has counted down.
     #[inline]
     pub(super) fn settle(&mut self) {
-        if let Some(Settling { side, discard }) = self.settling.take()
+        if let Some(Settling { side, discard, .. }) = self.settling.take()
             && discard
         {
             self.slots.discard(side);
@@ -244,6 +246,11 @@ impl<C: Routable> Connection for RoutedConnection<C> {
     }
 
     fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
+        if let Some(Settling { side, around, .. }) = self.settling
+            && self.slots.connected(side).and_then(depth) == around
+        {
+            self.settle();
+        }
         let open = self.transaction.as_ref().map(|open| open.node.role());
         let side = open.or(self.settling.map(|settling| settling.side));
         match side.and_then(|side| self.slots.connected(side)) {

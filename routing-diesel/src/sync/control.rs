@@ -129,11 +129,13 @@ impl<C: Routable> RoutedConnection<C> {
             return committed;
         };
         let side = transaction.node.role();
+        let around = transaction.around();
         match &committed {
             Ok(_) => {
                 self.settling = Some(Settling {
                     side,
                     discard: false,
+                    around,
                 });
                 if aborted {
                     transaction.rolled_back();
@@ -148,6 +150,7 @@ impl<C: Routable> RoutedConnection<C> {
                     self.settling = Some(Settling {
                         side,
                         discard: true,
+                        around,
                     });
                     transaction.ended_unknown();
                 }
@@ -155,6 +158,7 @@ impl<C: Routable> RoutedConnection<C> {
                     self.settling = Some(Settling {
                         side,
                         discard: false,
+                        around,
                     });
                     transaction.rolled_back();
                 }
@@ -175,6 +179,7 @@ impl<C: Routable> RoutedConnection<C> {
             return rolled_back;
         };
         let side = transaction.node.role();
+        let around = transaction.around();
         if let Err(error) = &rolled_back
             && let Some(failure) = failure_of(error, &mut self.slots, side)
         {
@@ -185,6 +190,7 @@ impl<C: Routable> RoutedConnection<C> {
         self.settling = Some(Settling {
             side,
             discard: rolled_back.is_err(),
+            around,
         });
         transaction.rolled_back();
         rolled_back

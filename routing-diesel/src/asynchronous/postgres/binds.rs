@@ -38,6 +38,8 @@ enum Metadata {
     Given(PgTypeMetadata),
     /// The type of this index, among those that have to be looked up.
     Named(usize),
+    /// The arrays of that type.
+    ArrayOf(usize),
 }
 
 #[derive(PartialEq, Eq)]
@@ -141,7 +143,8 @@ impl PgBinds {
         let metadata = collected.metadata.into_iter().map(|metadata| {
             match metadata.oid().ok().and_then(|oid| first.meaning(oid)) {
                 Some((named, false)) => Metadata::Named(named),
-                _ => Metadata::Given(metadata),
+                Some((named, true)) => Metadata::ArrayOf(named),
+                None => Metadata::Given(metadata),
             }
         });
         Ok(Self {
@@ -180,9 +183,14 @@ impl PgBinds {
                 .copy_from_slice(&oid.to_be_bytes());
         }
         for metadata in &self.metadata {
+            let of = |named: &usize| found.get(*named).ok_or_else(unsteady);
             out.metadata.push(match metadata {
                 Metadata::Given(metadata) => metadata.clone(),
-                Metadata::Named(named) => found.get(*named).ok_or_else(unsteady)?.clone(),
+                Metadata::Named(named) => of(named)?.clone(),
+                // As Diesel has it: there are no arrays of arrays.
+                Metadata::ArrayOf(named) => {
+                    PgTypeMetadata::new(of(named)?.array_oid().map_err(not_found)?, 0)
+                }
             });
         }
         Ok(())

@@ -1,0 +1,10 @@
+//! What is Diesel's own, beside the conformance suite.
+
+mod asynchronous;
+mod compile_fail;
+mod pools;
+mod postgres;
+mod postgres_async;
+mod read_only;
+mod support;
+mod synchronous;

@@ -1,0 +1,146 @@
+//! Pools that the application made itself.
+
+use diesel::connection::Connection;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::r2d2::{ConnectionManager, Pool, TestCustomizer};
+use diesel::sqlite::SqliteConnection;
+use diesel_async::AsyncPgConnection;
+use diesel_async::pooled_connection::AsyncDieselConnectionManager;
+use routing_core::{RoutingConfig, RoutingError, Session};
+use routing_diesel::{AsyncRoutedPool, RoutedPool};
+use routing_tests::runtime::run;
+use routing_tests::schema::{cake, server};
+use routing_tests::world::{Backend, World};
+
+use crate::support::{blocking, server_of};
+
+fn urls(config: &RoutingConfig) -> (String, String) {
+    let set = config.default_set();
+    (
+        set.primary().url().to_owned(),
+        set.replicas()[0].url().to_owned(),
+    )
+}
+
+#[test]
+fn r2d2_pools_are_routed() {
+    run(async {
+        let world = World::new(Backend::Sqlite, false).await;
+        let (primary, replica) = urls(&world.config(|config| config));
+        let open = |url: &str| {
+            let manager = ConnectionManager::<SqliteConnection>::new(url);
+            Pool::builder().max_size(2).build_unchecked(manager)
+        };
+        let pool = RoutedPool::from_pools(open(&primary), [open(&replica)])
+            .build()
+            .expect("a pool");
+        blocking(|| {
+            let mut conn = pool.get_in(&Session::new()).expect("a connection");
+            let name: String = server::table
+                .select(server::name)
+                .first(&mut conn)
+                .expect("one");
+            assert_eq!(name, "replica-1");
+        });
+    });
+}
+
+/// Diesel's way to test: one connection, in a transaction that is never committed.
+#[test]
+fn a_pool_in_a_test_transaction_keeps_it() {
+    run(async {
+        let world = World::new(Backend::Sqlite, false).await;
+        let (primary, _) = urls(&world.config(|config| config));
+        let manager = ConnectionManager::<SqliteConnection>::new(&primary);
+        let pool = Pool::builder()
+            .max_size(1)
+            .connection_customizer(Box::new(TestCustomizer))
+            .build_unchecked(manager);
+        let pool = RoutedPool::from_pools(pool, [])
+            .enabled(false)
+            .build()
+            .expect("a pool");
+        blocking(|| {
+            for round in 1..=3 {
+                let mut conn = pool.get().expect("a connection");
+                conn.transaction(|conn| {
+                    diesel::insert_into(cake::table)
+                        .values(cake::name.eq(format!("cake {round}")))
+                        .execute(conn)
+                })
+                .expect("a savepoint");
+                let lost = conn.transaction(|conn| {
+                    diesel::delete(cake::table).execute(conn)?;
+                    Err::<(), _>(diesel::result::Error::RollbackTransaction)
+                });
+                lost.expect_err("rolled back");
+                let count: i64 = cake::table.count().get_result(&mut conn).expect("a count");
+                assert_eq!(count, round);
+            }
+            let mut beside = SqliteConnection::establish(&primary).expect("a connection");
+            let count: i64 = cake::table
+                .count()
+                .get_result(&mut beside)
+                .expect("a count");
+            assert_eq!(count, 0, "nothing was committed");
+        });
+    });
+}
+
+#[test]
+fn bb8_and_deadpool_pools_are_routed() {
+    run(async {
+        let world = World::new(Backend::Postgres, false).await;
+        let (primary, replica) = urls(&world.config(|config| config));
+        let manager = |url: &str| AsyncDieselConnectionManager::<AsyncPgConnection>::new(url);
+        let bb8 = |url: &str| bb8::Pool::builder().build_unchecked(manager(url));
+        let deadpool = |url: &str| {
+            let pool: Result<deadpool::managed::Pool<_>, _> =
+                deadpool::managed::Pool::builder(manager(url)).build();
+            pool.expect("a pool")
+        };
+        for pool in [
+            AsyncRoutedPool::from_pools(bb8(&primary), [bb8(&replica)]),
+            AsyncRoutedPool::from_pools(deadpool(&primary), [deadpool(&replica)]),
+        ] {
+            let pool = pool.build().expect("a pool");
+            let mut conn = pool.get_in(&Session::new()).await.expect("a connection");
+            assert_eq!(server_of(&mut conn).await, "replica-1");
+        }
+    });
+}
+
+#[test]
+fn a_url_of_another_database_is_a_mistake_in_the_configuration() {
+    let config = RoutingConfig::builder()
+        .primary("postgres://127.0.0.1/shop")
+        .replica("postgres://127.0.0.1:6000")
+        .build()
+        .expect("URLs");
+    let error = RoutedPool::<SqliteConnection>::new(&config).expect_err("they do not fit");
+    let RoutingError::Config(problems) = error else {
+        panic!("{error}");
+    };
+    assert_eq!(problems.len(), 2);
+    assert_eq!(problems[1].path, "sets.default.replicas[0].url");
+    assert!(
+        problems[0].message.contains("is of PostgreSQL"),
+        "{}",
+        problems[0]
+    );
+}
+
+#[test]
+fn a_pool_does_not_print_its_passwords() {
+    let config = RoutingConfig::builder()
+        .primary("postgres://app:secret@127.0.0.1/shop")
+        .replica("postgres://127.0.0.1:6000")
+        .build()
+        .expect("URLs");
+    let pool = RoutedPool::<PgConnection>::new(&config).expect("a pool");
+    let asynchronous = AsyncRoutedPool::<AsyncPgConnection>::new(&config).expect("a pool");
+    let text = format!("{pool:?} {asynchronous:?} {:?}", pool.get());
+    assert!(text.contains("replica-1"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+}
