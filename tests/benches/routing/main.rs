@@ -1,10 +1,12 @@
-//! What routing costs: one decision in nanoseconds and allocations, and SeaORM bare against routed
+//! What routing costs: one decision in nanoseconds and allocations, and each ORM bare against routed
 //! as a ratio within one run.
 //!
-//! `cargo bench` prints both tables, `cargo bench -- decision` or `-- seaorm` one of them. Each pair is measured in short turns, one after the other, so
-//! that whatever else the machine does hits both; the ratio is the median over the turns.
+//! `cargo bench` prints all tables, `cargo bench -- decision`, `-- seaorm` or `-- diesel` one of
+//! them. Each pair is measured in short turns, one after the other, so that whatever else the
+//! machine does hits both; the ratio is the median over the turns.
 
 mod decision;
+mod diesel;
 mod seaorm;
 mod turns;
 
@@ -20,6 +22,9 @@ fn main() {
     let wanted = |name: &str| named.is_empty() || named.iter().any(|n| n == name);
     if wanted("decision") {
         decision::table(effort);
+    }
+    if wanted("diesel") {
+        routing_tests::runtime::run(diesel::table(effort));
     }
     if wanted("seaorm") {
         routing_tests::runtime::run(seaorm::table(effort));

@@ -1,12 +1,12 @@
-//! The same shop over two hand-held pools and over a routed connection, with replicas that lag.
+//! The shop over SeaORM.
 
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use routing_examples::lagging_files::LaggingFiles;
-use routing_examples::shop::{SCHEMA, Tally, browse, buy};
+use routing_examples::seaorm_shop::{browse, buy};
+use routing_examples::tally::{SCHEMA, Tally};
 use routing_seaorm::{
     Access, Decision, Mode, NodeBuilder, Observer, Role, RoutedConnection, RoutingConfig,
     RoutingErrExt, Session,
@@ -14,60 +14,10 @@ use routing_seaorm::{
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 use tokio::task::JoinSet;
 
-const LAG: Duration = Duration::from_millis(100);
-const CUSTOMERS: u32 = 8;
-const ORDERS: u32 = 10;
-const VISITS: u32 = 4;
-const CONNECTIONS: u32 = 4;
-
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    println!("A shop with one primary and two replicas, which are copied every {LAG:?}.");
-    println!(
-        "{CUSTOMERS} customers at once place {ORDERS} orders each: create, read back, list, pay, \
-         read back, ship;\nafter each order, {VISITS} visitors browse. Each order and each visit \
-         is one session.\n\nBy hand, each call names the pool to use. Routed, a session reads \
-         from a replica until it writes.\n"
-    );
-
-    let by_hand = Columns::new(&hand_split().await?);
-    let routed = Columns::new(&greedy().await?);
-    println!(
-        "{:32}{:>20}{:>20}",
-        "", "two pools by hand", "greedy routing"
-    );
-    for (label, by_hand, routed) in [
-        ("reads", &by_hand.reads, &routed.reads),
-        ("  on replicas", &by_hand.share, &routed.share),
-        ("  stale", &by_hand.stale, &routed.stale),
-        (
-            "writes attempted on replicas",
-            &by_hand.writes,
-            &routed.writes,
-        ),
-    ] {
-        println!("{label:32}{by_hand:>20}{routed:>20}");
-    }
-
-    println!("\nStrict mode: a write has to be declared, or no server sees it.\n");
-    println!("  {}", strict().await?);
-
-    println!(
-        "\nstale reads: hand-split {}, routed {}",
-        by_hand.stale, routed.stale
-    );
-    Ok(())
-}
-
-/// What one run came to.
-#[derive(Default)]
-struct Run {
-    tally: Arc<Tally>,
-    reads_on_replicas: u32,
-}
+use crate::{CONNECTIONS, CUSTOMERS, LAG, ORDERS, Run, VISITS};
 
 /// (a) One pool for writing and one per replica for reading, chosen by hand at each call.
-async fn hand_split() -> Result<Run, Box<dyn Error>> {
+pub(crate) async fn hand_split() -> Result<Run, Box<dyn Error>> {
     async fn connect(url: String) -> Result<DatabaseConnection, DbErr> {
         let mut options = ConnectOptions::new(url);
         options.max_connections(CONNECTIONS).sqlx_logging(false);
@@ -106,7 +56,7 @@ async fn hand_split() -> Result<Run, Box<dyn Error>> {
 }
 
 /// (b) One routed connection; each order and each visit is a session.
-async fn greedy() -> Result<Run, Box<dyn Error>> {
+pub(crate) async fn greedy() -> Result<Run, Box<dyn Error>> {
     let files = LaggingFiles::create(SCHEMA, "orders", LAG).await?;
     let counter = Arc::new(ReplicaReads::default());
     let db = RoutedConnection::builder(&config(&files, Mode::Greedy)?)
@@ -137,7 +87,7 @@ async fn greedy() -> Result<Run, Box<dyn Error>> {
 }
 
 /// What strict mode says to a write that nobody announced.
-async fn strict() -> Result<String, Box<dyn Error>> {
+pub(crate) async fn strict() -> Result<String, Box<dyn Error>> {
     let files = LaggingFiles::create(SCHEMA, "orders", LAG).await?;
     let db = RoutedConnection::new(&config(&files, Mode::Strict)?)?;
     let db = db.with_session(&Session::new());
@@ -150,7 +100,7 @@ async fn strict() -> Result<String, Box<dyn Error>> {
     }
 }
 
-fn config(files: &LaggingFiles, mode: Mode) -> Result<RoutingConfig, Box<dyn Error>> {
+pub(crate) fn config(files: &LaggingFiles, mode: Mode) -> Result<RoutingConfig, Box<dyn Error>> {
     let [one, two] = files.replicas();
     let primary = NodeBuilder::url(files.primary()).max_connections(CONNECTIONS);
     Ok(RoutingConfig::builder()
@@ -163,7 +113,7 @@ fn config(files: &LaggingFiles, mode: Mode) -> Result<RoutingConfig, Box<dyn Err
 
 /// Counts the reads that a replica is given.
 #[derive(Default)]
-struct ReplicaReads(AtomicU32);
+pub(crate) struct ReplicaReads(pub(crate) AtomicU32);
 
 impl Observer for ReplicaReads {
     fn decided(&self, decision: &Decision<'_>) {
@@ -178,29 +128,4 @@ async fn finish(mut tasks: JoinSet<Result<(), DbErr>>) -> Result<(), Box<dyn Err
         task??;
     }
     Ok(())
-}
-
-/// A run, as the table shows it.
-struct Columns {
-    reads: String,
-    share: String,
-    stale: String,
-    writes: String,
-}
-
-impl Columns {
-    fn new(run: &Run) -> Self {
-        let reads = run.tally.reads.load(Ordering::Relaxed);
-        let share = 100.0 * f64::from(run.reads_on_replicas) / f64::from(reads.max(1));
-        Self {
-            reads: reads.to_string(),
-            share: format!("{share:.0} %"),
-            stale: run.tally.stale_reads.load(Ordering::Relaxed).to_string(),
-            writes: run
-                .tally
-                .writes_on_replicas
-                .load(Ordering::Relaxed)
-                .to_string(),
-        }
-    }
 }

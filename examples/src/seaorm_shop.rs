@@ -1,11 +1,13 @@
-//! A small shop: the same queries, over whatever connections they are given.
+//! A small shop over SeaORM: the same queries, over whatever connections they are given.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect, Set, Statement,
 };
+
+use crate::tally::Tally;
 
 /// Orders.
 #[expect(
@@ -28,31 +30,6 @@ pub mod order {
     }
 
     impl ActiveModelBehavior for ActiveModel {}
-}
-
-/// The table of [`order`].
-pub const SCHEMA: &str = "CREATE TABLE orders (
-    id integer PRIMARY KEY AUTOINCREMENT, customer text NOT NULL, status text NOT NULL
-)";
-
-/// What was seen, all customers together.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Tally {
-    /// Reads that were asked.
-    pub reads: AtomicU32,
-    /// Reads that missed what the same customer had written before.
-    pub stale_reads: AtomicU32,
-    /// Writes that a replica was asked to do, and refused.
-    pub writes_on_replicas: AtomicU32,
-}
-
-impl Tally {
-    fn read(&self, fresh: bool) {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        self.stale_reads
-            .fetch_add(u32::from(!fresh), Ordering::Relaxed);
-    }
 }
 
 /// A customer orders, looks, pays, looks again, and has the order shipped.
