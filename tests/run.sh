@@ -13,11 +13,23 @@ have_postgres() {
         command -v initdb > /dev/null 2>&1
 }
 
+have_mariadb() {
+    command -v mariadbd > /dev/null 2>&1 && command -v mariadb-install-db > /dev/null 2>&1
+}
+
+# The C libraries that Diesel's own connections link.
+have_libraries() {
+    { command -v pg_config > /dev/null 2>&1 || [ -e /usr/include/postgresql/libpq-fe.h ]; } &&
+        { command -v mariadb_config > /dev/null 2>&1 || command -v mysql_config > /dev/null 2>&1; }
+}
+
 missing=()
 command -v cargo > /dev/null 2>&1 || missing+=(cargo)
 command -v cc > /dev/null 2>&1 || missing+=(cc)
 command -v python3 > /dev/null 2>&1 || missing+=(python3)
 have_postgres || missing+=(postgresql)
+have_mariadb || missing+=(mariadb)
+have_libraries || missing+=(libraries)
 
 if [ ${#missing[@]} -gt 0 ] && command -v apt-get > /dev/null 2>&1; then
     packages=()
@@ -25,6 +37,8 @@ if [ ${#missing[@]} -gt 0 ] && command -v apt-get > /dev/null 2>&1; then
         case $tool in
             cc) packages+=(gcc libc6-dev) ;;
             postgresql) packages+=(postgresql) ;;
+            mariadb) packages+=(mariadb-server) ;;
+            libraries) packages+=(libpq-dev libmariadb-dev pkg-config) ;;
             python3) packages+=(python3) ;;
         esac
     done
@@ -54,11 +68,31 @@ if ! have_postgres; then
     echo "PostgreSQL 14 or newer is needed: install its server, and set PG_BIN to where initdb is" >&2
     failed=1
 fi
+if ! have_mariadb; then
+    echo "MariaDB 10.6 or newer is needed: install its server" >&2
+    failed=1
+fi
+if ! have_libraries; then
+    echo "the headers of libpq and of libmariadb (or libmysqlclient) are needed: install them" >&2
+    failed=1
+fi
 [ "$failed" = 0 ] || exit 1
 
 say "the workspace's tests"
 cargo test --workspace --all-targets
 cargo test --workspace --doc
+
+say "each feature by itself, and no runtime where none is asked for"
+for features in sqlx-postgres sqlx-mysql,stream sqlx-sqlite,schema-sync,rbac,entity-registry; do
+    cargo check --quiet -p routing-seaorm --no-default-features --features "$features"
+done
+for features in postgres mysql sqlite async-postgres async-mysql async-sqlite,deadpool; do
+    cargo check --quiet -p routing-diesel --features "$features"
+done
+if cargo tree -p routing-diesel --features postgres,mysql,sqlite -e normal | grep -q ' tokio v'; then
+    echo "Tokio is in the dependencies of the synchronous build" >&2
+    exit 1
+fi
 
 if [ "${1:-}" != --quick ]; then
     say "SeaORM's own suite over RoutedConnection, on PostgreSQL with a standby"

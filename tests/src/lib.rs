@@ -17,3 +17,8 @@ pub mod world;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// So do the guide's.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/concrete-connections.md")]
+struct ConcreteConnections;
