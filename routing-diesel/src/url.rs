@@ -1,5 +1,7 @@
 //! A node's URL, as Diesel's drivers want it.
 
+use std::time::Duration;
+
 use routing_core::sql::Dialect;
 use routing_core::{NodeConfig, Role};
 
@@ -18,6 +20,17 @@ pub(crate) fn of(node: &NodeConfig, role: Role, dialect: Dialect) -> Result<Stri
         },
         _ => url.to_owned(),
     })
+}
+
+/// libpq waits for ever for a server that takes a connection and says nothing. It is told not to,
+/// unless the URL has said something else; 2 s is the least it knows.
+pub(crate) fn with_connect_timeout(url: String, timeout: Duration, dialect: Dialect) -> String {
+    if dialect != Dialect::Postgres || url.contains("connect_timeout=") {
+        return url;
+    }
+    let seconds = timeout.as_secs_f64().ceil().max(2.0);
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}connect_timeout={seconds}")
 }
 
 pub(crate) fn is_in_memory(url: &str, dialect: Dialect) -> bool {
@@ -61,6 +74,24 @@ fn sqlite(url: &str, role: Role) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_to_postgres_has_its_time() {
+        let of = |url: &str, seconds| {
+            let timeout = Duration::from_secs_f64(seconds);
+            with_connect_timeout(url.to_owned(), timeout, Dialect::Postgres)
+        };
+        assert_eq!(
+            of("postgres://h/d", 0.3),
+            "postgres://h/d?connect_timeout=2"
+        );
+        assert_eq!(
+            of("postgres://h/d?a=b", 4.5),
+            "postgres://h/d?a=b&connect_timeout=5"
+        );
+        let own = "postgres://h/d?connect_timeout=9";
+        assert_eq!(of(own, 1.0), own);
+    }
 
     #[test]
     fn sqlite_urls_become_uris() {

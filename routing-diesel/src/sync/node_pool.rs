@@ -1,7 +1,7 @@
 //! A node's r2d2 pool.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use diesel::connection::Connection;
 use diesel::r2d2::{
@@ -21,22 +21,27 @@ use crate::url;
 )]
 pub struct NodePool<C: Routable>(Pool<ConnectionManager<C>>);
 
-/// r2d2 starts three threads per pool, unless it is given some.
-static THREADS: LazyLock<Arc<ScheduledThreadPool>> = LazyLock::new(|| {
-    let threads = ScheduledThreadPool::builder()
-        .num_threads(3)
-        .thread_name_pattern("routing-pool-{}");
-    Arc::new(threads.build())
-});
+/// A thread of the node's own, which connects to it.
+///
+/// r2d2 would start three. One for all nodes would do as well, until a node takes connections and
+/// never answers: whoever waits for it would keep the others from connecting to theirs.
+fn thread_of(node: &NodeConfig) -> Arc<ScheduledThreadPool> {
+    let name = format!("routing-{}", node.name());
+    let thread = ScheduledThreadPool::builder()
+        .num_threads(1)
+        .thread_name_pattern(&name);
+    Arc::new(thread.build())
+}
 
 impl<C: Routable> routing_core::Pool for NodePool<C> {
     type Given = Pool<ConnectionManager<C>>;
 
     fn configured(node: &NodeConfig, role: Role) -> Result<Self, String> {
-        let url = url::of(node, role, C::Backend::DIALECT)?;
         let config = node.pool();
+        let url = url::of(node, role, C::Backend::DIALECT)?;
+        let url = url::with_connect_timeout(url, config.acquire_timeout, C::Backend::DIALECT);
         let mut pool = Pool::builder()
-            .thread_pool(Arc::clone(&THREADS))
+            .thread_pool(thread_of(node))
             .error_handler(Box::new(Quiet))
             .connection_timeout(config.acquire_timeout)
             .min_idle(Some(config.min_connections.unwrap_or(0)));

@@ -140,6 +140,7 @@ on_own_servers! {
     without_the_primary_reads_go_on_and_writes_fail_typed,
     a_commit_on_a_broken_connection_is_unknown,
     a_server_that_is_full_is_not_down,
+    a_replica_that_never_answers_is_passed_over,
 }
 
 struct Setup<A> {
@@ -367,4 +368,37 @@ async fn a_server_that_is_full_is_not_down<A: Adapter>() {
     let db = setup.session();
     db.pin().expect("a pin");
     db.execute("SELECT 1").await.expect("there is room again");
+}
+
+/// It takes connections, and that is all: a machine that hangs, or a firewall that drops.
+async fn a_replica_that_never_answers_is_passed_over<A: Adapter>() {
+    let cluster = cluster_with_schema().await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let hanging = format!("postgres://postgres@127.0.0.1:{port}/fault");
+    let brief = |url| NodeBuilder::url(url).acquire_timeout(Duration::from_millis(300));
+    let config = RoutingConfig::builder()
+        .primary(brief(cluster.primary().url("fault")))
+        .replica(brief(hanging))
+        .replica(brief(cluster.replicas()[0].url("fault")));
+    let setup = Setup::<A>::new(config);
+    for _ in 0..6 {
+        let db = setup.session();
+        let server = tokio::time::timeout(Duration::from_secs(10), db.server()).await;
+        let server = server.expect("it is not waited for");
+        // Under its name in this configuration it is the second.
+        assert_eq!(server, "replica-1");
+    }
+    assert_eq!(setup.recorder.down().len(), 1);
+    // A transaction and a write are none the worse for it.
+    let db = setup.session();
+    db.insert("meanwhile").await.expect("an insert");
+    // Dropped while it waits for the silent one, a read leaves nothing behind.
+    setup.clock.advance(Duration::from_secs(60));
+    for _ in 0..2 {
+        let db = setup.session();
+        let _ = tokio::time::timeout(Duration::from_millis(20), db.server()).await;
+    }
+    assert_eq!(setup.session().server().await, "replica-1");
+    drop(silent);
 }
