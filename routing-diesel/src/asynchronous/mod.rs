@@ -15,6 +15,7 @@ mod postgres;
 mod slots;
 #[cfg(feature = "async-sqlite")]
 mod sqlite;
+mod traits;
 mod transaction_manager;
 
 pub use builder::AsyncRoutedPoolBuilder;

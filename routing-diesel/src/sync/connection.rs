@@ -1,15 +1,9 @@
-//! Diesel's connection traits for [`RoutedConnection`].
+//! The connection that Diesel's users hold.
 
 use std::fmt;
 
-use diesel::connection::{
-    AnsiTransactionManager, CacheSize, Connection, ConnectionSealed, Instrumentation,
-    LoadConnection, SimpleConnection, TransactionManager,
-};
-use diesel::expression::QueryMetadata;
-use diesel::query_builder::{Query, QueryFragment, QueryId};
-use diesel::result::{ConnectionError, ConnectionResult, QueryResult};
-use routing_core::sql::classify;
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::result::QueryResult;
 use routing_core::{Committed, Context, NodeName, Role, Scope, Session, SetName, StatementKind};
 
 use super::node_pool::NodePool;
@@ -17,7 +11,6 @@ use super::pool::RoutedPool;
 use super::slots::{Slots, depth};
 use crate::database::{Database, Routable, begin_read_only};
 use crate::error::into_diesel;
-use crate::known::KnownQuery;
 use crate::transaction::OpenTransaction;
 
 /// A connection to a replica set, in place of a pooled connection of Diesel's.
@@ -36,7 +29,7 @@ pub struct RoutedConnection<C: Routable> {
     /// Whether the transaction that is about to begin is a read-only one, whatever its text says.
     pub(super) begins_read_only: bool,
     /// Diesel's count while no transaction is open.
-    idle: AnsiTransactionManager,
+    pub(super) idle: AnsiTransactionManager,
     #[cfg(feature = "postgres")]
     pub(super) types: diesel::pg::PgMetadataCache,
 }
@@ -200,96 +193,6 @@ impl<C: Routable> RoutedConnection<C> {
         {
             self.slots.discard(side);
         }
-    }
-}
-
-impl<C: Routable> SimpleConnection for RoutedConnection<C> {
-    fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        let kind = classify(query, C::Backend::DIALECT);
-        self.run_text(kind, query, |connection, sql| {
-            connection.batch_execute(sql).map(|()| 0)
-        })?;
-        Ok(())
-    }
-}
-
-impl<C: Routable> ConnectionSealed for RoutedConnection<C> {}
-
-impl<C: Routable> Connection for RoutedConnection<C> {
-    type Backend = C::Backend;
-    type TransactionManager = AnsiTransactionManager;
-
-    fn establish(_: &str) -> ConnectionResult<Self> {
-        let message = "a routed connection has more than one URL: get it from a `RoutedPool`";
-        Err(ConnectionError::BadConnection(message.into()))
-    }
-
-    fn execute_returning_count<T>(&mut self, source: &T) -> QueryResult<usize>
-    where
-        T: QueryFragment<C::Backend> + QueryId,
-    {
-        let known = self.pool.kinds.of(source)?;
-        let (kind, sql) = (known.kind, known.sql);
-        match (&sql, kind) {
-            (Some(text), StatementKind::Transaction | StatementKind::Multiple) => {
-                self.run_text(kind, text, |connection, _| {
-                    connection.execute_returning_count(source)
-                })
-            }
-            _ => {
-                let query = KnownQuery::new(source, sql);
-                self.run(kind, |connection| {
-                    connection.execute_returning_count(&query)
-                })
-            }
-        }
-    }
-
-    fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
-        if let Some(Settling { side, around, .. }) = self.settling
-            && self.slots.connected(side).and_then(depth) == around
-        {
-            self.settle();
-        }
-        let open = self.transaction.as_ref().map(|open| open.node.role());
-        let side = open.or(self.settling.map(|settling| settling.side));
-        match side.and_then(|side| self.slots.connected(side)) {
-            Some(connection) => connection.transaction_state(),
-            None => &mut self.idle,
-        }
-    }
-
-    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
-        &mut self.slots.instrumentation
-    }
-
-    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
-        self.slots.instrumentation.replace(instrumentation);
-        self.slots.settings_changed();
-    }
-
-    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
-        self.slots.cache_size = Some(size);
-        self.slots.settings_changed();
-    }
-}
-
-impl<B, C> LoadConnection<B> for RoutedConnection<C>
-where
-    C: Routable + LoadConnection<B>,
-{
-    type Cursor<'conn, 'query> = <C as LoadConnection<B>>::Cursor<'conn, 'query>;
-    type Row<'conn, 'query> = <C as LoadConnection<B>>::Row<'conn, 'query>;
-
-    fn load<'conn, 'query, T>(
-        &'conn mut self,
-        source: T,
-    ) -> QueryResult<Self::Cursor<'conn, 'query>>
-    where
-        T: Query + QueryFragment<C::Backend> + QueryId + 'query,
-        C::Backend: QueryMetadata<T::SqlType>,
-    {
-        self.load_routed(source)
     }
 }
 

@@ -8,6 +8,7 @@ mod extensions;
 mod node_pool;
 mod pool;
 mod slots;
+mod traits;
 
 pub use builder::RoutedPoolBuilder;
 pub use connection::RoutedConnection;

@@ -14,11 +14,12 @@ use routing_core::{Failure, Node, StatementKind};
 use tracing::Instrument;
 
 use super::{PgRow, first_row};
-use crate::asynchronous::connection::{AsyncRoutedConnection, Prepared};
+use crate::asynchronous::connection::AsyncRoutedConnection;
 use crate::asynchronous::driver::Rows;
 use crate::asynchronous::execution::answers;
 use crate::asynchronous::node_pool::NodePool;
 use crate::asynchronous::owned_query::{Dynamic, MaybeId, OwnedQuery, Static};
+use crate::asynchronous::traits::Prepared;
 use crate::failure::{Verdict, question, verdict};
 
 type Routed = AsyncRoutedConnection<AsyncPgConnection>;

@@ -1,0 +1,216 @@
+//! diesel-async's connection traits for [`AsyncRoutedConnection`].
+
+use std::any::TypeId;
+use std::future::Future;
+use std::sync::Arc;
+
+use diesel::associations::{HasTable, Identifiable};
+use diesel::connection::{CacheSize, Instrumentation, TransactionManagerStatus};
+use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
+use diesel::result::{ConnectionError, ConnectionResult, Error, QueryResult};
+use diesel_async::{
+    AsyncConnection, AsyncConnectionCore, SimpleAsyncConnection, TransactionManager,
+    UpdateAndFetchResults,
+};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use routing_core::sql::classify;
+use routing_core::{Scope, StatementKind};
+
+use super::connection::AsyncRoutedConnection;
+use super::driver::{AsyncRoutable, Binds, DatabaseOf, Rows};
+use super::owned_query::{Dynamic, MaybeId, OwnedQuery, Parts, Static};
+use super::transaction_manager::RoutedTransactionManager;
+use crate::database::Database;
+
+/// A query on its way, and its kind.
+pub(super) type Prepared<C> = QueryResult<(Parts<Binds<C>>, StatementKind)>;
+
+impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
+    /// Takes a query apart, and knows its kind.
+    pub(super) fn prepare<Q>(&self, query: &Q) -> Prepared<C>
+    where
+        Q: QueryFragment<DatabaseOf<C>> + QueryId,
+    {
+        let parts = Parts::of::<C, Q>(query)?;
+        let kind = self.kind_of(&parts);
+        Ok((parts, kind))
+    }
+
+    fn kind_of(&self, parts: &Parts<Binds<C>>) -> StatementKind {
+        let id: Option<TypeId> = parts.id.filter(|_| parts.is_safe_to_cache);
+        let dialect = DatabaseOf::<C>::DIALECT;
+        self.pool.kinds.of_sql(id, || classify(&parts.sql, dialect))
+    }
+
+    fn load_prepared<M: MaybeId>(
+        &mut self,
+        prepared: Prepared<C>,
+    ) -> BoxFuture<'_, QueryResult<Rows<C>>> {
+        async move {
+            let (parts, kind) = prepared?;
+            let query = OwnedQuery::<C, M>::new(parts);
+            if matches!(kind, StatementKind::Transaction | StatementKind::Multiple)
+                && let Some(transaction) = &mut self.transaction
+            {
+                transaction.lose_track();
+            }
+            self.run(kind, |connection| connection.rows(query.clone()))
+                .await
+        }
+        .boxed()
+    }
+
+    fn execute_prepared<M: MaybeId>(
+        &mut self,
+        prepared: Prepared<C>,
+    ) -> BoxFuture<'_, QueryResult<usize>> {
+        async move {
+            let (parts, kind) = prepared?;
+            let query = OwnedQuery::<C, M>::new(parts);
+            match kind {
+                StatementKind::Transaction | StatementKind::Multiple => {
+                    self.run_text(kind, query.sql(), |connection| {
+                        connection.count(query.clone())
+                    })
+                    .await
+                }
+                _ => {
+                    self.run(kind, |connection| connection.count(query.clone()))
+                        .await
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+impl<C: AsyncRoutable> SimpleAsyncConnection for AsyncRoutedConnection<C> {
+    async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
+        if query == diesel::migration::CREATE_MIGRATIONS_TABLE {
+            // Migrations run on the primary: from here on the connection stays there.
+            self.pool = self.pool.scoped(Scope::primary());
+        }
+        let kind = classify(query, DatabaseOf::<C>::DIALECT);
+        let query: Arc<str> = query.into();
+        self.run_text(kind, &query, |connection| {
+            let sql = Arc::clone(&query);
+            async move { connection.batch_execute(&sql).await.map(|()| 0) }.boxed()
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+impl<C: AsyncRoutable> AsyncConnectionCore for AsyncRoutedConnection<C> {
+    type ExecuteFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<usize>>;
+    type LoadFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<Rows<C>>>;
+    type Stream<'conn, 'query> = Rows<C>;
+    type Row<'conn, 'query> = C::OwnedRow;
+    type Backend = DatabaseOf<C>;
+
+    fn load<'conn, 'query, T>(&'conn mut self, source: T) -> Self::LoadFuture<'conn, 'query>
+    where
+        T: AsQuery + 'query,
+        T::Query: QueryFragment<Self::Backend> + QueryId + 'query,
+    {
+        let prepared = self.prepare(&source.as_query());
+        if T::Query::HAS_STATIC_QUERY_ID {
+            self.load_prepared::<Static<<T::Query as QueryId>::QueryId>>(prepared)
+        } else {
+            self.load_prepared::<Dynamic>(prepared)
+        }
+    }
+
+    fn execute_returning_count<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+    ) -> Self::ExecuteFuture<'conn, 'query>
+    where
+        T: QueryFragment<Self::Backend> + QueryId + 'query,
+    {
+        let prepared = self.prepare(&source);
+        if T::HAS_STATIC_QUERY_ID {
+            self.execute_prepared::<Static<T::QueryId>>(prepared)
+        } else {
+            self.execute_prepared::<Dynamic>(prepared)
+        }
+    }
+}
+
+impl<C: AsyncRoutable> AsyncConnection for AsyncRoutedConnection<C> {
+    type TransactionManager = RoutedTransactionManager;
+
+    fn establish(_: &str) -> impl Future<Output = ConnectionResult<Self>> + Send {
+        let message = "a routed connection has more than one URL: get it from an `AsyncRoutedPool`";
+        std::future::ready(Err(ConnectionError::BadConnection(message.into())))
+    }
+
+    fn transaction_state(&mut self) -> &mut TransactionManagerStatus {
+        RoutedTransactionManager::transaction_manager_status_mut(self)
+    }
+
+    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
+        &mut self.slots.instrumentation
+    }
+
+    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
+        self.slots.instrumentation.replace(instrumentation);
+        self.slots.settings_changed();
+    }
+
+    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
+        self.slots.cache_size = Some(size);
+        self.slots.settings_changed();
+    }
+}
+
+/// `save_changes` updates and fetches on the primary, in one go.
+impl<C, Changes, Output> UpdateAndFetchResults<Changes, Output> for AsyncRoutedConnection<C>
+where
+    C: AsyncRoutable + UpdateAndFetchResults<Changes, Output>,
+    Changes: Identifiable + HasTable + Copy + Send + Sync,
+    Output: Send,
+{
+    fn update_and_fetch<'conn, 'changes>(
+        &'conn mut self,
+        changeset: Changes,
+    ) -> BoxFuture<'changes, QueryResult<Output>>
+    where
+        Changes: 'changes,
+        'conn: 'changes,
+        Self: 'changes,
+    {
+        async move {
+            self.settle();
+            if self.transaction.is_some() {
+                self.check(StatementKind::Update)?;
+                let node = self.transaction_node_arc()?;
+                let connection = self.slots.connected(&node);
+                let connection = connection.ok_or(Error::BrokenTransactionManager)?;
+                let outcome = connection.update_and_fetch(changeset).await;
+                if let Err(error) = &outcome {
+                    self.failed_inside(error).await;
+                }
+                return outcome;
+            }
+            let Self { pool, slots, .. } = self;
+            let route = pool.connect(slots, StatementKind::Update).await?;
+            let connection = slots.connected(route.node());
+            let connection = connection.ok_or(Error::BrokenTransactionManager)?;
+            match connection.update_and_fetch(changeset).await {
+                Ok(output) => {
+                    route.succeeded();
+                    Ok(output)
+                }
+                // A write goes nowhere else.
+                Err(error) => Err(pool
+                    .go_on(slots, route, error)
+                    .await
+                    .err()
+                    .unwrap_or(Error::NotFound)),
+            }
+        }
+        .boxed()
+    }
+}
