@@ -83,7 +83,7 @@ cargo test --workspace --all-targets
 cargo test --workspace --doc
 
 say "each feature by itself, and no runtime where none is asked for"
-for features in sqlx-postgres sqlx-mysql,stream sqlx-sqlite,schema-sync,rbac,entity-registry; do
+for features in sqlx-mysql sqlx-sqlite,stream,schema-sync,rbac,entity-registry; do
     cargo check --quiet -p routing-seaorm --no-default-features --features "$features"
 done
 for features in postgres mysql sqlite async-postgres async-mysql async-sqlite,deadpool; do

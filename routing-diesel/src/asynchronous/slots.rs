@@ -62,9 +62,7 @@ impl<C: AsyncRoutable> Slots<C> {
         }
         let usable = match self.cells[index].connection.get_mut() {
             Some(connection) => {
-                !self.cells[index].broken.load(Ordering::Relaxed)
-                    && !C::TransactionManager::is_broken_transaction_manager(&mut **connection)
-                    || is_test_transaction::<C>(connection)
+                !self.cells[index].broken.load(Ordering::Relaxed) && !is_broken::<C>(connection)
             }
             None => true,
         };
@@ -205,9 +203,12 @@ pub(super) fn depth<C: AsyncRoutable>(connection: &mut C) -> Option<u32> {
     }
 }
 
-/// Whether a transaction for tests is open, which its pool keeps so.
-fn is_test_transaction<C: AsyncRoutable>(connection: &mut C) -> bool {
-    depth(connection).is_some() && !C::TransactionManager::is_broken_transaction_manager(connection)
+/// Whether Diesel has given a connection up. An open transaction is no reason to: it may be ours.
+fn is_broken<C: AsyncRoutable>(connection: &mut C) -> bool {
+    matches!(
+        C::TransactionManager::transaction_manager_status_mut(connection),
+        TransactionManagerStatus::InError
+    )
 }
 
 /// A node of another set, which no route leads to.

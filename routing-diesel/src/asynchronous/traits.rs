@@ -188,17 +188,27 @@ where
                 let node = self.transaction_node_arc()?;
                 let connection = self.slots.connected(&node);
                 let connection = connection.ok_or(Error::BrokenTransactionManager)?;
+                self.in_flight = Some(node);
                 let outcome = connection.update_and_fetch(changeset).await;
+                self.in_flight = None;
                 if let Err(error) = &outcome {
                     self.failed_inside(error).await;
                 }
                 return outcome;
             }
-            let Self { pool, slots, .. } = self;
+            let Self {
+                pool,
+                slots,
+                in_flight,
+                ..
+            } = self;
             let route = pool.connect(slots, StatementKind::Update).await?;
             let connection = slots.connected(route.node());
             let connection = connection.ok_or(Error::BrokenTransactionManager)?;
-            match connection.update_and_fetch(changeset).await {
+            *in_flight = Some(Arc::clone(route.node()));
+            let outcome = connection.update_and_fetch(changeset).await;
+            *in_flight = None;
+            match outcome {
                 Ok(output) => {
                     route.succeeded();
                     Ok(output)

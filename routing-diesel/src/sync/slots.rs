@@ -46,7 +46,7 @@ impl<C: Routable> Slots<C> {
         let place = self.place(node.role());
         let usable = place
             .as_mut()
-            .is_some_and(|slot| Arc::ptr_eq(&slot.node, node) && !slot.connection.is_broken());
+            .is_some_and(|slot| Arc::ptr_eq(&slot.node, node) && !is_broken(&mut *slot.connection));
         if !usable {
             // Returned first: the pool may have no other.
             *place = None;
@@ -133,6 +133,14 @@ impl<C: Routable> Drop for Slot<C> {
                 .set_prepared_statement_cache_size(CacheSize::Unbounded);
         }
     }
+}
+
+/// Whether Diesel has given a connection up. An open transaction is no reason to: it may be ours.
+fn is_broken<C: Routable>(connection: &mut C) -> bool {
+    matches!(
+        C::TransactionManager::transaction_manager_status_mut(connection),
+        TransactionManagerStatus::InError
+    )
 }
 
 /// The depth of the transactions that are open on a connection.

@@ -231,6 +231,17 @@ fn the_way_around_is_the_primary_and_pins_nobody() {
                 .expect("an insert");
             assert!(!session.is_pinned("default"));
             assert!(server_of(&mut conn).starts_with("replica-"));
+
+            // In a transaction it is the transaction's connection.
+            conn.transaction(|conn| {
+                diesel::insert_into(cake::table)
+                    .values(cake::name.eq("uncommitted"))
+                    .execute(conn)?;
+                let count: i64 = cake::table.count().get_result(conn.primary()?)?;
+                assert_eq!(count, 2);
+                Ok::<_, Error>(())
+            })
+            .expect("a commit");
         });
     });
 }

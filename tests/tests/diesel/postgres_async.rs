@@ -192,6 +192,25 @@ struct Cake {
 }
 
 #[test]
+fn the_way_around_is_the_transactions_connection() {
+    run(async {
+        let on = postgres_async().await;
+        let mut conn = on.pool.get().await.expect("a connection");
+        let counted = conn
+            .transaction(async |conn| {
+                diesel::insert_into(cake::table)
+                    .values(cake::name.eq("uncommitted"))
+                    .execute(conn)
+                    .await?;
+                let primary = conn.primary().await?;
+                cake::table.count().get_result::<i64>(primary).await
+            })
+            .await;
+        assert_eq!(counted, Ok(1));
+    });
+}
+
+#[test]
 fn save_changes_and_streams() {
     run(async {
         let on = postgres_async().await;
