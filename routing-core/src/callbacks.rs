@@ -101,6 +101,13 @@ impl Callbacks {
             .with(|lists| lists.rollback.push(Box::new(callback)));
     }
 
+    /// Whether nobody is to be called.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.registered
+            .with(|lists| lists.commit.is_empty() && lists.rollback.is_empty())
+    }
+
     /// Whether a savepoint inside this transaction is neither released nor rolled back.
     #[must_use]
     pub fn has_open_savepoint(&self) -> bool {

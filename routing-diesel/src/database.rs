@@ -51,7 +51,10 @@ pub(crate) const WAIT_FOR_LOCKS: &str = "PRAGMA busy_timeout = 5000";
 pub(crate) fn begin_read_only(begin: &str, dialect: Dialect) -> Cow<'_, str> {
     match dialect {
         // Of two access modes the last counts.
-        Dialect::Postgres => format!("{} READ ONLY", begin.trim_end_matches([';', ' '])).into(),
+        Dialect::Postgres => {
+            // On a line of its own: the one before may end in a comment.
+            format!("{}\nREAD ONLY", begin.trim_end_matches([';', ' '])).into()
+        }
         Dialect::MySql => "START TRANSACTION READ ONLY".into(),
         // Whoever asks for a lock at once would write.
         _ => "BEGIN".into(),

@@ -4,8 +4,8 @@
 //! clear the node of most errors; for the rest the connection is asked whether it still works.
 
 use diesel::result::{DatabaseErrorKind, Error};
-use routing_core::Failure;
 use routing_core::sql::Dialect;
+use routing_core::{Failure, StatementKind};
 
 /// What is to be done to know whether the node is to blame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,4 +54,27 @@ pub(crate) const fn is_alive(answer: &Result<(), Error>, dialect: Dialect) -> bo
         }
         Err(_) => false,
     }
+}
+
+/// Whether the server has rolled the whole transaction back because of this error: MySQL does so to
+/// the victim of a deadlock, and runs what follows without one.
+pub(crate) fn ends_transaction(error: &Error, dialect: Dialect) -> bool {
+    match error {
+        Error::DatabaseError(kind, information) => {
+            dialect == Dialect::MySql
+                && (matches!(kind, DatabaseErrorKind::SerializationFailure)
+                    || information.message().starts_with("Deadlock found"))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a statement of this kind commits the transaction that it runs in.
+pub(crate) fn commits_implicitly(kind: StatementKind, dialect: Dialect) -> bool {
+    dialect == Dialect::MySql && kind == StatementKind::Ddl
+}
+
+/// Whether a text may leave a transaction open that nobody counts.
+pub(crate) const fn may_leave_open(kind: StatementKind) -> bool {
+    matches!(kind, StatementKind::Transaction | StatementKind::Multiple)
 }

@@ -6,12 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use routing_core::sql::TransactionControl;
 use routing_core::{Access, Callbacks, Committed, Node, SetName};
 
+/// How the savepoints begin that Diesel sets by itself.
+const DIESELS: &str = "diesel_savepoint_";
+
 /// One open transaction, with the savepoints inside it.
 pub(crate) struct OpenTransaction<P> {
     pub(crate) node: Arc<Node<P>>,
     pub(crate) access: Access,
     /// The transaction itself, and a level for each savepoint.
     levels: Vec<Level>,
+    /// Whether Diesel has counted it: then it is over when Diesel counts no more.
+    counted: bool,
     /// Whether something that was not understood has, or may have, ended or divided it.
     unclear: bool,
 }
@@ -21,15 +26,15 @@ struct Level {
     callbacks: Callbacks,
     /// Whether a statement has failed: PostgreSQL then answers a commit with a rollback, and calls
     /// that a success.
-    failed: AtomicBool,
+    failed: Arc<AtomicBool>,
 }
 
 impl Level {
-    const fn new(name: String, callbacks: Callbacks) -> Self {
+    fn new(name: String, callbacks: Callbacks) -> Self {
         Self {
             name,
             callbacks,
-            failed: AtomicBool::new(false),
+            failed: Arc::default(),
         }
     }
 }
@@ -42,6 +47,7 @@ impl<P> OpenTransaction<P> {
             node: Arc::clone(node),
             access,
             levels: vec![Level::new(name, Callbacks::new())],
+            counted: false,
             unclear: false,
         }
     }
@@ -60,14 +66,29 @@ impl<P> OpenTransaction<P> {
     /// The depth of what is around it, if there is anything.
     pub(crate) fn around(&self) -> Option<u32> {
         let name = &self.levels.first()?.name;
-        name.strip_prefix("diesel_savepoint_")?.parse().ok()
+        name.strip_prefix(DIESELS)?.parse().ok()
     }
 
-    /// Whether a statement has failed outside of the savepoints that are rolled back.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.levels
-            .iter()
-            .any(|level| level.failed.load(Ordering::Relaxed))
+    /// A flag to be raised when a statement of the innermost level is found to have failed later.
+    #[cfg(feature = "async")]
+    pub(crate) fn failure_flag(&self) -> Option<Arc<AtomicBool>> {
+        self.levels.last().map(|level| Arc::clone(&level.failed))
+    }
+
+    /// Whether somebody waits for its end, and a statement has failed outside of the savepoints
+    /// that are rolled back.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        let awaited = self.levels.iter().any(|level| !level.callbacks.is_empty());
+        let failed = |level: &Level| level.failed.load(Ordering::Relaxed);
+        awaited && self.levels.iter().any(failed)
+    }
+
+    /// Compares the transaction with the depth that Diesel counts on its connection; says whether
+    /// the server has ended it by itself.
+    pub(crate) fn is_over_at(&mut self, depth: Option<u32>) -> bool {
+        let is_around = depth == self.around();
+        self.counted |= !is_around;
+        self.counted && is_around
     }
 
     /// Something happened to the transaction that nobody here understands.
@@ -103,10 +124,13 @@ impl<P> OpenTransaction<P> {
                 None => self.unclear = true,
             },
             TransactionControl::RollbackTo(name) => match self.position(name) {
-                // Diesel does not go on in a savepoint that it has rolled back to.
                 Some(position) => {
                     for level in self.levels.drain(position..).rev() {
                         level.callbacks.rolled_back();
+                    }
+                    // Diesel does not go on in a savepoint that it has rolled back to; others may.
+                    if !name.starts_with(DIESELS) {
+                        self.divided(TransactionControl::Savepoint(name));
                     }
                 }
                 None => self.unclear = true,
@@ -129,7 +153,7 @@ impl<P> OpenTransaction<P> {
             level
                 .callbacks
                 .committed(&Committed::new(SetName::default()));
-            if level.failed.into_inner() {
+            if level.failed.load(Ordering::Relaxed) {
                 self.statement_failed();
             }
         }

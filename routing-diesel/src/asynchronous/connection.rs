@@ -9,6 +9,7 @@ use diesel_async::TransactionManager;
 use routing_core::{Committed, Context, Node, NodeName, Scope, Session, SetName, StatementKind};
 
 use super::driver::{AsyncRoutable, DatabaseOf};
+use super::nesting::{Left, Nesting};
 use super::node_pool::NodePool;
 use super::pool::AsyncRoutedPool;
 use super::slots::{Slots, depth};
@@ -35,6 +36,11 @@ pub struct AsyncRoutedConnection<C: AsyncRoutable> {
     pub(super) in_flight: Option<Arc<Node<NodePool<C>>>>,
     /// The node that a transaction is being begun or ended on: likewise.
     pub(super) controlling: Option<Controlling<C>>,
+    /// How deep the program is in transactions.
+    pub(super) nesting: Nesting,
+    /// Whether the transaction that the program is in is lost: until its end every statement is
+    /// refused, as it would be committed at once.
+    pub(super) is_lost: bool,
     /// Diesel's count while no transaction is open.
     pub(super) idle: TransactionManagerStatus,
 }
@@ -57,6 +63,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             transaction: None,
             in_flight: None,
             controlling: None,
+            nesting: Nesting::default(),
+            is_lost: false,
             idle: TransactionManagerStatus::default(),
         }
     }
@@ -121,15 +129,47 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             return Err(Error::AlreadyInTransaction.into());
         }
         self.begin(kind, Some(sql)).await?;
-        match callback(&mut *self).await {
+        self.finish(callback).await
+    }
+
+    /// Runs a closure in a transaction or, inside one, a savepoint.
+    ///
+    /// It is what [`AsyncConnection::transaction`](diesel_async::AsyncConnection::transaction) is,
+    /// and takes care of one thing more: when its future is dropped, so is the transaction. After
+    /// a dropped savepoint, the transaction around it is lost, and says so; through the trait, as
+    /// generic code calls it, statements would go on in the savepoint.
+    ///
+    /// # Errors
+    ///
+    /// The closure's, or Diesel's if the transaction cannot be begun or ended.
+    pub async fn transaction<R, E, F>(&mut self, callback: F) -> Result<R, E>
+    where
+        F: AsyncFnOnce(&mut Self) -> Result<R, E>,
+        E: From<Error>,
+    {
+        RoutedTransactionManager::begin_transaction(self).await?;
+        self.finish(callback).await
+    }
+
+    /// Runs a closure in the transaction that was begun, and ends it.
+    async fn finish<R, E, F>(&mut self, callback: F) -> Result<R, E>
+    where
+        F: AsyncFnOnce(&mut Self) -> Result<R, E>,
+        E: From<Error>,
+    {
+        let guard = self.nesting.guard();
+        let outcome = callback(&mut *self).await;
+        guard.disarm();
+        match outcome {
             Ok(value) => {
                 RoutedTransactionManager::commit_transaction(self).await?;
                 Ok(value)
             }
-            Err(error) => {
-                RoutedTransactionManager::rollback_transaction(self).await?;
-                Err(error)
-            }
+            Err(error) => match RoutedTransactionManager::rollback_transaction(self).await {
+                // The closure's error says more than that its transaction was lost by then.
+                Ok(()) | Err(Error::BrokenTransactionManager) => Err(error),
+                Err(rollback) => Err(rollback.into()),
+            },
         }
     }
 
@@ -190,29 +230,65 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         self.pool.set_name()
     }
 
-    /// Cleans up after a future that was dropped.
+    /// Cleans up after a future that was dropped, and after a server that has ended a transaction by
+    /// itself.
     pub(super) fn settle(&mut self) {
-        if let Some(node) = self.in_flight.take()
-            && !C::SURVIVES_CANCELLATION
-        {
-            self.slots.discard(&node);
-            if self
-                .transaction
-                .as_ref()
-                .is_some_and(|open| Arc::ptr_eq(&open.node, &node))
-                && let Some(transaction) = self.transaction.take()
-            {
-                transaction.abandoned();
+        let left = self.nesting.catch_up();
+        if let Some(node) = self.in_flight.take() {
+            if C::SURVIVES_CANCELLATION {
+                if let Some(transaction) = &self.transaction {
+                    // Nobody has seen how it went.
+                    transaction.statement_failed();
+                }
+            } else {
+                self.slots.discard(&node);
+                let open = self.transaction.as_ref();
+                if open.is_some_and(|open| Arc::ptr_eq(&open.node, &node)) {
+                    self.lose(OpenTransaction::abandoned);
+                }
             }
         }
         if let Some(Controlling { node, commits }) = self.controlling.take() {
             self.slots.discard(&node);
-            match self.transaction.take() {
-                Some(transaction) if commits => transaction.ended_unknown(),
-                Some(transaction) => transaction.abandoned(),
-                None => {}
+            self.lose(if commits {
+                OpenTransaction::ended_unknown
+            } else {
+                OpenTransaction::abandoned
+            });
+        }
+        if left != Left::All
+            && let Some(transaction) = &self.transaction
+        {
+            let node = Arc::clone(&transaction.node);
+            self.slots.discard(&node);
+            self.lose(OpenTransaction::abandoned);
+        }
+        if let Some(transaction) = &mut self.transaction {
+            let node = Arc::clone(&transaction.node);
+            let counted = self.slots.connected(&node).and_then(depth);
+            if transaction.is_over_at(counted) {
+                self.lose(OpenTransaction::rolled_back);
             }
         }
+        self.is_lost &= !self.nesting.is_outside();
+    }
+
+    /// The open transaction has ended, and the program may be in it yet.
+    pub(super) fn lose(&mut self, end: impl FnOnce(OpenTransaction<NodePool<C>>)) {
+        if let Some(transaction) = self.transaction.take() {
+            end(transaction);
+            self.is_lost = !self.nesting.is_outside();
+        }
+    }
+
+    /// The program's way out of a transaction that is lost.
+    pub(super) fn leave_lost(&mut self) -> QueryResult<()> {
+        if !self.is_lost {
+            return Ok(());
+        }
+        self.nesting.shallower();
+        self.is_lost = !self.nesting.is_outside();
+        Err(Error::BrokenTransactionManager)
     }
 }
 

@@ -15,6 +15,7 @@ use super::driver::{AsyncRoutable, DatabaseOf};
 use super::node_pool::NodePool;
 use super::slots::depth;
 use crate::database::{Database, begin_read_only};
+use crate::failure::may_leave_open;
 use crate::transaction::OpenTransaction;
 
 impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
@@ -24,6 +25,9 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         kind: StatementKind,
         sql: Option<&str>,
     ) -> QueryResult<()> {
+        if self.is_lost {
+            return Err(Error::BrokenTransactionManager);
+        }
         let begin = sql.map(ToOwned::to_owned);
         self.begin_by(kind, sql.unwrap_or("BEGIN"), |connection| {
             let begin = begin.clone();
@@ -37,13 +41,15 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             .boxed()
         })
         .await?;
+        self.nesting.deeper();
         Ok(())
     }
 
     /// Sets a savepoint in the open transaction.
     pub(super) async fn begin_savepoint(&mut self) -> QueryResult<()> {
         let node = self.transaction_node_arc()?;
-        let depth = self.depth(&node).ok_or(Error::BrokenTransactionManager)?;
+        // One that was begun as text is not counted, and has no place for Diesel's savepoints.
+        let depth = self.depth(&node).ok_or(Error::AlreadyInTransaction)?;
         let name = savepoint(depth);
         self.check(self.kind_of_savepoint())?;
         self.control(&node, false, |connection| {
@@ -51,6 +57,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         })
         .await?;
         self.divided(TransactionControl::Savepoint(&name));
+        self.nesting.deeper();
         Ok(())
     }
 
@@ -96,6 +103,9 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         execute: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
     ) -> QueryResult<usize> {
         self.settle();
+        if self.is_lost {
+            return Err(Error::BrokenTransactionManager);
+        }
         let control = match kind {
             StatementKind::Transaction => TransactionControl::of(sql, DatabaseOf::<C>::DIALECT),
             _ => None,
@@ -120,9 +130,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                 Ok(done)
             }
             None | Some(TransactionControl::Begin { .. }) => {
-                if matches!(kind, StatementKind::Transaction | StatementKind::Multiple)
-                    && let Some(transaction) = &mut self.transaction
-                {
+                if let (true, Some(transaction)) = (may_leave_open(kind), &mut self.transaction) {
                     transaction.lose_track();
                 }
                 self.run_inside(kind, execute).await
@@ -313,7 +321,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         let failed = self
             .transaction
             .as_ref()
-            .is_some_and(OpenTransaction::has_failed);
+            .is_some_and(OpenTransaction::is_in_doubt);
         match self.slots.connected(node) {
             Some(connection) if failed && DatabaseOf::<C>::DIALECT == Dialect::Postgres => {
                 connection.batch_execute("SELECT 1").await.is_err()

@@ -15,7 +15,10 @@ use super::pool::AsyncRoutedPool;
 use super::slots::Slots;
 use crate::database::Database;
 use crate::error::{CheckoutError, into_diesel};
-use crate::failure::{Verdict, is_alive, question, verdict};
+use crate::failure::{
+    Verdict, commits_implicitly, ends_transaction, is_alive, may_leave_open, question, verdict,
+};
+use crate::transaction::OpenTransaction;
 
 /// How long a connection has to answer when it is asked whether it works.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -127,6 +130,9 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         attempt: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<T>> + Send + Sync,
     ) -> QueryResult<T> {
         self.settle();
+        if self.is_lost {
+            return Err(Error::BrokenTransactionManager);
+        }
         if self.transaction.is_some() {
             return self.run_inside(kind, attempt).await;
         }
@@ -144,13 +150,21 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                 .ok_or(Error::BrokenTransactionManager)?;
             *in_flight = Some(Arc::clone(node));
             let outcome = attempt(connection).instrument(route.span()).await;
-            *in_flight = None;
-            match outcome {
+            if may_leave_open(kind) {
+                slots.mark_broken(node);
+            }
+            let next = match outcome {
                 Ok(value) => {
                     route.succeeded();
-                    return Ok(value);
+                    Ok(Err(value))
                 }
-                Err(error) => route = pool.go_on(slots, route, error).await?,
+                // The connection may be asked something more.
+                Err(error) => pool.go_on(slots, route, error).await.map(Ok),
+            };
+            *in_flight = None;
+            match next? {
+                Ok(next) => route = next,
+                Err(value) => return Ok(value),
             }
         }
     }
@@ -162,6 +176,11 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         attempt: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<T>> + Send + Sync,
     ) -> QueryResult<T> {
         self.check(kind)?;
+        if let Some(transaction) = &mut self.transaction
+            && commits_implicitly(kind, DatabaseOf::<C>::DIALECT)
+        {
+            transaction.lose_track();
+        }
         let node = self.transaction_node_arc()?;
         let connection = self
             .slots
@@ -205,6 +224,10 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             transaction.statement_failed();
             let node = Arc::clone(&transaction.node);
             self.report(error, &node).await;
+            if ends_transaction(error, DatabaseOf::<C>::DIALECT) {
+                self.slots.discard(&node);
+                self.lose(OpenTransaction::rolled_back);
+            }
         }
     }
 
@@ -214,7 +237,10 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         error: &Error,
         node: &Arc<Node<NodePool<C>>>,
     ) -> Option<Failure> {
-        let failure = failure_of(error, &mut self.slots, node).await?;
+        self.in_flight = Some(Arc::clone(node));
+        let failure = failure_of(error, &mut self.slots, node).await;
+        self.in_flight = None;
+        let failure = failure?;
         let AsyncRoutedPool { router, set, .. } = &self.pool;
         router.report_failure(set, node, failure);
         Some(failure)

@@ -7,6 +7,7 @@ mod driver;
 mod execution;
 #[cfg(feature = "async-mysql")]
 mod mysql;
+mod nesting;
 mod node_pool;
 mod owned_query;
 mod pool;
@@ -17,6 +18,7 @@ mod slots;
 mod sqlite;
 mod traits;
 mod transaction_manager;
+mod watched;
 
 pub use builder::AsyncRoutedPoolBuilder;
 pub use connection::AsyncRoutedConnection;

@@ -125,7 +125,6 @@ impl<C: AsyncRoutable> Slots<C> {
     }
 
     /// Has a node's connection closed as soon as nobody uses it.
-    #[cfg(feature = "async-postgres")]
     pub(super) fn mark_broken(&self, node: &Arc<Node<NodePool<C>>>) {
         if let Some(index) = self.index(node) {
             self.cells[index].broken.store(true, Ordering::Relaxed);

@@ -14,14 +14,17 @@ use diesel_async::{
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use routing_core::sql::classify;
+use routing_core::sql::{Dialect, classify};
 use routing_core::{Scope, StatementKind};
 
 use super::connection::AsyncRoutedConnection;
 use super::driver::{AsyncRoutable, Binds, DatabaseOf, Rows};
 use super::owned_query::{Dynamic, MaybeId, OwnedQuery, Parts, Static};
 use super::transaction_manager::RoutedTransactionManager;
+use super::watched;
 use crate::database::Database;
+use crate::failure::may_leave_open;
+use crate::transaction::OpenTransaction;
 
 /// A query on its way, and its kind.
 pub(super) type Prepared<C> = QueryResult<(Parts<Binds<C>>, StatementKind)>;
@@ -50,15 +53,25 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         async move {
             let (parts, kind) = prepared?;
             let query = OwnedQuery::<C, M>::new(parts);
-            if matches!(kind, StatementKind::Transaction | StatementKind::Multiple)
-                && let Some(transaction) = &mut self.transaction
-            {
+            if let (true, Some(transaction)) = (may_leave_open(kind), &mut self.transaction) {
                 transaction.lose_track();
             }
-            self.run(kind, |connection| connection.rows(query.clone()))
-                .await
+            let rows = self.run(kind, |connection| connection.rows(query.clone()));
+            let rows = rows.await?;
+            Ok(self.watch(rows))
         }
         .boxed()
+    }
+
+    /// The rows of a statement, which tell its transaction if they are not read to their end.
+    pub(super) fn watch(&self, rows: Rows<C>) -> Rows<C> {
+        let open = self.transaction.as_ref();
+        match open.and_then(OpenTransaction::failure_flag) {
+            Some(flag) if DatabaseOf::<C>::DIALECT == Dialect::Postgres => {
+                watched::rows(rows, flag)
+            }
+            _ => rows,
+        }
     }
 
     fn execute_prepared<M: MaybeId>(
@@ -183,6 +196,9 @@ where
     {
         async move {
             self.settle();
+            if self.is_lost {
+                return Err(Error::BrokenTransactionManager);
+            }
             if self.transaction.is_some() {
                 self.check(StatementKind::Update)?;
                 let node = self.transaction_node_arc()?;

@@ -31,12 +31,18 @@ impl<C: AsyncRoutable> TransactionManager<AsyncRoutedConnection<C>> for RoutedTr
 
     async fn rollback_transaction(connection: &mut AsyncRoutedConnection<C>) -> QueryResult<()> {
         connection.settle();
-        connection.roll_back().await
+        connection.leave_lost()?;
+        let rolled_back = connection.roll_back().await;
+        connection.nesting.shallower();
+        rolled_back
     }
 
     async fn commit_transaction(connection: &mut AsyncRoutedConnection<C>) -> QueryResult<()> {
         connection.settle();
-        connection.commit().await
+        connection.leave_lost()?;
+        let committed = connection.commit().await;
+        connection.nesting.shallower();
+        committed
     }
 
     fn transaction_manager_status_mut(

@@ -26,6 +26,9 @@ pub struct RoutedConnection<C: Routable> {
     pub(super) transaction: Option<OpenTransaction<NodePool<C>>>,
     /// A transaction that has ended on its connection, but not yet in Diesel's count.
     pub(super) settling: Option<Settling>,
+    /// Whether the server has rolled the open transaction back by itself: what follows in it would be
+    /// committed at once.
+    pub(super) is_lost: bool,
     /// Whether the transaction that is about to begin is a read-only one, whatever its text says.
     pub(super) begins_read_only: bool,
     /// Diesel's count while no transaction is open.
@@ -54,6 +57,7 @@ impl<C: Routable> RoutedConnection<C> {
             slots: Slots::new(),
             transaction: None,
             settling: None,
+            is_lost: false,
             begins_read_only: false,
             idle: AnsiTransactionManager::default(),
             #[cfg(feature = "postgres")]
@@ -185,13 +189,25 @@ impl<C: Routable> RoutedConnection<C> {
         self.pool.set_name()
     }
 
-    /// Does what was left to do when Diesel has counted down.
+    /// Does what was left to do when Diesel has counted down, and finds out whether the server has
+    /// ended a transaction by itself.
     #[inline]
     pub(super) fn settle(&mut self) {
         if let Some(Settling { side, discard, .. }) = self.settling.take()
             && discard
         {
             self.slots.discard(side);
+        }
+        if let Some(transaction) = &mut self.transaction {
+            let counted = self
+                .slots
+                .connected(transaction.node.role())
+                .and_then(depth);
+            if transaction.is_over_at(counted)
+                && let Some(transaction) = self.transaction.take()
+            {
+                transaction.rolled_back();
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use super::connection::{RoutedConnection, Settling};
 use super::execution::failure_of;
 use super::slots::depth;
 use crate::database::{Database, Routable, begin_read_only};
+use crate::failure::may_leave_open;
 use crate::transaction::OpenTransaction;
 
 impl<C: Routable> RoutedConnection<C> {
@@ -66,7 +67,7 @@ impl<C: Routable> RoutedConnection<C> {
                 }
             }
             Some(TransactionControl::Begin { .. }) | None => {
-                if matches!(kind, StatementKind::Transaction | StatementKind::Multiple) {
+                if may_leave_open(kind) {
                     transaction.lose_track();
                 }
                 self.run_inside(kind, |connection| execute(connection, sql))
@@ -80,7 +81,8 @@ impl<C: Routable> RoutedConnection<C> {
         read_only: bool,
         mut execute: impl FnMut(&mut C, &str) -> QueryResult<usize>,
     ) -> QueryResult<usize> {
-        let kind = if read_only || self.begins_read_only {
+        let declared = std::mem::take(&mut self.begins_read_only);
+        let kind = if read_only || declared {
             StatementKind::BeginReadOnly
         } else {
             StatementKind::Transaction
@@ -124,10 +126,17 @@ impl<C: Routable> RoutedConnection<C> {
         mut execute: impl FnMut(&mut C, &str) -> QueryResult<usize>,
     ) -> QueryResult<usize> {
         let aborted = self.is_aborted();
-        let committed = execute(self.in_transaction()?, sql);
+        let committed = if self.is_lost {
+            // Its end is written down, and what called it is told.
+            let ended = self.in_transaction()?.batch_execute("ROLLBACK");
+            ended.and(Err(Error::BrokenTransactionManager))
+        } else {
+            execute(self.in_transaction()?, sql)
+        };
         let Some(transaction) = self.transaction.take() else {
             return committed;
         };
+        self.is_lost = false;
         let side = transaction.node.role();
         let around = transaction.around();
         match &committed {
@@ -178,6 +187,7 @@ impl<C: Routable> RoutedConnection<C> {
         let Some(transaction) = self.transaction.take() else {
             return rolled_back;
         };
+        self.is_lost = false;
         let side = transaction.node.role();
         let around = transaction.around();
         if let Err(error) = &rolled_back
@@ -208,7 +218,7 @@ impl<C: Routable> RoutedConnection<C> {
             && self
                 .transaction
                 .as_ref()
-                .is_some_and(OpenTransaction::has_failed)
+                .is_some_and(OpenTransaction::is_in_doubt)
             && self
                 .in_transaction()
                 .is_ok_and(|connection| connection.batch_execute("SELECT 1").is_err())

@@ -1,6 +1,6 @@
 //! A statement being run: on the node that was decided, and on the next if that one is down.
 
-use diesel::connection::LoadConnection;
+use diesel::connection::{DefaultLoadingMode, LoadConnection};
 use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::{Error, QueryResult};
@@ -13,7 +13,9 @@ use super::pool::RoutedPool;
 use super::slots::Slots;
 use crate::database::{Database, Routable};
 use crate::error::{CheckoutError, into_diesel};
-use crate::failure::{Verdict, is_alive, question, verdict};
+use crate::failure::{
+    Verdict, commits_implicitly, ends_transaction, is_alive, may_leave_open, question, verdict,
+};
 use crate::known::KnownQuery;
 
 type PoolRoute<'r, C> = Route<'r, NodePool<C>>;
@@ -106,7 +108,11 @@ impl<C: Routable> RoutedConnection<C> {
         loop {
             let _span = route.span().entered();
             let connection = connected(slots, route.node().role())?;
-            match attempt(connection) {
+            let outcome = attempt(connection);
+            if may_leave_open(kind) {
+                slots.taint(route.node().role());
+            }
+            match outcome {
                 Ok(value) => {
                     route.succeeded();
                     return Ok(value);
@@ -151,6 +157,11 @@ impl<C: Routable> RoutedConnection<C> {
         statement: impl FnOnce(&mut C) -> QueryResult<T>,
     ) -> QueryResult<T> {
         self.check(kind)?;
+        if let Some(transaction) = &mut self.transaction
+            && commits_implicitly(kind, C::Backend::DIALECT)
+        {
+            transaction.lose_track();
+        }
         let outcome = statement(self.in_transaction()?);
         if let Err(error) = &outcome {
             self.failed_inside(error);
@@ -160,6 +171,9 @@ impl<C: Routable> RoutedConnection<C> {
 
     /// Checks a statement of the open transaction.
     pub(super) fn check(&self, kind: StatementKind) -> QueryResult<()> {
+        if self.is_lost {
+            return Err(Error::BrokenTransactionManager);
+        }
         let Some(transaction) = &self.transaction else {
             return Ok(());
         };
@@ -184,6 +198,7 @@ impl<C: Routable> RoutedConnection<C> {
     pub(super) fn failed_inside(&mut self, error: &Error) {
         if let Some(transaction) = &mut self.transaction {
             transaction.statement_failed();
+            self.is_lost |= ends_transaction(error, C::Backend::DIALECT);
             let node = &transaction.node;
             if let Some(failure) = failure_of(error, &mut self.slots, node.role()) {
                 let RoutedPool { router, set, .. } = &self.pool;
@@ -209,16 +224,21 @@ impl<C: Routable> RoutedConnection<C> {
         let query = KnownQuery::new(source, known.sql);
         if let Some(side) = self.transaction.as_ref().map(|open| open.node.role()) {
             self.check(kind)?;
-            if matches!(kind, StatementKind::Transaction | StatementKind::Multiple)
-                && let Some(transaction) = &mut self.transaction
-            {
-                transaction.lose_track();
+            if let Some(transaction) = &mut self.transaction {
+                if may_leave_open(kind) || commits_implicitly(kind, C::Backend::DIALECT) {
+                    transaction.lose_track();
+                }
+                // Row by row, an error may come when nobody here looks any more.
+                if typeid::of::<B>() != typeid::of::<DefaultLoadingMode>() {
+                    transaction.statement_failed();
+                }
             }
             return match load_on(&mut self.slots, side, query) {
                 Ok(cursor) => Ok(cursor),
                 Err((error, slots)) => {
                     if let Some(transaction) = &mut self.transaction {
                         transaction.statement_failed();
+                        self.is_lost |= ends_transaction(&error, C::Backend::DIALECT);
                         let node = &transaction.node;
                         if let Some(failure) = failure_of(&error, slots, side) {
                             self.pool
@@ -235,6 +255,9 @@ impl<C: Routable> RoutedConnection<C> {
         let mut slots = slots;
         loop {
             let _span = route.span().entered();
+            if may_leave_open(kind) {
+                slots.taint(route.node().role());
+            }
             match load_on(slots, route.node().role(), query.clone()) {
                 Ok(cursor) => {
                     route.succeeded();

@@ -26,6 +26,8 @@ struct Slot<C: Routable> {
     /// What has been changed on it, to be changed back.
     instrumented: bool,
     resized: bool,
+    /// Whether it may be in a transaction that nobody counts.
+    tainted: bool,
 }
 
 impl<C: Routable> Slots<C> {
@@ -56,6 +58,7 @@ impl<C: Routable> Slots<C> {
                 connection,
                 instrumented: false,
                 resized: false,
+                tainted: false,
             };
             slot.adopt(&self.instrumentation, self.cache_size);
             *self.place(node.role()) = Some(slot);
@@ -82,6 +85,13 @@ impl<C: Routable> Slots<C> {
         if let Some(mut slot) = self.place(side).take() {
             C::TransactionManager::transaction_manager_status_mut(&mut *slot.connection)
                 .set_in_error();
+        }
+    }
+
+    /// Has a side's connection closed when it is given back.
+    pub(crate) fn taint(&mut self, side: Role) {
+        if let Some(slot) = self.place(side) {
+            slot.tainted = true;
         }
     }
 
@@ -124,6 +134,10 @@ impl<C: Routable> Slot<C> {
 /// Who has the connection next must not be heard by who has set an instrumentation on it.
 impl<C: Routable> Drop for Slot<C> {
     fn drop(&mut self) {
+        if self.tainted {
+            C::TransactionManager::transaction_manager_status_mut(&mut *self.connection)
+                .set_in_error();
+        }
         if self.instrumented {
             self.connection
                 .set_instrumentation(get_default_instrumentation());

@@ -5,8 +5,7 @@ use ::diesel::result::Error;
 use ::diesel::sqlite::SqliteConnection;
 use ::diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use ::diesel_async::{
-    AsyncConnection, AsyncMysqlConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
-    TransactionManager,
+    AsyncMysqlConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, TransactionManager,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;

@@ -2,6 +2,7 @@
 
 mod asynchronous;
 mod compile_fail;
+mod interrupted;
 mod pools;
 mod postgres;
 mod postgres_async;

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel::result::Error;
 use diesel::sql_types::BigInt;
-use diesel_async::{AsyncConnection, RunQueryDsl, SaveChangesDsl, SimpleAsyncConnection};
+use diesel_async::{RunQueryDsl, SaveChangesDsl, SimpleAsyncConnection};
 use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use routing_core::{RoutingError, Scope, Session};

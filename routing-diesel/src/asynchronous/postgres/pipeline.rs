@@ -20,6 +20,7 @@ use crate::asynchronous::execution::answers;
 use crate::asynchronous::node_pool::NodePool;
 use crate::asynchronous::owned_query::{Dynamic, MaybeId, OwnedQuery, Static};
 use crate::asynchronous::traits::Prepared;
+use crate::asynchronous::watched::Watched;
 use crate::failure::{Verdict, question, verdict};
 
 type Routed = AsyncRoutedConnection<AsyncPgConnection>;
@@ -31,7 +32,7 @@ impl Routed {
         kind: StatementKind,
         attempt: impl Fn(&'a AsyncPgConnection) -> BoxFuture<'a, QueryResult<T>> + Send + Sync,
     ) -> QueryResult<T> {
-        if self.controlling.is_some() {
+        if self.controlling.is_some() || self.is_lost {
             // Something was dropped half-way, and can only be put in order by who has it alone.
             return Err(Error::BrokenTransactionManager);
         }
@@ -39,7 +40,10 @@ impl Routed {
             self.check(kind)?;
             let shared = self.slots.share(&transaction.node).await;
             let connection = shared.map_err(|_| Error::BrokenTransactionManager)?;
+            // Dropped half-way, nobody has seen how it went.
+            let mut watched = Watched::new(transaction.failure_flag());
             let outcome = attempt(connection).await;
+            watched.over();
             if let Err(error) = &outcome {
                 transaction.statement_failed();
                 if let Some(failure) = self.failure_beside(error, connection).await {
@@ -100,11 +104,14 @@ impl Routed {
     ) -> BoxFuture<'a, QueryResult<Rows<AsyncPgConnection>>> {
         async move {
             let (parts, kind) = prepared?;
+            not_control(kind)?;
             let query = OwnedQuery::<AsyncPgConnection, M>::new(parts);
-            self.run_beside(kind, |mut connection| {
-                first_row(connection.load(query.clone())).boxed()
-            })
-            .await
+            let rows = self
+                .run_beside(kind, |mut connection| {
+                    first_row(connection.load(query.clone())).boxed()
+                })
+                .await?;
+            Ok(self.watch(rows))
         }
         .boxed()
     }

@@ -1,0 +1,64 @@
+//! Statements of a transaction whose end nobody may see.
+//!
+//! PostgreSQL answers a commit with a rollback if a statement has failed. One that was dropped, or
+//! whose rows were not read to their end, may have: then it is asked before a commit is believed.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use diesel::result::QueryResult;
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt};
+
+/// Raises a flag unless it is told that all went well.
+pub(super) struct Watched {
+    flag: Option<Arc<AtomicBool>>,
+}
+
+impl Watched {
+    pub(super) const fn new(flag: Option<Arc<AtomicBool>>) -> Self {
+        Self { flag }
+    }
+
+    /// The end was seen.
+    pub(super) fn over(&mut self) {
+        self.flag = None;
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some(flag) = &self.flag {
+            flag.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Rows that raise a flag unless they are read to their end.
+pub(super) fn rows<R: Send + 'static>(
+    rows: BoxStream<'static, QueryResult<R>>,
+    flag: Arc<AtomicBool>,
+) -> BoxStream<'static, QueryResult<R>> {
+    let watched = Watched::new(Some(flag));
+    WatchedRows { rows, watched }.boxed()
+}
+
+struct WatchedRows<R> {
+    rows: BoxStream<'static, QueryResult<R>>,
+    watched: Watched,
+}
+
+impl<R> Stream for WatchedRows<R> {
+    type Item = QueryResult<R>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<QueryResult<R>>> {
+        let this = self.get_mut();
+        let polled = this.rows.poll_next_unpin(cx);
+        if let Poll::Ready(None) = polled {
+            this.watched.over();
+        }
+        polled
+    }
+}

@@ -1,0 +1,339 @@
+//! Transactions that do not end as they were meant to.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error};
+use diesel::sql_types::Integer;
+use diesel_async::{AsyncMysqlConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use futures_util::TryStreamExt;
+use routing_core::{Mode, Session};
+use routing_diesel::{AsyncRoutedConnection, AsyncRoutedPool};
+use routing_tests::runtime::run;
+use routing_tests::schema::cake;
+use routing_tests::world::{Backend, World};
+
+use crate::support::{blocking, postgres, postgres_async, sqlite};
+
+type Conn = AsyncRoutedConnection<AsyncPgConnection>;
+type Log = Arc<Mutex<Vec<&'static str>>>;
+
+fn take(log: &Log) -> Vec<&'static str> {
+    std::mem::take(&mut *log.lock().expect("no panic"))
+}
+
+async fn insert(conn: &mut Conn, name: &str) -> QueryResult<usize> {
+    diesel::insert_into(cake::table)
+        .values(cake::name.eq(name.to_owned()))
+        .execute(conn)
+        .await
+}
+
+async fn names(pool: &AsyncRoutedPool<AsyncPgConnection>) -> Vec<String> {
+    let mut conn = pool.get().await.expect("a connection");
+    let names = cake::table.select(cake::name).order(cake::id);
+    names.load(&mut conn).await.expect("names")
+}
+
+fn register(conn: &mut Conn, log: &Log) {
+    let (one, other) = (Arc::clone(log), Arc::clone(log));
+    conn.on_commit(move |_| one.lock().expect("no panic").push("commit"));
+    conn.on_rollback(move || other.lock().expect("no panic").push("rollback"));
+}
+
+/// Diesel's errors of this kind are equal to nothing.
+fn is_lost<T>(outcome: &QueryResult<T>) -> bool {
+    matches!(outcome, Err(Error::BrokenTransactionManager))
+}
+
+/// Lets a future run for a moment.
+async fn interrupt<T>(future: impl Future<Output = T>) {
+    let done = tokio::time::timeout(Duration::from_millis(80), future).await;
+    assert!(done.is_err(), "it is still running");
+}
+
+#[test]
+fn a_dropped_savepoint_loses_its_transaction_and_says_so() {
+    run(async {
+        let on = postgres_async().await;
+        let log = Log::default();
+        let mut conn = on.pool.get().await.expect("a connection");
+        let outcome = conn
+            .transaction(async |conn| {
+                register(conn, &log);
+                insert(conn, "a").await?;
+                interrupt(conn.transaction(async |conn| {
+                    insert(conn, "b").await?;
+                    std::future::pending::<()>().await;
+                    Ok::<_, Error>(())
+                }))
+                .await;
+                assert!(is_lost(&insert(conn, "c").await));
+                Ok::<_, Error>(())
+            })
+            .await;
+        assert!(is_lost(&outcome));
+        assert_eq!(take(&log), ["rollback"]);
+        // From here on all is well, and the closure's own error goes first.
+        insert(&mut conn, "after").await.expect("an insert");
+        let outcome: Result<(), _> = conn
+            .transaction(async |conn| {
+                interrupt(conn.transaction(async |_| {
+                    std::future::pending::<()>().await;
+                    Ok::<_, Error>(())
+                }))
+                .await;
+                Err(Error::NotFound)
+            })
+            .await;
+        assert_eq!(outcome, Err(Error::NotFound));
+        conn.transaction(async |conn| insert(conn, "again").await)
+            .await
+            .expect("a commit");
+        assert_eq!(names(&on.pool).await, ["after", "again"]);
+    });
+}
+
+#[test]
+fn after_a_dropped_transaction_the_program_is_outside_of_it() {
+    run(async {
+        let on = postgres_async().await;
+        let log = Log::default();
+        let mut conn = on.pool.get().await.expect("a connection");
+        interrupt(conn.transaction(async |conn| {
+            register(conn, &log);
+            insert(conn, "lost").await?;
+            std::future::pending::<()>().await;
+            Ok::<_, Error>(())
+        }))
+        .await;
+        insert(&mut conn, "one").await.expect("an insert");
+        assert_eq!(take(&log), ["rollback"]);
+        conn.transaction(async |conn| insert(conn, "two").await)
+            .await
+            .expect("a commit");
+        drop(conn);
+        assert_eq!(names(&on.pool).await, ["one", "two"]);
+    });
+}
+
+#[test]
+fn what_nobody_has_seen_the_end_of_is_asked_before_a_commit_is_believed() {
+    run(async {
+        let on = postgres_async().await;
+        let log = Log::default();
+        let mut conn = on.pool.get().await.expect("a connection");
+        // A statement that was dropped, and fails on the server.
+        let failing = "SELECT pg_sleep(0.2), 1 / (SELECT count(*) FROM cake WHERE id < 0)";
+        let outcome = conn
+            .transaction(async |conn| {
+                register(conn, &log);
+                insert(conn, "lost").await?;
+                interrupt(diesel::sql_query(failing).execute(conn)).await;
+                Ok::<_, Error>(())
+            })
+            .await;
+        assert_eq!(outcome, Ok(()), "as PostgreSQL has it");
+        assert_eq!(take(&log), ["rollback"]);
+        // One that fails after its first row, which is not looked at.
+        let rows = diesel::dsl::sql::<Integer>("10 / (3 - x) FROM generate_series(1, 5) AS x");
+        let outcome = conn
+            .transaction(async |conn| {
+                register(conn, &log);
+                insert(conn, "lost").await?;
+                let stream = diesel::select(rows).load_stream::<i32>(conn).await?;
+                let _ = stream.try_collect::<Vec<_>>().await;
+                Ok::<_, Error>(())
+            })
+            .await;
+        assert_eq!(outcome, Ok(()));
+        assert_eq!(take(&log), ["rollback"]);
+        // And one that is well, whose only row is taken.
+        let outcome = conn
+            .transaction(async |conn| {
+                register(conn, &log);
+                insert(conn, "kept").await?;
+                cake::table.count().get_result::<i64>(conn).await
+            })
+            .await;
+        assert_eq!(outcome, Ok(1));
+        assert_eq!(take(&log), ["commit"]);
+    });
+}
+
+#[test]
+fn an_interrupted_statement_on_mariadb_loses_its_transaction() {
+    run(async {
+        let world = World::new(Backend::MariaDb, false).await;
+        let config = world.config(|config| config.mode(Mode::Greedy));
+        let pool = AsyncRoutedPool::<AsyncMysqlConnection>::new(&config).expect("a pool");
+        let mut conn = pool.get().await.expect("a connection");
+        let outcome = conn
+            .transaction(async |conn| {
+                conn.batch_execute("INSERT INTO cake (name) VALUES ('a')")
+                    .await?;
+                interrupt(diesel::sql_query("SELECT SLEEP(1)").execute(conn)).await;
+                let outside = conn
+                    .batch_execute("INSERT INTO cake (name) VALUES ('b')")
+                    .await;
+                assert!(is_lost(&outside));
+                Ok::<_, Error>(())
+            })
+            .await;
+        assert!(is_lost(&outcome));
+        // Dropped while it is asked whether the connection works, it is not used again.
+        for polls in 1..12 {
+            let mut conn = pool.get().await.expect("a connection");
+            let mut wrong = Box::pin(diesel::sql_query("SELECTT 1").execute(&mut conn));
+            let mut left = polls;
+            std::future::poll_fn(|cx| {
+                left -= 1;
+                match wrong.as_mut().poll(cx) {
+                    std::task::Poll::Pending if left > 0 => std::task::Poll::Pending,
+                    _ => std::task::Poll::Ready(()),
+                }
+            })
+            .await;
+            drop(wrong);
+            let nowhere = conn.batch_execute("INSERT INTO nowhere VALUES (1)").await;
+            nowhere.expect_err("there is no such table");
+        }
+        let count = cake::table.count().get_result::<i64>(&mut conn).await;
+        assert_eq!(count, Ok(0));
+    });
+}
+
+#[test]
+fn a_deadlocks_victim_writes_nothing_outside_of_its_transaction() {
+    run(async {
+        let world = World::new(Backend::MariaDb, false).await;
+        let config = world.config(|config| config.mode(Mode::Greedy));
+        let pool = AsyncRoutedPool::<AsyncMysqlConnection>::new(&config).expect("a pool");
+        let mut conn = pool.get().await.expect("a connection");
+        conn.batch_execute("INSERT INTO cake (id, name) VALUES (1, 'a'), (2, 'b')")
+            .await
+            .expect("two cakes");
+        let barrier = Arc::new(tokio::sync::Barrier::new(2));
+        let bakers = [(1, 2), (2, 1)].map(|(first, second)| {
+            let (pool, barrier) = (pool.clone(), Arc::clone(&barrier));
+            tokio::spawn(async move {
+                let mut conn = pool.get().await.expect("a connection");
+                conn.transaction(async |conn| {
+                    let lock =
+                        |id| diesel::update(cake::table.find(id)).set(cake::name.eq(cake::name));
+                    lock(first).execute(conn).await?;
+                    barrier.wait().await;
+                    let deadlocked = lock(second).execute(conn).await.is_err();
+                    // Whoever ignores the error would write this for good.
+                    let wrote = diesel::insert_into(cake::table)
+                        .values(cake::name.eq(format!("after {first}")))
+                        .execute(conn)
+                        .await;
+                    assert_eq!(wrote.is_err(), deadlocked);
+                    Ok::<_, Error>(())
+                })
+                .await
+            })
+        });
+        let mut failed = 0;
+        for baker in bakers {
+            let outcome = baker.await.expect("no panic");
+            failed += usize::from(is_lost(&outcome));
+        }
+        assert_eq!(failed, 1, "one is the victim");
+        let count = cake::table.count().get_result::<i64>(&mut conn).await;
+        assert_eq!(count, Ok(3));
+    });
+}
+
+#[test]
+fn a_transaction_in_the_middle_of_a_text_does_not_go_back_to_the_pool() {
+    run(async {
+        let on = postgres().await;
+        let innocent = |name: &str| {
+            let mut conn = on.pool.get_in(&Session::new()).expect("a connection");
+            let inserted = diesel::insert_into(cake::table).values(cake::name.eq(name));
+            diesel::RunQueryDsl::execute(inserted, &mut conn).expect("an insert");
+        };
+        blocking(|| {
+            let mut conn = on.pool.get().expect("a connection");
+            conn.batch_execute("BEGIN; INSERT INTO cake (name) VALUES ('left')")
+                .expect("a transaction that nobody counts");
+            drop(conn);
+            innocent("one");
+            let mut conn = on.pool.get().expect("a connection");
+            let begin = diesel::sql_query("BEGIN");
+            let rows: QueryResult<Vec<Nothing>> = diesel::RunQueryDsl::load(begin, &mut conn);
+            rows.expect("no rows");
+            drop(conn);
+            innocent("two");
+            let mut conn = on.pool.get().expect("a connection");
+            let count = diesel::RunQueryDsl::get_result::<i64>(cake::table.count(), &mut conn);
+            assert_eq!(count, Ok(2));
+        });
+    });
+}
+
+#[derive(QueryableByName)]
+struct Nothing {
+    #[diesel(sql_type = Integer)]
+    #[expect(dead_code, reason = "there are no rows")]
+    none: i32,
+}
+
+#[test]
+fn a_transaction_that_sqlite_ends_by_itself_is_over() {
+    run(async {
+        let on = sqlite().await;
+        blocking(|| {
+            let log = Log::default();
+            let mut conn = on.pool.get().expect("a connection");
+            let insert = "INSERT INTO cake (id, name) VALUES (1, 'a')";
+            let ended = conn.transaction(|conn| {
+                let other = Arc::clone(&log);
+                conn.on_rollback(move || other.lock().expect("no panic").push("rollback"));
+                conn.batch_execute(insert)?;
+                conn.batch_execute("INSERT OR ROLLBACK INTO cake (id, name) VALUES (1, 'b')")
+            });
+            ended.expect_err("it is rolled back");
+            conn.transaction(|conn| {
+                let other = Arc::clone(&log);
+                conn.on_commit(move |_| other.lock().expect("no panic").push("commit"));
+                conn.batch_execute(insert)
+            })
+            .expect("a commit");
+            assert_eq!(take(&log), ["rollback", "commit"]);
+            let twice = conn.transaction(|conn| conn.batch_execute(insert));
+            let unique = DatabaseErrorKind::UniqueViolation;
+            assert!(matches!(twice, Err(Error::DatabaseError(kind, _)) if kind == unique));
+        });
+    });
+}
+
+#[test]
+fn a_savepoint_goes_on_after_a_rollback_to_it() {
+    run(async {
+        let on = postgres().await;
+        blocking(|| {
+            let log = Log::default();
+            let mut conn = on.pool.get().expect("a connection");
+            let add = |conn: &mut routing_diesel::RoutedConnection<_>, name| {
+                let (one, other) = (Arc::clone(&log), Arc::clone(&log));
+                conn.on_commit(move |_| one.lock().expect("no panic").push(name));
+                conn.on_rollback(move || other.lock().expect("no panic").push("rollback"));
+            };
+            conn.batch_execute("BEGIN -- by hand")
+                .expect("a transaction");
+            conn.batch_execute("SAVEPOINT s").expect("a savepoint");
+            add(&mut conn, "gone");
+            conn.batch_execute("ROLLBACK TO s").expect("a rollback");
+            assert_eq!(take(&log), ["rollback"]);
+            add(&mut conn, "kept");
+            conn.batch_execute("RELEASE s").expect("a release");
+            conn.batch_execute("COMMIT").expect("a commit");
+            assert_eq!(take(&log), ["kept"]);
+        });
+    });
+}
