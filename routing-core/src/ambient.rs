@@ -45,6 +45,25 @@ impl Context {
         Self::with_current(Self::clone)
     }
 
+    /// Calls a function in this context: in a thread that may block, where the caller's session and
+    /// scopes would be lost.
+    ///
+    /// ```
+    /// use routing_core::{Context, Session};
+    ///
+    /// let session = Session::new();
+    /// session.call(|| {
+    ///     let context = Context::current();
+    ///     // As `tokio::task::spawn_blocking` does.
+    ///     let blocking = std::thread::spawn(move || context.call(Session::current));
+    ///     assert!(blocking.join().is_ok_and(|current| current.is_some()));
+    /// });
+    /// ```
+    pub fn call<T>(self, function: impl FnOnce() -> T) -> T {
+        let _entered = Entry::Context(self).enter();
+        function()
+    }
+
     /// The same with this session.
     #[must_use]
     pub fn with_session(mut self, session: &Session) -> Self {

@@ -270,14 +270,15 @@ impl fmt::Display for Unpinned<'_> {
             write!(
                 f,
                 "on a session that is not pinned, in strict mode; call `session.pin(\"{set}\")` \
-                 before the session's first read, or run the statement in `Scope::primary()`"
+                 before the session's first read, or, if the session need not read it back, run the \
+                 statement in `Scope::primary()`, which pins nobody"
             )
         } else {
             write!(
                 f,
                 "without a session, in strict mode; run it in `session.run(…)` (a spawned task \
-                 needs `in_current_session(…)`) after `session.pin(\"{set}\")`, or in \
-                 `Scope::primary()`"
+                 needs `in_current_session(…)`) after `session.pin(\"{set}\")`, or, if nobody need \
+                 read it back, in `Scope::primary()`"
             )
         }
     }

@@ -14,8 +14,16 @@ use crate::unlocked_select::UnlockedSelect;
 /// A connection that runs nothing but [`SELECT`s that take no locks](UnlockedSelect): that a
 /// function which is given one never writes is a matter of types.
 ///
-/// It has no other way to the database, and implements none of the ORM's connection traits, as they
-/// run everything. What the types cannot see, such as a function that writes, is refused when it
+/// The query is given to the connection, `reader.load(query)`, and not the other way round: it
+/// implements none of the ORM's connection traits, as they run everything, and it has no other way
+/// to the database. With diesel-async, take a reference at once: `let reader = &mut
+/// pool.get_read_only().await?;`, as that crate has a method `load` for whatever is held by value.
+/// A `SELECT` by `sql_query` is refused too, as its type says nothing.
+///
+/// Like any read, it goes to a replica in a session that has not written, and to the primary outside
+/// of a session.
+///
+/// What the types cannot see, such as a function that writes, is refused when it
 /// is run: the whole connection is in [`Scope::read_only`](crate::Scope::read_only).
 ///
 #[cfg_attr(feature = "sqlite", doc = "```")]

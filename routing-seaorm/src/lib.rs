@@ -79,8 +79,8 @@ pub use transaction::RoutedTransaction;
 
 pub use routing_core::{
     Access, AnonymousReads, Balance, Balancer, BreakerRules, Candidates, Clock, Committed,
-    ConfigProblem, Context, Decision, InContext, LatePin, ManualClock, Mode, NoReplica,
+    ConfigProblem, Context, Decision, Entered, InContext, LatePin, ManualClock, Mode, NoReplica,
     NodeBuilder, NodeConfig, NodeName, Observer, PinInfo, PinReason, PoolConfig, Position, Reason,
-    Role, RoutingConfig, RoutingConfigBuilder, RoutingError, Rules, Scope, Session, SetBuilder,
-    SetConfig, SetName, StatementKind, Timestamp, in_current_session,
+    Role, RoutedBuilder, RoutingConfig, RoutingConfigBuilder, RoutingError, Rules, Scope, Session,
+    SetBuilder, SetConfig, SetName, StatementKind, Timestamp, in_current_session,
 };

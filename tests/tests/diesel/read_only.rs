@@ -100,6 +100,13 @@ fn the_same_without_blocking() {
         });
         let (names, refused) = spawned.await.expect("no panic");
         assert!(names.expect("reads")[0].starts_with("replica-"));
+        {
+            // Held by reference at once, it is not what diesel-async's own `load` takes.
+            use diesel_async::RunQueryDsl as _;
+            let reader = &mut on.pool.get_read_only().await.expect("a reader");
+            let count = reader.get_result::<i64, _, _>(cake::table.count()).await;
+            assert_eq!(count, Ok(0));
+        }
         let error = refused.expect_err("a refusal");
         let refused = error.routing();
         assert!(matches!(
