@@ -102,6 +102,10 @@ fn the_same_without_blocking() {
         assert!(names.expect("reads")[0].starts_with("replica-"));
         {
             // Held by reference at once, it is not what diesel-async's own `load` takes.
+            #[expect(
+                unused_imports,
+                reason = "that it is in scope, and not used, is the point"
+            )]
             use diesel_async::RunQueryDsl as _;
             let reader = &mut on.pool.get_read_only().await.expect("a reader");
             let count = reader.get_result::<i64, _, _>(cake::table.count()).await;
