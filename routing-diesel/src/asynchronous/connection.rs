@@ -158,19 +158,20 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         E: From<Error>,
     {
         let guard = self.nesting.guard();
-        let outcome = callback(&mut *self).await;
-        guard.disarm();
-        match outcome {
-            Ok(value) => {
-                RoutedTransactionManager::commit_transaction(self).await?;
-                Ok(value)
-            }
+        let ended = match callback(&mut *self).await {
+            Ok(value) => match RoutedTransactionManager::commit_transaction(self).await {
+                Ok(()) => Ok(value),
+                Err(commit) => Err(commit.into()),
+            },
             Err(error) => match RoutedTransactionManager::rollback_transaction(self).await {
                 // The closure's error says more than that its transaction was lost by then.
                 Ok(()) | Err(Error::BrokenTransactionManager) => Err(error),
                 Err(rollback) => Err(rollback.into()),
             },
-        }
+        };
+        // Not before: the end may be dropped as well.
+        guard.disarm();
+        ended
     }
 
     /// Calls back after the outermost commit is acknowledged, in the order of the calls; at once

@@ -151,7 +151,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             *in_flight = Some(Arc::clone(node));
             let outcome = attempt(connection).instrument(route.span()).await;
             if may_leave_open(kind) {
-                slots.mark_broken(node);
+                slots.taint(node);
             }
             let next = match outcome {
                 Ok(value) => {

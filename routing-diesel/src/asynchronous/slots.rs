@@ -29,6 +29,8 @@ struct Cell<C: AsyncRoutable> {
     connection: OnceCell<Checkout<C>>,
     /// Whether the connection is of no use any more, but could not be taken out yet.
     broken: AtomicBool,
+    /// Whether it may be in a transaction that nobody counts, and must not go back to its pool.
+    tainted: bool,
 }
 
 impl<C: AsyncRoutable> Slots<C> {
@@ -37,6 +39,7 @@ impl<C: AsyncRoutable> Slots<C> {
             node: Arc::clone(node),
             connection: OnceCell::new(),
             broken: AtomicBool::new(false),
+            tainted: false,
         });
         Self {
             cells: cells.collect(),
@@ -124,7 +127,15 @@ impl<C: AsyncRoutable> Slots<C> {
         Some(connection)
     }
 
+    /// Has a node's connection closed when it is given back.
+    pub(super) fn taint(&mut self, node: &Arc<Node<NodePool<C>>>) {
+        if let Some(index) = self.index(node) {
+            self.cells[index].tainted = true;
+        }
+    }
+
     /// Has a node's connection closed as soon as nobody uses it.
+    #[cfg(feature = "async-postgres")]
     pub(super) fn mark_broken(&self, node: &Arc<Node<NodePool<C>>>) {
         if let Some(index) = self.index(node) {
             self.cells[index].broken.store(true, Ordering::Relaxed);
@@ -168,7 +179,9 @@ impl<C: AsyncRoutable> Slots<C> {
 
     fn empty(&mut self, index: usize, discard: bool) {
         let cell = &mut self.cells[index];
-        let discard = discard || cell.broken.swap(false, Ordering::Relaxed);
+        let discard = discard
+            | cell.broken.swap(false, Ordering::Relaxed)
+            | std::mem::take(&mut cell.tainted);
         let Some(mut connection) = cell.connection.take() else {
             return;
         };

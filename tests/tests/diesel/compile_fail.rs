@@ -85,7 +85,15 @@ fn what_may_write_or_lock_is_refused_by_the_compiler() {
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{text}");
     // The compiler's messages, each with the lines that belong to it.
-    let messages: Vec<_> = text.split("\nerror").collect();
+    let mut messages: Vec<String> = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("error") || line.starts_with("warning") || messages.is_empty() {
+            messages.push(String::new());
+        }
+        if let Some(message) = messages.last_mut() {
+            message.push_str(line);
+        }
+    }
     for (name, _) in REFUSED {
         let file = format!("src/bin/{name}.rs");
         let told = messages.iter().filter(|message| {

@@ -96,6 +96,73 @@ fn a_dropped_savepoint_loses_its_transaction_and_says_so() {
     });
 }
 
+/// Polls a future so many times at most.
+async fn poll_times<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    let mut left = times;
+    std::future::poll_fn(|cx| {
+        left -= 1;
+        match future.as_mut().poll(cx) {
+            std::task::Poll::Ready(value) => std::task::Poll::Ready(Some(value)),
+            std::task::Poll::Pending if left > 0 => std::task::Poll::Pending,
+            std::task::Poll::Pending => std::task::Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+#[test]
+fn a_handle_goes_on_wherever_its_transaction_was_dropped() {
+    run(async {
+        let on = postgres_async().await;
+        let mut committed = 0;
+        for times in 1..60 {
+            let mut conn = on.pool.get().await.expect("a connection");
+            let done = poll_times(
+                conn.transaction(async |conn| {
+                    insert(conn, &format!("{times}")).await?;
+                    conn.transaction(async |conn| insert(conn, &format!("{times} in")).await)
+                        .await
+                }),
+                times,
+            )
+            .await;
+            committed += usize::from(done.is_some());
+            // The same handle is outside of it now, and what it writes stays written.
+            insert(&mut conn, &format!("after {times}"))
+                .await
+                .expect("an insert");
+            conn.transaction(async |conn| insert(conn, &format!("again {times}")).await)
+                .await
+                .expect("a commit");
+            drop(conn);
+            let names = names(&on.pool).await;
+            assert!(names.contains(&format!("after {times}")), "{times}");
+            assert!(names.contains(&format!("again {times}")), "{times}");
+            let (outer, inner) = (format!("{times}"), format!("{times} in"));
+            assert_eq!(names.contains(&outer), names.contains(&inner), "{times}");
+            if committed > 3 {
+                break;
+            }
+        }
+        assert!(committed > 3);
+    });
+}
+
+#[test]
+fn what_a_text_has_set_is_there_for_the_next_statement() {
+    run(async {
+        let on = postgres_async().await;
+        let mut conn = on.pool.get().await.expect("a connection");
+        conn.batch_execute("SET application_name = 'one'; SET work_mem = '5MB'")
+            .await
+            .expect("two settings");
+        let set = diesel::dsl::sql::<diesel::sql_types::Text>("current_setting('work_mem')");
+        let set = diesel::select(set).get_result::<String>(&mut conn).await;
+        assert_eq!(set.as_deref(), Ok("5MB"));
+    });
+}
+
 #[test]
 fn after_a_dropped_transaction_the_program_is_outside_of_it() {
     run(async {
