@@ -15,6 +15,7 @@ conformance! {
     scopes_end_with_what_runs_in_them,
     ambiguous_statements_can_be_declared_reads,
     a_scope_can_be_of_one_set,
+    a_transaction_that_counts_as_a_read_is_read_only_on_its_server,
 }
 
 async fn a_primary_scope_reads_and_writes_there_without_a_pin<A: Adapter>(backend: Backend) {
@@ -263,4 +264,46 @@ async fn a_scope_can_be_of_one_set<A: Adapter>(backend: Backend) {
     assert!(other.run(db.server()).await.starts_with("replica-"));
     let both = Scope::primary().on(["other", "default"]);
     assert_eq!(both.run(db.server()).await, "primary");
+}
+
+/// What a text hides from the rule, the server refuses, be it the primary.
+async fn a_transaction_that_counts_as_a_read_is_read_only_on_its_server<A: Adapter>(
+    backend: Backend,
+) {
+    let hide = match backend {
+        Backend::Postgres => {
+            "CREATE FUNCTION bake() RETURNS int LANGUAGE sql AS \
+             $$ INSERT INTO cake (name) VALUES ('hidden') RETURNING id $$"
+        }
+        Backend::MariaDb => {
+            "CREATE FUNCTION bake() RETURNS int MODIFIES SQL DATA \
+             BEGIN INSERT INTO cake (name) VALUES ('hidden'); RETURN 1; END"
+        }
+        // SQLite has no function that writes.
+        Backend::Sqlite => return,
+    };
+    let scene = Scene::<A>::new(backend, Mode::Greedy).await;
+    scene.db.execute(hide).await.expect("a function");
+    let view = "CREATE VIEW baked AS SELECT bake() AS id";
+    scene.db.execute(view).await.expect("a view");
+    let write = || Step::Execute("SELECT * FROM baked".into());
+    // Without a session, so that it is the primary's.
+    let declared = scene.db.scoped(Scope::ambiguous_to_replica());
+    for (db, begin) in [(&declared, Begin::Plain), (&scene.db, Begin::ReadOnly)] {
+        let outcomes = db
+            .transaction(begin, vec![Step::Server, write()], End::Rollback)
+            .await;
+        let [Outcome::Server(server), Outcome::Failed(failed)] = &outcomes[..] else {
+            panic!("{outcomes:?}");
+        };
+        assert_eq!(server, "primary");
+        assert!(failed.routing.is_none(), "the server refuses: {failed:?}");
+    }
+    assert_eq!(scene.db.count().await, 0);
+    let outcomes = scene
+        .db
+        .transaction(Begin::Plain, vec![write()], End::Commit)
+        .await;
+    assert!(matches!(outcomes[..], [Outcome::Done]), "{outcomes:?}");
+    assert_eq!(scene.db.count().await, 1);
 }

@@ -2,6 +2,7 @@
 
 mod asynchronous;
 mod compile_fail;
+mod failover;
 mod interrupted;
 mod pools;
 mod postgres;
