@@ -14,12 +14,15 @@ have_postgres() {
 }
 
 have_mariadb() {
-    command -v mariadbd > /dev/null 2>&1 && command -v mariadb-install-db > /dev/null 2>&1
+    # Debian has the server where only root looks.
+    { command -v mariadbd > /dev/null 2>&1 || [ -x /usr/sbin/mariadbd ]; } &&
+        command -v mariadb-install-db > /dev/null 2>&1
 }
 
 # The C libraries that Diesel's own connections link.
 have_libraries() {
-    { command -v pg_config > /dev/null 2>&1 || [ -e /usr/include/postgresql/libpq-fe.h ]; } &&
+    { [ -e /usr/include/postgresql/libpq-fe.h ] ||
+        [ -e "$(pg_config --includedir 2> /dev/null)/libpq-fe.h" ]; } &&
         { command -v mariadb_config > /dev/null 2>&1 || command -v mysql_config > /dev/null 2>&1; }
 }
 

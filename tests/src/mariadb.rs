@@ -263,7 +263,8 @@ fn start_server(account: Option<Account>, home: &Path, name: &str, port: u16) {
     // Nobody waits for it: the keeper ends it, and who adopts it takes its remains.
     let mut server = command(account, "sh");
     server
-        .args(["-c", r#""$@" &"#, "sh", "mariadbd"])
+        // Debian has the server where only root looks.
+        .args(["-c", r#"PATH="$PATH:/usr/sbin"; "$@" &"#, "sh", "mariadbd"])
         .arg("--no-defaults")
         .arg(format!("--datadir={}", home.join(name).display()))
         .arg(format!("--port={port}"))
