@@ -53,10 +53,12 @@ pub enum StatementKind {
     Select,
     /// `VALUES`.
     Values,
-    /// `SHOW`.
+    /// `SHOW`, or a `PRAGMA` that only tells.
     Show,
-    /// `EXPLAIN` that does not execute what it explains.
+    /// `EXPLAIN` or `DESCRIBE`, unless it executes something that is no read.
     Explain,
+    /// `COPY … TO STDOUT`.
+    CopyTo,
     /// The start of a transaction that is declared read-only.
     BeginReadOnly,
 
@@ -76,11 +78,20 @@ pub enum StatementKind {
     WritingCte,
     /// A call of a function that is not known to be harmless.
     FunctionCall,
-    /// `COPY`, `LOAD DATA` or `HANDLER`.
+    /// A call of a function that is known to write, or to belong to the primary.
+    WritingFunction,
+    /// What looked like a read, until a replica refused it as a write.
+    DisguisedWrite,
+    /// `COPY … FROM` or `LOAD DATA`.
     BulkTransfer,
     /// `CREATE`, `ALTER`, `DROP`, `TRUNCATE` and their like.
     Ddl,
-    /// `SET`, `LISTEN`, `PREPARE` and whatever else lives on in the connection.
+    /// `LOCK TABLE` and its like.
+    Lock,
+    /// `LISTEN`, `UNLISTEN` or `NOTIFY`.
+    Notify,
+    /// `SET`, `PREPARE`, `DECLARE` and whatever else lives on in the connection, or asks for what
+    /// does.
     SessionState,
     /// `CALL`, `DO` or `EXECUTE`: it runs what is stored elsewhere.
     Call,
@@ -97,9 +108,12 @@ impl StatementKind {
     #[must_use]
     pub const fn access(self) -> Access {
         match self {
-            Self::Select | Self::Values | Self::Show | Self::Explain | Self::BeginReadOnly => {
-                Access::Read
-            }
+            Self::Select
+            | Self::Values
+            | Self::Show
+            | Self::Explain
+            | Self::CopyTo
+            | Self::BeginReadOnly => Access::Read,
             Self::Insert
             | Self::Update
             | Self::Delete
@@ -108,8 +122,12 @@ impl StatementKind {
             | Self::SelectInto
             | Self::WritingCte
             | Self::FunctionCall
+            | Self::WritingFunction
+            | Self::DisguisedWrite
             | Self::BulkTransfer
             | Self::Ddl
+            | Self::Lock
+            | Self::Notify
             | Self::SessionState
             | Self::Call
             | Self::Transaction
@@ -142,6 +160,7 @@ impl StatementKind {
             Self::Values => "VALUES",
             Self::Show => "SHOW",
             Self::Explain => "EXPLAIN",
+            Self::CopyTo => "COPY TO",
             Self::BeginReadOnly => "BEGIN READ ONLY",
             Self::Insert => "INSERT",
             Self::Update => "UPDATE",
@@ -151,8 +170,12 @@ impl StatementKind {
             Self::SelectInto => "SELECT INTO",
             Self::WritingCte => "writing WITH",
             Self::FunctionCall => "call of an unknown function",
+            Self::WritingFunction => "call of a writing function",
+            Self::DisguisedWrite => "disguised write",
             Self::BulkTransfer => "bulk transfer",
             Self::Ddl => "DDL",
+            Self::Lock => "LOCK",
+            Self::Notify => "NOTIFY",
             Self::SessionState => "session state",
             Self::Call => "CALL",
             Self::Transaction => "BEGIN",

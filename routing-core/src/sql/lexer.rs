@@ -1,234 +1,424 @@
 //! SQL text, cut into tokens.
 
 use super::Dialect;
+use super::bytes::{Class, Classes, classes_of, find, is_word};
 
-/// A token, as far as the kind of a statement depends on it.
+/// A token, as far as the kind of a statement depends on it. Its text is the lexer's
+/// [`slice`](Lexer::slice).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token<'a> {
+pub(super) enum Token {
     /// A keyword or a name without quotes.
-    Word(&'a str),
-    /// A name in quotes.
+    Word,
+    /// A name in quotes; in MySQL also what is one or a string by the server's settings.
     Quoted,
     /// A string, a number or a parameter.
     Literal,
+    Dot,
+    Comma,
+    Open,
+    Close,
+    Semicolon,
+    /// `::`.
+    Cast,
     /// `:=`.
     Assignment,
+    /// `@`, before the name of a variable of MySQL's.
+    Variable,
+    /// `@@`, before the name of a setting of MySQL's.
+    Setting,
     /// Any other character.
-    Symbol(u8),
-    /// Something that has no end, or that servers read differently by their settings.
+    Symbol,
+    /// Something that has no end, or that servers read differently.
     Unclear,
+    /// Nothing is left.
+    End,
 }
 
-/// Total on every text: what it cannot cut is `Unclear`.
-#[derive(Debug, Clone)]
+/// How strings are read whose meaning depends on the server's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strings {
+    /// As by the server's default settings: a backslash escapes in MySQL, and does not in
+    /// PostgreSQL.
+    Default,
+    /// As by `NO_BACKSLASH_ESCAPES` in MySQL, and without `standard_conforming_strings` in
+    /// PostgreSQL.
+    Other,
+}
+
+/// Total on every text: what it cannot cut is `Unclear`, and the last.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Lexer<'a> {
-    text: &'a str,
+    text: &'a [u8],
+    start: usize,
     at: usize,
+    classes: &'static Classes,
     dialect: Dialect,
+    strings: Strings,
+    /// Whether a string was read that ends elsewhere by other settings.
+    depends: bool,
 }
 
 impl<'a> Lexer<'a> {
-    pub(super) const fn new(text: &'a str, dialect: Dialect) -> Self {
+    pub(super) const fn new(text: &'a [u8], dialect: Dialect, strings: Strings) -> Self {
         Self {
             text,
+            start: 0,
             at: 0,
+            classes: classes_of(dialect),
             dialect,
+            strings,
+            depends: false,
         }
     }
 
-    fn byte(&self, ahead: usize) -> Option<u8> {
-        self.text.as_bytes().get(self.at + ahead).copied()
+    pub(super) const fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
+    pub(super) const fn depends_on_settings(&self) -> bool {
+        self.depends
+    }
+
+    /// Where the last token begins.
+    pub(super) const fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Where the last token ends.
+    pub(super) const fn end(&self) -> usize {
+        self.at
+    }
+
+    /// The text of the last token.
+    pub(super) fn slice(&self) -> &'a [u8] {
+        self.between(self.start, self.at)
+    }
+
+    pub(super) fn between(&self, start: usize, end: usize) -> &'a [u8] {
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    pub(super) const fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
+    #[inline]
+    fn byte(&self, ahead: usize) -> Option<u8> {
+        self.text.get(self.at + ahead).copied()
+    }
+
+    /// The next token; after the last it is `End` for ever.
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> Token {
+        loop {
+            let Some(&byte) = self.text.get(self.at) else {
+                self.start = self.at;
+                return Token::End;
+            };
+            self.start = self.at;
+            self.at += 1;
+            return match self.classes[byte as usize] {
+                Class::Blank => continue,
+                Class::Word => self.word(byte),
+                Class::Quote => self.quoted(byte),
+                Class::Dot => self.dot(),
+                Class::Comma => Token::Comma,
+                Class::Open => Token::Open,
+                Class::Close => Token::Close,
+                Class::Symbol => Token::Symbol,
+                Class::Digit => self.number(byte),
+                Class::Dollar => self.dollar(),
+                other => match self.rare(other, byte) {
+                    Some(token) => token,
+                    None => continue,
+                },
+            };
+        }
+    }
+
+    /// What is not in every statement; `None` is a comment.
+    #[inline(never)]
+    fn rare(&mut self, class: Class, byte: u8) -> Option<Token> {
+        Some(match class {
+            Class::String => self.string(byte),
+            Class::Semicolon => Token::Semicolon,
+            Class::Bracket => self.quoted(b']'),
+            Class::Dash if self.starts_line_comment() => return self.line_comment(),
+            Class::Hash => return self.line_comment(),
+            Class::Slash if self.byte(0) == Some(b'*') => return self.block_comment(),
+            Class::Colon => match self.byte(0) {
+                Some(b':') => self.longer(Token::Cast),
+                Some(b'=') => self.longer(Token::Assignment),
+                _ => Token::Symbol,
+            },
+            Class::At => match self.byte(0) {
+                Some(b'@') => self.longer(Token::Setting),
+                _ => Token::Variable,
+            },
+            Class::Parameter => {
+                self.skip_while(is_word);
+                Token::Literal
+            }
+            Class::Invalid => self.unclear(),
+            _ => Token::Symbol,
+        })
+    }
+
+    fn longer(&mut self, token: Token) -> Token {
+        self.at += 1;
+        token
+    }
+
+    fn unclear(&mut self) -> Token {
+        self.at = self.text.len();
+        Token::Unclear
+    }
+
+    #[inline]
     fn skip_while(&mut self, accept: impl Fn(u8) -> bool) {
         while self.byte(0).is_some_and(&accept) {
             self.at += 1;
         }
     }
 
-    /// Skips to the end of the line, which for PostgreSQL a carriage return is too; elsewhere one
-    /// inside a line is a trick.
-    fn skip_line(&mut self) -> Result<(), Token<'a>> {
-        self.skip_while(|byte| byte != b'\n' && byte != b'\r');
-        match (self.byte(0), self.byte(1)) {
-            (Some(b'\r'), Some(next)) if self.dialect != Dialect::Postgres && next != b'\n' => {
-                Err(Token::Unclear)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Skips spaces and comments; the error is a comment that is none, or has no end.
-    fn skip_blank(&mut self) -> Result<(), Token<'a>> {
-        loop {
-            let my_sql = self.dialect == Dialect::MySql;
-            match (self.byte(0), self.byte(1)) {
-                (Some(byte), _) if byte.is_ascii_whitespace() || byte == 0x0b => self.at += 1,
-                (Some(b'#'), _) if my_sql => self.skip_line()?,
-                (Some(b'-'), Some(b'-'))
-                    if !my_sql || self.byte(2).is_none_or(|b| b <= b' ' || b == 0x7f) =>
-                {
-                    self.skip_line()?;
-                }
-                // MySQL and MariaDB execute what such a comment holds.
-                (Some(b'/'), Some(b'*')) if my_sql && matches!(self.byte(2), Some(b'!' | b'M')) => {
-                    self.at = self.text.len();
-                    return Err(Token::Unclear);
-                }
-                (Some(b'/'), Some(b'*')) => self.skip_comment()?,
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    fn skip_comment(&mut self) -> Result<(), Token<'a>> {
-        let nests = self.dialect == Dialect::Postgres;
-        let mut depth = 0_u32;
-        loop {
-            match (self.byte(0), self.byte(1)) {
-                (Some(b'/'), Some(b'*')) if depth == 0 || nests => {
-                    depth += 1;
-                    self.at += 2;
-                }
-                (Some(b'*'), Some(b'/')) => {
-                    depth -= 1;
-                    self.at += 2;
-                    if depth == 0 {
-                        return Ok(());
-                    }
-                }
-                (Some(_), _) => self.at += 1,
-                (None, _) => return Err(Token::Unclear),
-            }
-        }
-    }
-
-    /// Skips to the end of a quoted stretch that starts here. Doubled quotes belong to it.
-    fn quoted(&mut self, end: u8, token: Token<'a>) -> Token<'a> {
-        // A backslash before a quote escapes it or not, by the server's settings.
-        let escapes = match self.dialect {
-            Dialect::Postgres => end == b'\'',
-            Dialect::MySql => end != b'`',
-            Dialect::Sqlite => false,
-        };
-        self.at += 1;
-        let mut after_backslash = false;
-        while let Some(byte) = self.byte(0) {
+    #[inline(always)]
+    fn word(&mut self, first: u8) -> Token {
+        let mut bits = first;
+        while let Some(byte) = self.byte(0)
+            && is_word(byte)
+        {
+            bits |= byte;
             self.at += 1;
-            if byte == end {
-                if escapes && after_backslash {
-                    self.at = self.text.len();
-                    return Token::Unclear;
-                }
-                if self.byte(0) != Some(end) {
-                    return token;
-                }
-                self.at += 1;
-            }
-            after_backslash = byte == b'\\';
         }
-        Token::Unclear
+        if bits >= 0x80 || self.byte(0) == Some(b'\'') {
+            return self.special_word();
+        }
+        Token::Word
     }
 
-    /// `$1`, or a string between two `$tag$`.
-    fn dollar(&mut self) -> Token<'a> {
-        self.at += 1;
-        if self.byte(0).is_some_and(|byte| byte.is_ascii_digit()) {
-            self.skip_while(|byte| byte.is_ascii_digit());
-            return Token::Literal;
-        }
-        let start = self.at - 1;
-        self.skip_while(|byte| is_word(byte) && byte != b'$');
-        if self.byte(0) != Some(b'$') {
-            return Token::Symbol(b'$');
-        }
-        self.at += 1;
-        let tag = &self.text[start..self.at];
-        match self.text[self.at..].find(tag) {
-            Some(end) => {
-                self.at += end + tag.len();
-                Token::Literal
-            }
-            None => {
-                self.at = self.text.len();
-                Token::Unclear
-            }
-        }
-    }
-
-    fn word(&mut self) -> Token<'a> {
-        let start = self.at;
-        self.skip_while(is_word);
-        let word = &self.text[start..self.at];
+    #[inline(never)]
+    fn special_word(&mut self) -> Token {
+        const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+        let word = self.slice();
         // SQLite takes a byte order mark for a space, wherever it stands.
-        if word.contains('\u{feff}') {
-            Token::Unclear
+        if word.windows(3).any(|bytes| bytes == BYTE_ORDER_MARK) {
+            return self.unclear();
+        }
+        if self.dialect == Dialect::Postgres && matches!(word, b"e" | b"E") {
+            self.at += 1;
+            return self.escape_string();
+        }
+        Token::Word
+    }
+
+    /// A name in quotes. Doubled quotes belong to it.
+    #[inline(always)]
+    fn quoted(&mut self, end: u8) -> Token {
+        loop {
+            let Some(found) = find(self.text, self.at, end) else {
+                return self.unclear();
+            };
+            self.at = found + 1;
+            if end == b']' || self.byte(0) != Some(end) {
+                return Token::Quoted;
+            }
+            self.at += 1;
+        }
+    }
+
+    /// A string in quotes. Doubled quotes belong to it, and those after a backslash, by the
+    /// server's settings.
+    fn string(&mut self, end: u8) -> Token {
+        let escapes = match (self.dialect, self.strings) {
+            (Dialect::Postgres, Strings::Other) | (Dialect::MySql, Strings::Default) => true,
+            (Dialect::Postgres, Strings::Default)
+            | (Dialect::MySql, Strings::Other)
+            | (Dialect::Sqlite, _) => false,
+        };
+        let (token, backslash) = self.rest_of_string(end, escapes);
+        self.depends |= backslash && self.dialect != Dialect::Sqlite;
+        // A string of MySQL's is a name by its setting `ANSI_QUOTES`.
+        if token == Token::Literal && end == b'"' {
+            Token::Quoted
         } else {
-            Token::Word(word)
+            token
+        }
+    }
+
+    /// Also says whether a quote in it or at its end comes after a backslash.
+    fn rest_of_string(&mut self, end: u8, escapes: bool) -> (Token, bool) {
+        let from = self.at;
+        let mut after_backslash = false;
+        loop {
+            let Some(found) = find(self.text, self.at, end) else {
+                return (self.unclear(), after_backslash);
+            };
+            let before = self.text[from..found].iter().rev();
+            // Each run of backslashes is counted once, before the quote that it ends at.
+            let backslashes = before.take_while(|byte| **byte == b'\\').count();
+            after_backslash |= backslashes > 0;
+            self.at = found + 1;
+            if escapes && backslashes % 2 == 1 {
+                continue;
+            }
+            if self.byte(0) != Some(end) {
+                return (Token::Literal, after_backslash);
+            }
+            self.at += 1;
+        }
+    }
+
+    /// `E'…'` of PostgreSQL's, and what goes on with it: a string on a line after it is read as it
+    /// is (manual, 4.1.2.1).
+    fn escape_string(&mut self) -> Token {
+        loop {
+            let (token, _) = self.rest_of_string(b'\'', true);
+            let end = self.at;
+            if token == Token::Unclear {
+                return token;
+            }
+            let mut new_line = false;
+            loop {
+                match self.byte(0) {
+                    Some(byte @ (b' ' | b'\t'..=b'\r')) => {
+                        new_line |= matches!(byte, b'\n' | b'\r');
+                        self.at += 1;
+                    }
+                    Some(b'-') if self.byte(1) == Some(b'-') => self.skip_line(),
+                    _ => break,
+                }
+            }
+            if !new_line || self.byte(0) != Some(b'\'') {
+                self.at = end;
+                return Token::Literal;
+            }
+            self.at += 1;
+        }
+    }
+
+    /// `.`, unless a fraction begins with it.
+    #[inline(always)]
+    fn dot(&mut self) -> Token {
+        if self.byte(0).is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at -= 1;
+            self.number(b'.')
+        } else {
+            Token::Dot
         }
     }
 
     /// Digits, a fraction and an exponent, or `0x` and its like. Letters that follow at once are a
     /// word to some servers and a mistake to others.
-    fn number(&mut self) -> Token<'a> {
-        if self.byte(0) == Some(b'0') && matches!(self.byte(1), Some(b'x' | b'X' | b'b' | b'o')) {
-            self.skip_while(|byte| byte.is_ascii_alphanumeric());
-            return Token::Literal;
-        }
-        self.skip_while(|byte| byte.is_ascii_digit());
-        if self.byte(0) == Some(b'.') {
+    #[inline]
+    fn number(&mut self, first: u8) -> Token {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || byte == b'_';
+        if first == b'0' && matches!(self.byte(0), Some(b'x' | b'X' | b'b' | b'B' | b'o' | b'O')) {
             self.at += 1;
-            self.skip_while(|byte| byte.is_ascii_digit());
-        }
-        if matches!(self.byte(0), Some(b'e' | b'E')) {
-            let sign = usize::from(matches!(self.byte(1), Some(b'+' | b'-')));
-            if self
-                .byte(1 + sign)
-                .is_some_and(|byte| byte.is_ascii_digit())
-            {
-                self.at += 1 + sign;
-                self.skip_while(|byte| byte.is_ascii_digit());
+            self.skip_while(|byte| byte.is_ascii_hexdigit() || byte == b'_');
+        } else {
+            self.skip_while(is_digit);
+            if self.byte(0) == Some(b'.') {
+                self.at += 1;
+                self.skip_while(is_digit);
+            }
+            if matches!(self.byte(0), Some(b'e' | b'E')) {
+                let sign = usize::from(matches!(self.byte(1), Some(b'+' | b'-')));
+                if self.byte(1 + sign).is_some_and(|b| b.is_ascii_digit()) {
+                    self.at += 1 + sign;
+                    self.skip_while(is_digit);
+                }
             }
         }
         if self.byte(0).is_some_and(is_word) {
-            Token::Unclear
+            self.unclear()
         } else {
             Token::Literal
         }
     }
-}
 
-impl<'a> Iterator for Lexer<'a> {
-    type Item = Token<'a>;
-
-    fn next(&mut self) -> Option<Token<'a>> {
-        if let Err(unclear) = self.skip_blank() {
-            return Some(unclear);
+    /// `$1`, or a string between two `$tag$`.
+    #[inline]
+    fn dollar(&mut self) -> Token {
+        if self.byte(0).is_some_and(|byte| byte.is_ascii_digit()) {
+            self.skip_while(|byte| byte.is_ascii_digit());
+            return if self.byte(0).is_some_and(is_word) {
+                self.unclear()
+            } else {
+                Token::Literal
+            };
         }
-        let byte = self.byte(0)?;
-        let token = match (byte, self.dialect) {
-            (b'\'', _) => self.quoted(b'\'', Token::Literal),
-            (b'"', Dialect::MySql) => self.quoted(b'"', Token::Literal),
-            (b'"', Dialect::Postgres | Dialect::Sqlite) => self.quoted(b'"', Token::Quoted),
-            (b'`', Dialect::MySql | Dialect::Sqlite) => self.quoted(b'`', Token::Quoted),
-            (b'[', Dialect::Sqlite) => self.quoted(b']', Token::Quoted),
-            (b'$', Dialect::Postgres) => self.dollar(),
-            (b'0'..=b'9', _) => self.number(),
-            (b':', _) if self.byte(1) == Some(b'=') => {
-                self.at += 2;
-                Token::Assignment
-            }
-            (start, _) if is_word(start) && start != b'$' => self.word(),
-            (symbol, _) => {
-                self.at += 1;
-                Token::Symbol(symbol)
-            }
-        };
-        Some(token)
+        self.dollar_quoted()
     }
-}
 
-/// All of a character that is not ASCII belongs to a word, so a word is cut between characters.
-const fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+    #[inline(never)]
+    fn dollar_quoted(&mut self) -> Token {
+        self.skip_while(|byte| is_word(byte) && byte != b'$');
+        if self.byte(0) != Some(b'$') {
+            return Token::Symbol;
+        }
+        self.at += 1;
+        let tag = self.slice();
+        // A tag has no dollar inside, so no byte is compared twice.
+        while let Some(found) = find(self.text, self.at, b'$') {
+            if self.text[found..].starts_with(tag) {
+                self.at = found + tag.len();
+                return Token::Literal;
+            }
+            self.at = found + 1;
+        }
+        self.unclear()
+    }
+
+    fn starts_line_comment(&self) -> bool {
+        self.byte(0) == Some(b'-')
+            && (self.dialect != Dialect::MySql
+                || self.byte(1).is_none_or(|b| b <= b' ' || b == 0x7f))
+    }
+
+    fn skip_line(&mut self) {
+        self.skip_while(|byte| byte != b'\n' && byte != b'\r' && byte != 0);
+    }
+
+    /// To the end of the line, which for PostgreSQL a carriage return is too; elsewhere one inside
+    /// a line is a trick.
+    fn line_comment(&mut self) -> Option<Token> {
+        self.skip_line();
+        match (self.byte(0), self.byte(1)) {
+            (Some(b'\r'), Some(next)) if self.dialect != Dialect::Postgres && next != b'\n' => {
+                Some(self.unclear())
+            }
+            _ => None,
+        }
+    }
+
+    /// PostgreSQL's nest. MySQL and MariaDB execute what some of theirs hold.
+    fn block_comment(&mut self) -> Option<Token> {
+        self.at += 1;
+        let executed = matches!(
+            (self.byte(0), self.byte(1)),
+            (Some(b'!'), _) | (Some(b'M'), Some(b'!'))
+        );
+        if self.dialect == Dialect::MySql && executed {
+            return Some(self.unclear());
+        }
+        let nests = self.dialect == Dialect::Postgres;
+        let mut depth = 1_usize;
+        loop {
+            match (self.byte(0), self.byte(1)) {
+                (Some(b'*'), Some(b'/')) => {
+                    depth -= 1;
+                    self.at += 2;
+                    if depth == 0 {
+                        return None;
+                    }
+                }
+                (Some(b'/'), Some(b'*')) if nests => {
+                    depth += 1;
+                    self.at += 2;
+                }
+                (Some(0) | None, _) => return Some(self.unclear()),
+                _ => self.at += 1,
+            }
+        }
+    }
 }

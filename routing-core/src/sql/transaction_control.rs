@@ -1,7 +1,7 @@
 //! What a statement does to the transaction that it runs in.
 
-use super::lexer::{Lexer, Token};
-use super::{Dialect, is_any};
+use super::Dialect;
+use super::lexer::{Lexer, Strings, Token};
 
 /// A statement that begins, ends or divides a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,19 +42,24 @@ impl<'a> TransactionControl<'a> {
     #[must_use]
     pub fn of(sql: &'a str, dialect: Dialect) -> Option<Self> {
         const NOISE: &[&str] = &["TRANSACTION", "WORK"];
-        let mut tokens = Lexer::new(sql, dialect);
-        let first = word(tokens.next()?)?;
+        let mut tokens = Lexer::new(sql.as_bytes(), dialect, Strings::Default);
+        let word = |tokens: &Lexer<'_>| sql.get(tokens.start()..tokens.end());
+        let first = match tokens.next() {
+            Token::Word => word(&tokens)?,
+            _ => return None,
+        };
         // The words that are left, without the optional ones in front and the semicolon behind.
         let mut words = [""; 12];
         let mut count = 0;
         let mut noise = false;
-        while let Some(token) = tokens.next() {
-            match token {
-                Token::Symbol(b',') => {}
-                Token::Symbol(b';') if tokens.next().is_none() => break,
-                Token::Word(word) if count == 0 && is_any(word, NOISE) => noise = true,
-                Token::Word(word) => {
-                    *words.get_mut(count)? = word;
+        loop {
+            match tokens.next() {
+                Token::End => break,
+                Token::Comma => {}
+                Token::Semicolon if tokens.next() == Token::End => break,
+                Token::Word if count == 0 && is_any(word(&tokens)?, NOISE) => noise = true,
+                Token::Word => {
+                    *words.get_mut(count)? = word(&tokens)?;
                     count += 1;
                 }
                 _ => return None,
@@ -94,11 +99,8 @@ impl<'a> TransactionControl<'a> {
     }
 }
 
-fn word(token: Token<'_>) -> Option<&str> {
-    match token {
-        Token::Word(word) => Some(word),
-        _ => None,
-    }
+fn is_any(word: &str, words: &[&str]) -> bool {
+    words.iter().any(|other| other.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]

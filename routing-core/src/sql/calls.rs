@@ -1,0 +1,192 @@
+//! Whether what a parenthesis follows is a call, and a harmless one.
+//!
+//! The order is: words that are no names; the user's lists; what is built in and writes; the
+//! server's catalog; what is built in and harmless. What is left is unknown, and unknown is never
+//! a read. An overload of a built-in function in another schema looks the same as the function: if
+//! the catalog has a volatile one, the name is unknown.
+
+use super::Dialect;
+use super::clause::{Before, Part};
+use super::functions::{Functions, Volatility, mysql, postgres, postgres_catalog, sqlite};
+use super::names::{Lower, Names, hash};
+use super::query::is_any;
+
+/// A name before a parenthesis.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) is_quoted: bool,
+    /// What is before the name in its dotted chain, dot included; mostly empty.
+    pub(super) qualifier: &'a [u8],
+    /// Whether nothing is between the name and the parenthesis.
+    pub(super) is_adjacent: bool,
+    /// What is before the chain.
+    pub(super) lead: Before<'a>,
+}
+
+/// What is known of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Harmless,
+    Writes,
+    Unknown,
+}
+
+struct Tables<const READ: usize, const MORE: usize, const WRITE: usize, const KEYWORDS: usize> {
+    read: Names<READ>,
+    more: Names<MORE>,
+    write: Names<WRITE>,
+    keywords: Names<KEYWORDS>,
+}
+
+static POSTGRES: Tables<128, 4096, 256, 256> = Tables {
+    read: Names::new(postgres::READ),
+    more: Names::new(postgres_catalog::READ),
+    write: Names::new(postgres::WRITE),
+    keywords: Names::new(postgres::KEYWORDS),
+};
+
+static MYSQL: Tables<1024, 128, 64, 128> = Tables {
+    read: Names::new(mysql::READ),
+    more: Names::new(mysql::ADJACENT),
+    write: Names::new(mysql::WRITE),
+    keywords: Names::new(mysql::KEYWORDS),
+};
+
+static SQLITE: Tables<512, 1, 32, 128> = Tables {
+    read: Names::new(sqlite::READ),
+    more: Names::new(&[]),
+    write: Names::new(sqlite::WRITE),
+    keywords: Names::new(sqlite::KEYWORDS),
+};
+
+impl Call<'_> {
+    pub(super) fn verdict(&self, dialect: Dialect, functions: Option<&Functions>) -> Verdict {
+        let plain = !self.is_quoted && self.qualifier.is_empty();
+        if plain && self.follows_its_keyword(dialect) {
+            return Verdict::Harmless;
+        }
+        let Some((name, schema)) = self.resolve(dialect) else {
+            return Verdict::Unknown;
+        };
+        let name = name.as_bytes();
+        let hash = hash(name);
+        if plain {
+            let is_keyword = match dialect {
+                Dialect::Postgres => POSTGRES.keywords.contains(name, hash),
+                Dialect::MySql => MYSQL.keywords.contains(name, hash),
+                Dialect::Sqlite => SQLITE.keywords.contains(name, hash),
+            };
+            if is_keyword {
+                return Verdict::Harmless;
+            }
+        }
+        let schema = schema.as_ref().map(Lower::as_bytes);
+        // A qualified name is the system's only in PostgreSQL's own schema.
+        let built_in = if schema.is_none_or(|schema| schema == b"pg_catalog") {
+            self.built_in(name, hash, dialect)
+        } else {
+            Verdict::Unknown
+        };
+        match functions.and_then(|functions| functions.volatility(schema, name)) {
+            Some(Volatility::Write) => Verdict::Writes,
+            _ if built_in == Verdict::Writes => Verdict::Writes,
+            Some(Volatility::Read) => Verdict::Harmless,
+            Some(Volatility::Volatile) => Verdict::Unknown,
+            None => built_in,
+        }
+    }
+
+    fn built_in(&self, name: &[u8], hash: u32, dialect: Dialect) -> Verdict {
+        let (reads, writes) = match dialect {
+            Dialect::Postgres => (
+                POSTGRES.more.contains(name, hash) || POSTGRES.read.contains(name, hash),
+                POSTGRES.write.contains(name, hash),
+            ),
+            Dialect::MySql => (
+                // What is in backticks, or away from its parenthesis, may be a stored function.
+                MYSQL.read.contains(name, hash)
+                    && !self.is_quoted
+                    && (self.is_adjacent || !MYSQL.more.contains(name, hash)),
+                MYSQL.write.contains(name, hash),
+            ),
+            Dialect::Sqlite => (
+                SQLITE.read.contains(name, hash),
+                SQLITE.write.contains(name, hash),
+            ),
+        };
+        match (writes, reads) {
+            (true, _) => Verdict::Writes,
+            (false, true) => Verdict::Harmless,
+            (false, false) => Verdict::Unknown,
+        }
+    }
+
+    /// The name and its schema as the server looks for them; `None` if that is not plain.
+    fn resolve(&self, dialect: Dialect) -> Option<(Lower, Option<Lower>)> {
+        let name = |text: &[u8], is_quoted: bool| {
+            let text = if is_quoted {
+                text.get(1..text.len().checked_sub(1)?)?
+            } else {
+                text
+            };
+            match dialect {
+                Dialect::Postgres if is_quoted => Lower::exactly(text),
+                // What lower case is there depends on the database.
+                Dialect::Postgres if !text.is_ascii() => None,
+                _ => Lower::of(text),
+            }
+        };
+        let own = name(self.name, self.is_quoted)?;
+        let Some(schema) = self.qualifier.trim_ascii().strip_suffix(b".") else {
+            return self.qualifier.is_empty().then_some((own, None));
+        };
+        let schema = schema.trim_ascii();
+        let is_quoted = matches!(schema.first(), Some(b'"' | b'`' | b'['));
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let inside = if is_quoted {
+            schema.get(1..schema.len().checked_sub(1)?)?
+        } else {
+            schema
+        };
+        if inside.is_empty() || !inside.iter().all(plain) {
+            return None;
+        }
+        Some((own, Some(name(schema, is_quoted)?)))
+    }
+
+    /// Whether it is a keyword because of what is before it, and no name.
+    fn follows_its_keyword(&self, dialect: Dialect) -> bool {
+        let word = |words: &[&str]| is_any(self.name, words);
+        let lead = &self.lead;
+        if word(&["over", "filter"]) {
+            return lead.part == Part::Close;
+        }
+        if word(&["by"]) {
+            return lead.is_any(&["group", "order", "partition"]);
+        }
+        match dialect {
+            Dialect::Postgres => {
+                word(&["sets"]) && lead.is_word("grouping")
+                    || word(&["cube", "rollup"]) && lead.is_word("by")
+                    || word(&["varying"]) && lead.is_any(&["character", "char", "bit", "nchar"])
+                    || word(&["bernoulli", "system"]) && lead.is_word("tablesample")
+                    || word(&["zone"]) && lead.is_word("time")
+                    || word(&["first", "next"]) && lead.is_word("fetch")
+                    || word(&["escape"]) && lead.part != Part::Start && lead.ends_expression()
+                    || word(&["like", "ilike", "overlaps", "is", "join"])
+                        && (lead.ends_expression() || lead.is_word("not"))
+            }
+            Dialect::MySql => {
+                word(&["against"]) && lead.part == Part::Close
+                    || word(&["columns"]) && lead.part == Part::Literal
+                    || word(&["of"]) && lead.is_word("member")
+                    || word(&["values"]) && lead.part == Part::Start
+            }
+            Dialect::Sqlite => {
+                word(&["like", "glob", "match", "regexp"])
+                    && (lead.ends_expression() || lead.is_word("not"))
+            }
+        }
+    }
+}
