@@ -138,9 +138,35 @@ pub(super) fn find(text: &[u8], from: usize, byte: u8) -> Option<usize> {
     Some(at + rest.iter().position(|b| *b == byte)?)
 }
 
+/// How many of eight bytes are letters, before the first that is none.
+///
+/// In lower case, as seven bits, a letter is one to whose byte 0x1f adds the highest bit and 0x05
+/// does not.
+#[inline]
+pub(super) fn letters(bytes: u64) -> usize {
+    let lower = (bytes | ONES * 0x20) & !HIGHS;
+    let is_letter = (lower + ONES * 0x1f) & !(lower + ONES * 0x05) & !bytes & HIGHS;
+    ((is_letter ^ HIGHS).trailing_zeros() / 8) as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn letters_are_counted() {
+        for place in 0..=8 {
+            for other in 0..=u8::MAX {
+                let mut bytes = *b"aZmNzAyb";
+                bytes[place.min(7)..].fill(other);
+                let expected = bytes
+                    .iter()
+                    .position(|b| !b.is_ascii_alphabetic())
+                    .unwrap_or(8);
+                assert_eq!(letters(u64::from_le_bytes(bytes)), expected, "{bytes:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_byte_is_found_wherever_it_is() {

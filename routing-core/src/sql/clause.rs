@@ -52,6 +52,16 @@ const AFTER_NAME: [Place; PLACES] = places(&[
     (CONDITION, CONDITION),
 ]);
 
+const AFTER_AS: [Place; PLACES] = places(&[
+    (SOURCE, SOURCED),
+    (SOURCED, SOURCED),
+    (ALIASED, CONDITION),
+    (CTE_NAMED, CTE_BODY),
+    (CTE_BODY, CTE_BODY),
+    (LIST, LIST),
+    (CONDITION, CONDITION),
+]);
+
 const AFTER_COMMA: [Place; PLACES] = places(&[
     (SOURCE, SOURCE),
     (SOURCED, SOURCE),
@@ -130,11 +140,48 @@ impl Clauses {
         self.outer >>= 4;
     }
 
+    /// Goes on by `SELECT`.
+    #[inline(always)]
+    pub(super) fn select(&mut self) {
+        self.place = LIST;
+    }
+
+    /// Goes on by `AS`.
+    #[inline(always)]
+    pub(super) fn alias(&mut self) {
+        self.place = AFTER_AS[usize::from(self.place) % PLACES];
+    }
+
+    /// Whether it is between `SELECT` and `FROM`.
+    #[inline(always)]
+    pub(super) const fn is_list(&self) -> bool {
+        self.place == LIST
+    }
+
+    /// Whether it is after a table or its alias.
+    #[inline(always)]
+    pub(super) const fn is_source(&self) -> bool {
+        matches!(self.place, SOURCED | ALIASED)
+    }
+
+    /// Goes on by `FROM`, `JOIN` or the like.
+    #[inline(always)]
+    pub(super) fn source(&mut self) {
+        self.place = SOURCE;
+    }
+
+    /// Goes on by what follows the tables.
+    #[inline(always)]
+    pub(super) fn clause(&mut self) {
+        self.place = ELSEWHERE;
+    }
+
     /// Goes on by a keyword, which follows `before`.
     #[inline]
     pub(super) fn keyword(&mut self, keyword: Keyword, before: &Before<'_>) {
         match (keyword, self.place) {
-            (Keyword::Select, _) => self.place = LIST,
+            (Keyword::Select, _) => self.select(),
+            (Keyword::As, _) => self.alias(),
             // Some functions have a `FROM` of their own, in their parentheses.
             (Keyword::From, LIST) if !before.is_word("distinct") => self.place = SOURCE,
             (Keyword::From, SOURCED) => self.place = SOURCE,
@@ -142,11 +189,10 @@ impl Clauses {
             // PostgreSQL allows a function of that name.
             (Keyword::Join, CONDITION) if before.ends_expression() => self.place = SOURCE,
             (Keyword::On, SOURCED | ALIASED) => self.place = CONDITION,
-            (Keyword::As, SOURCED) | (Keyword::Source, SOURCE | SOURCED) => {}
-            (Keyword::As, CTE_NAMED) => self.place = CTE_BODY,
+            (Keyword::Source, SOURCE | SOURCED) => {}
             (Keyword::With, _) if before.begins_query() => self.place = CTE,
             (Keyword::With, SOURCED) | (Keyword::Recursive, CTE) => {}
-            (Keyword::Clause | Keyword::For, _) => self.place = ELSEWHERE,
+            (Keyword::Clause | Keyword::For, _) => self.clause(),
             _ => self.name(),
         }
     }

@@ -1,7 +1,8 @@
 //! SQL text, cut into tokens.
 
 use super::Dialect;
-use super::bytes::{Class, Classes, classes_of, find, is_word};
+use super::bytes::{Class, Classes, classes_of, eight, find, is_word, letters};
+use super::clause::{Before, Part};
 
 /// A token, as far as the kind of a statement depends on it. Its text is the lexer's
 /// [`slice`](Lexer::slice).
@@ -32,6 +33,26 @@ pub(super) enum Token {
     Unclear,
     /// Nothing is left.
     End,
+    /// None; the lexer keeps it to itself.
+    Comment,
+}
+
+/// What is between two names in quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Glue {
+    /// `.`
+    Dot,
+    /// `, `
+    Comma,
+    /// ` AS `
+    As,
+}
+
+/// What a function that is not inlined found.
+struct Cut {
+    token: Token,
+    at: usize,
+    depends: bool,
 }
 
 /// How strings are read whose meaning depends on the server's settings.
@@ -79,6 +100,10 @@ impl<'a> Lexer<'a> {
         self.depends
     }
 
+    pub(super) const fn is_at_end(&self) -> bool {
+        self.at == self.text.len()
+    }
+
     /// Where the last token begins.
     pub(super) const fn start(&self) -> usize {
         self.start
@@ -107,9 +132,65 @@ impl<'a> Lexer<'a> {
         self.text.get(self.at + ahead).copied()
     }
 
+    /// The same text, from `at` on.
+    pub(super) const fn from(mut self, at: usize) -> Self {
+        self.start = at;
+        self.at = at;
+        self
+    }
+
+    /// The last token, as the next one sees it; `start` is where it begins if it is a word.
+    pub(super) fn before(&self, part: Part, start: usize) -> Before<'a> {
+        let name = match part {
+            Part::Word => {
+                let mut word = self.from(start);
+                word.next();
+                word.slice()
+            }
+            _ => &[],
+        };
+        Before { part, name }
+    }
+
     /// The next token; after the last it is `End` for ever.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn next(&mut self) -> Token {
+        self.next_inline()
+    }
+
+    /// Takes what is between the last token, a name in quotes, and another one, with that name.
+    #[inline(always)]
+    pub(super) fn glue(&mut self) -> Option<Glue> {
+        let quote = *self.text.get(self.at.wrapping_sub(1))?;
+        // Not MySQL's `"`, which may enclose a string.
+        if self.classes[quote as usize] != Class::Quote {
+            return None;
+        }
+        let bytes = eight(self.text, self.at)?;
+        let quote = u64::from(quote);
+        let (glue, length) = if bytes & 0xffff == (quote << 8 | 0x2e) {
+            (Glue::Dot, 2)
+        } else if bytes & 0xff_ffff == (quote << 16 | 0x202c) {
+            (Glue::Comma, 3)
+        } else if bytes & 0xff_ffff_ffff == (quote << 32 | 0x2053_4120) {
+            (Glue::As, 5)
+        } else {
+            return None;
+        };
+        let start = self.at + length - 1;
+        let end = find(self.text, start + 1, quote as u8)?;
+        // A doubled quote is for the general case.
+        if self.text.get(end + 1) == Some(&(quote as u8)) {
+            return None;
+        }
+        self.start = start;
+        self.at = end + 1;
+        Some(glue)
+    }
+
+    /// [`next`](Self::next) for the one loop that is in a hurry.
+    #[inline(always)]
+    pub(super) fn next_inline(&mut self) -> Token {
         loop {
             let Some(&byte) = self.text.get(self.at) else {
                 self.start = self.at;
@@ -128,17 +209,40 @@ impl<'a> Lexer<'a> {
                 Class::Symbol => Token::Symbol,
                 Class::Digit => self.number(byte),
                 Class::Dollar => self.dollar(),
-                other => match self.rare(other, byte) {
-                    Some(token) => token,
-                    None => continue,
+                other => match self.go_on(Self::rare(*self, other, byte)) {
+                    Token::Comment => continue,
+                    token => token,
                 },
             };
         }
     }
 
-    /// What is not in every statement; `None` is a comment.
+    #[inline(always)]
+    fn go_on(&mut self, cut: Cut) -> Token {
+        self.at = cut.at;
+        self.depends |= cut.depends;
+        cut.token
+    }
+
+    fn cut(self, token: Token) -> Cut {
+        Cut {
+            token,
+            at: self.at,
+            depends: self.depends,
+        }
+    }
+
+    /// What is not in every statement.
+    ///
+    /// It has the lexer by value, as do the others that are not inlined: a lexer whose address
+    /// another function knows cannot stay in registers.
     #[inline(never)]
-    fn rare(&mut self, class: Class, byte: u8) -> Option<Token> {
+    fn rare(mut self, class: Class, byte: u8) -> Cut {
+        let token = self.rare_token(class, byte).unwrap_or(Token::Comment);
+        self.cut(token)
+    }
+
+    fn rare_token(&mut self, class: Class, byte: u8) -> Option<Token> {
         Some(match class {
             Class::String => self.string(byte),
             Class::Semicolon => Token::Semicolon,
@@ -183,6 +287,22 @@ impl<'a> Lexer<'a> {
 
     #[inline(always)]
     fn word(&mut self, first: u8) -> Token {
+        if let Some(bytes) = eight(self.text, self.start) {
+            let length = letters(bytes);
+            self.at = self.start + length.max(1);
+            match self.byte(0) {
+                Some(b'\'') => {}
+                Some(byte) if is_word(byte) => {}
+                _ if length > 0 => return Token::Word,
+                _ => {}
+            }
+        }
+        self.go_on(Self::long_word(*self, first))
+    }
+
+    /// A word that is not just some letters.
+    #[inline(never)]
+    fn long_word(mut self, first: u8) -> Cut {
         let mut bits = first;
         while let Some(byte) = self.byte(0)
             && is_word(byte)
@@ -190,13 +310,14 @@ impl<'a> Lexer<'a> {
             bits |= byte;
             self.at += 1;
         }
-        if bits >= 0x80 || self.byte(0) == Some(b'\'') {
-            return self.special_word();
-        }
-        Token::Word
+        let token = if bits >= 0x80 || self.byte(0) == Some(b'\'') {
+            self.special_word()
+        } else {
+            Token::Word
+        };
+        self.cut(token)
     }
 
-    #[inline(never)]
     fn special_word(&mut self) -> Token {
         const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
         let word = self.slice();
@@ -347,11 +468,16 @@ impl<'a> Lexer<'a> {
                 Token::Literal
             };
         }
-        self.dollar_quoted()
+        self.go_on(Self::dollar_quoted(*self))
     }
 
     #[inline(never)]
-    fn dollar_quoted(&mut self) -> Token {
+    fn dollar_quoted(mut self) -> Cut {
+        let token = self.dollar_token();
+        self.cut(token)
+    }
+
+    fn dollar_token(&mut self) -> Token {
         self.skip_while(|byte| is_word(byte) && byte != b'$');
         if self.byte(0) != Some(b'$') {
             return Token::Symbol;

@@ -2,10 +2,10 @@
 
 use super::Dialect;
 use super::calls::{Call, Verdict};
-use super::clause::{ALIASED, Before, CTE_BODY, CTE_NAMED, Clauses, Part};
+use super::clause::{ALIASED, Before, CTE_BODY, CTE_NAMED, Clauses, Part, Place};
 use super::functions::Functions;
 use super::keyword::Keyword;
-use super::lexer::{Lexer, Token};
+use super::lexer::{Glue, Lexer, Token};
 use super::settings;
 use crate::access::StatementKind;
 
@@ -18,66 +18,64 @@ pub(super) struct Found {
 }
 
 /// A query, token by token.
+///
+/// The loop keeps little: what it needs to know of a name is read again where it matters, which is
+/// mostly nowhere. What is called out of line has it by value, so that the loop's own stays in
+/// registers.
+#[derive(Clone, Copy)]
 pub(super) struct Query<'l, 'a> {
-    tokens: &'l mut Lexer<'a>,
+    tokens: Lexer<'a>,
     functions: Option<&'l Functions>,
     clauses: Clauses,
     part: Part,
-    /// Where the last name stands, and where the dotted chain begins that it ends.
-    name: (usize, usize),
+    /// Where the last dotted chain of names begins.
     chain: usize,
-    /// The token before that chain.
+    /// The token before that chain, and where it begins if it is a word.
     lead: Part,
-    lead_name: (usize, usize),
+    lead_start: usize,
 }
 
 impl<'l, 'a> Query<'l, 'a> {
-    pub(super) fn new(tokens: &'l mut Lexer<'a>, functions: Option<&'l Functions>) -> Self {
+    #[inline(always)]
+    pub(super) const fn new(tokens: Lexer<'a>, functions: Option<&'l Functions>) -> Self {
         Self {
             tokens,
             functions,
             clauses: Clauses::new(),
             part: Part::Start,
-            name: (0, 0),
             chain: 0,
             lead: Part::Start,
-            lead_name: (0, 0),
+            lead_start: 0,
         }
     }
 
-    /// Reads from `token`, the lexer's last, to the end of the statement, its semicolon included.
+    /// Reads from `first`, the lexer's last token, to the end of the statement, its semicolon
+    /// included; gives the lexer back.
     ///
     /// # Errors
     ///
     /// The first thing that makes it a write.
-    #[inline]
-    pub(super) fn check(mut self, first: Token) -> Result<(), Found> {
+    #[inline(always)]
+    pub(super) fn check(mut self, first: Token) -> Result<Lexer<'a>, Found> {
         let mut token = first;
         loop {
             match token {
-                Token::Word => {
-                    if self.part == Part::Dot {
-                        self.member(Part::Member);
-                    } else {
-                        match Keyword::at(
-                            self.tokens.text(),
-                            self.tokens.start(),
-                            self.tokens.end(),
-                        ) {
-                            Some(keyword) => self.keyword(keyword)?,
-                            None => {
-                                self.clauses.name();
-                                self.begin_name(Part::Word);
-                            }
-                        }
-                    }
-                }
                 Token::Quoted => {
                     if self.part == Part::Dot {
-                        self.member(Part::QuotedMember);
+                        self.part = Part::QuotedMember;
                     } else {
                         self.clauses.name();
                         self.begin_name(Part::Quoted);
+                    }
+                    if self.clauses.is_list() {
+                        self.columns();
+                    }
+                }
+                Token::Word => {
+                    if self.part == Part::Dot {
+                        self.part = Part::Member;
+                    } else {
+                        self.word()?;
                     }
                 }
                 Token::Dot => self.part = Part::Dot,
@@ -102,55 +100,108 @@ impl<'l, 'a> Query<'l, 'a> {
                     self.clauses.other();
                     self.part = Part::Symbol;
                 }
-                Token::End | Token::Semicolon => return Ok(()),
+                Token::End | Token::Semicolon => return Ok(self.tokens),
                 other => self.rare(other)?,
             }
-            token = self.tokens.next();
+            token = self.tokens.next_inline();
         }
     }
 
     #[inline(always)]
     fn begin_name(&mut self, part: Part) {
         self.lead = self.part;
-        self.lead_name = self.name;
+        self.lead_start = self.chain;
         self.chain = self.tokens.start();
-        self.name = (self.tokens.start(), self.tokens.end());
         self.part = part;
     }
 
+    /// Goes on over what is in most lists of columns, after a name in quotes: `."name"`,
+    /// `, "name"` and ` AS "name"`, as ORMs write them.
     #[inline(always)]
-    fn member(&mut self, part: Part) {
-        self.name = (self.tokens.start(), self.tokens.end());
-        self.part = part;
-    }
-
-    fn before(&self) -> Before<'a> {
-        Before {
-            part: self.part,
-            name: self.tokens.between(self.name.0, self.name.1),
+    fn columns(&mut self) {
+        while let Some(glue) = self.tokens.glue() {
+            match glue {
+                Glue::Dot => self.part = Part::QuotedMember,
+                Glue::Comma => {
+                    self.part = Part::Comma;
+                    self.begin_name(Part::Quoted);
+                }
+                Glue::As => {
+                    self.part = Part::As;
+                    self.begin_name(Part::Quoted);
+                }
+            }
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
+    fn word(&mut self) -> Result<(), Found> {
+        let tokens = &self.tokens;
+        match Keyword::at(tokens.text(), tokens.start(), tokens.end()) {
+            None => {
+                self.clauses.name();
+                self.begin_name(Part::Word);
+            }
+            // The most frequent ones need no look around.
+            Some(Keyword::As) => {
+                self.clauses.alias();
+                self.begin_name(Part::As);
+            }
+            Some(Keyword::Select) => {
+                self.clauses.select();
+                self.begin_name(Part::Word);
+            }
+            Some(Keyword::Clause) => {
+                self.clauses.clause();
+                self.begin_name(Part::Word);
+            }
+            Some(Keyword::From) if self.clauses.is_list() && self.part != Part::Word => {
+                self.clauses.source();
+                self.begin_name(Part::Word);
+            }
+            Some(Keyword::Join) if self.clauses.is_source() => {
+                self.clauses.source();
+                self.begin_name(Part::Word);
+            }
+            Some(keyword) => {
+                self.clauses.place = Self::place_after(*self, keyword)?;
+                self.begin_name(Part::Word);
+            }
+        }
+        Ok(())
+    }
+
+    /// The token before the last one.
+    fn before(&self) -> Before<'a> {
+        self.tokens.before(self.part, self.chain)
+    }
+
+    #[inline(always)]
     fn rare(&mut self, token: Token) -> Result<(), Found> {
         match token {
             Token::Cast => {
                 self.clauses.other();
                 self.part = Part::Cast;
-                Ok(())
             }
             // PostgreSQL names arguments so.
             Token::Assignment if self.tokens.dialect() != Dialect::MySql => {
                 self.part = Part::Symbol;
-                Ok(())
             }
-            Token::Assignment | Token::Variable => self.found(StatementKind::SessionState),
-            Token::Setting => self.setting(),
-            _ => self.found(StatementKind::Unknown),
+            Token::Setting => {
+                self.tokens = Self::setting(*self)?;
+                self.clauses.other();
+                self.part = Part::Literal;
+            }
+            Token::Assignment | Token::Variable => {
+                Self::found(*self, StatementKind::SessionState)?;
+            }
+            _ => Self::found(*self, StatementKind::Unknown)?,
         }
+        Ok(())
     }
 
-    fn found(&self, kind: StatementKind) -> Result<(), Found> {
+    #[cold]
+    fn found(self, kind: StatementKind) -> Result<(), Found> {
         Err(Found {
             kind,
             start: self.tokens.start(),
@@ -159,27 +210,27 @@ impl<'l, 'a> Query<'l, 'a> {
     }
 
     /// `@@name` and `@@scope.name`: what the connection's last statement left is the primary's.
-    fn setting(&mut self) -> Result<(), Found> {
+    #[cold]
+    fn setting(mut self) -> Result<Lexer<'a>, Found> {
         loop {
             let token = self.tokens.next();
+            let name = self.tokens.slice();
             if !matches!(token, Token::Word | Token::Quoted) {
-                return self.found(StatementKind::Unknown);
+                self.found(StatementKind::Unknown)?;
             }
-            if token == Token::Quoted || settings::belongs_to_primary(self.tokens.slice()) {
-                return self.found(StatementKind::SessionState);
+            if token == Token::Quoted || settings::belongs_to_primary(name) {
+                self.found(StatementKind::SessionState)?;
             }
-            let mut ahead = *self.tokens;
+            let mut ahead = self.tokens;
             if ahead.next() != Token::Dot {
-                self.clauses.other();
-                self.part = Part::Literal;
-                return Ok(());
+                return Ok(self.tokens);
             }
-            *self.tokens = ahead;
+            self.tokens = ahead;
         }
     }
 
     fn next_is(&self, accept: impl FnOnce(Token, &[u8]) -> bool) -> bool {
-        let mut ahead = *self.tokens;
+        let mut ahead = self.tokens;
         let token = ahead.next();
         accept(token, ahead.slice())
     }
@@ -188,8 +239,8 @@ impl<'l, 'a> Query<'l, 'a> {
         self.next_is(|token, slice| token == Token::Word && is_any(slice, words))
     }
 
-    #[inline]
-    fn keyword(&mut self, keyword: Keyword) -> Result<(), Found> {
+    #[inline(never)]
+    fn place_after(mut self, keyword: Keyword) -> Result<Place, Found> {
         let before = self.before();
         match keyword {
             Keyword::For
@@ -202,18 +253,13 @@ impl<'l, 'a> Query<'l, 'a> {
             | Keyword::Replace
             | Keyword::CalcFoundRows => {
                 if let Some(kind) = self.write(keyword, &before) {
-                    return self.found(kind);
+                    self.found(kind)?;
                 }
             }
             _ => {}
         }
         self.clauses.keyword(keyword, &before);
-        self.begin_name(if keyword == Keyword::As {
-            Part::As
-        } else {
-            Part::Word
-        });
-        Ok(())
+        Ok(self.clauses.place)
     }
 
     /// What a word makes of the query that it is in.
@@ -254,18 +300,18 @@ impl<'l, 'a> Query<'l, 'a> {
     }
 
     /// What a parenthesis begins: harmless, or a call that nobody vouches for.
-    #[inline]
+    #[inline(always)]
     fn call(&self) -> Result<(), Found> {
         match self.part {
-            Part::Word | Part::Quoted | Part::Member | Part::QuotedMember => self.named_call(),
+            Part::Word | Part::Quoted | Part::Member | Part::QuotedMember => (*self).named_call(),
             // By some servers' settings a string is a name.
-            Part::Literal | Part::Dot => self.found(StatementKind::FunctionCall),
+            Part::Literal | Part::Dot => (*self).found(StatementKind::FunctionCall),
             _ => Ok(()),
         }
     }
 
     #[inline(never)]
-    fn named_call(&self) -> Result<(), Found> {
+    fn named_call(self) -> Result<(), Found> {
         let is_member = matches!(self.part, Part::Member | Part::QuotedMember);
         // Names of columns; and a type, or an alias.
         let names_columns = matches!(self.clauses.place, ALIASED | CTE_NAMED | CTE_BODY);
@@ -273,16 +319,22 @@ impl<'l, 'a> Query<'l, 'a> {
             return Ok(());
         }
         let tokens = &self.tokens;
-        let name = tokens.between(self.name.0, self.name.1);
+        // The chain is read again, for its last name.
+        let mut names = tokens.from(self.chain);
+        let (mut start, mut end) = (self.chain, self.chain);
+        while names.end() < tokens.start() {
+            match names.next() {
+                Token::Word | Token::Quoted => (start, end) = (names.start(), names.end()),
+                Token::Dot => {}
+                _ => break,
+            }
+        }
         let call = Call {
-            name,
+            name: tokens.between(start, end),
             is_quoted: matches!(self.part, Part::Quoted | Part::QuotedMember),
-            qualifier: tokens.between(self.chain, self.name.0),
-            is_adjacent: self.name.1 == tokens.start(),
-            lead: Before {
-                part: self.lead,
-                name: tokens.between(self.lead_name.0, self.lead_name.1),
-            },
+            qualifier: tokens.between(self.chain, start),
+            is_adjacent: end == tokens.start(),
+            lead: tokens.before(self.lead, self.lead_start),
         };
         let kind = match call.verdict(tokens.dialect(), self.functions) {
             Verdict::Harmless => return Ok(()),
@@ -292,7 +344,7 @@ impl<'l, 'a> Query<'l, 'a> {
         Err(Found {
             kind,
             start: self.chain,
-            end: self.name.1,
+            end,
         })
     }
 }

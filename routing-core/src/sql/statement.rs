@@ -112,11 +112,10 @@ fn in_doubt(tokens: &Lexer<'_>, functions: Option<&Functions>) -> Result<(), Fou
 #[inline]
 fn text(tokens: &mut Lexer<'_>, functions: Option<&Functions>) -> Result<StatementKind, Found> {
     let kind = statement(tokens, functions)?;
-    let mut ahead = *tokens;
-    match ahead.next() {
-        Token::End => Ok(kind),
-        _ => several(kind, tokens, functions),
+    if tokens.is_at_end() {
+        return Ok(kind);
     }
+    several(kind, tokens, functions)
 }
 
 #[cold]
@@ -149,6 +148,11 @@ fn statement(
     functions: Option<&Functions>,
 ) -> Result<StatementKind, Found> {
     let first = tokens.next();
+    // Most are.
+    if first == Token::Word && tokens.slice().eq_ignore_ascii_case(b"select") {
+        *tokens = Query::new(*tokens, functions).check(first)?;
+        return Ok(StatementKind::Select);
+    }
     let mut ahead = *tokens;
     let mut token = first;
     while token == Token::Open {
@@ -160,9 +164,22 @@ fn statement(
     };
     match verb {
         Verb::Query(StatementKind::Show) => show(tokens, functions),
-        Verb::Query(kind) => Query::new(tokens, functions).check(first).map(|()| kind),
+        Verb::Query(kind) => {
+            *tokens = query(*tokens, functions, first)?;
+            Ok(kind)
+        }
         other => rarer(other, first == Token::Open, &ahead, tokens, functions),
     }
+}
+
+/// A query where speed does not count.
+#[inline(never)]
+fn query<'a>(
+    tokens: Lexer<'a>,
+    functions: Option<&Functions>,
+    first: Token,
+) -> Result<Lexer<'a>, Found> {
+    Query::new(tokens, functions).check(first)
 }
 
 #[inline(never)]
@@ -244,7 +261,7 @@ fn show(tokens: &mut Lexer<'_>, functions: Option<&Functions>) -> Result<Stateme
         }
     }
     let first = tokens.next();
-    Query::new(tokens, functions).check(first)?;
+    *tokens = query(*tokens, functions, first)?;
     Ok(StatementKind::Show)
 }
 
@@ -397,7 +414,7 @@ fn explain_mysql(
         }
         Verb::Is(StatementKind::Unknown) if !is_analyze && !is_any(ahead.slice(), &["for"]) => {
             let first = tokens.next();
-            Query::new(tokens, functions).check(first)?;
+            *tokens = query(*tokens, functions, first)?;
         }
         _ => {
             return Err(statement(tokens, functions).err().unwrap_or(found));
@@ -449,7 +466,7 @@ fn copy(
             return Err(found);
         }
         let first = tokens.next();
-        Query::new(tokens, functions).check(first)?;
+        *tokens = query(*tokens, functions, first)?;
     } else {
         loop {
             match tokens.next() {

@@ -121,16 +121,7 @@ const SQLITE: &[(&[&str], Verb)] = &[(&["pragma"], Verb::Pragma)];
 
 impl Verb {
     /// The verb that a statement begins with; what is not known is `Unknown`.
-    #[inline]
     pub(super) fn of(word: &[u8], dialect: Dialect) -> Self {
-        if word.eq_ignore_ascii_case(b"select") {
-            return SELECT;
-        }
-        Self::other(word, dialect)
-    }
-
-    #[inline(never)]
-    fn other(word: &[u8], dialect: Dialect) -> Self {
         let own = match dialect {
             Dialect::Postgres => POSTGRES,
             Dialect::MySql => MYSQL,
