@@ -192,7 +192,7 @@ impl Clauses {
             (Keyword::Source, SOURCE | SOURCED) => {}
             (Keyword::With, _) if before.begins_query() => self.place = CTE,
             (Keyword::With, SOURCED) | (Keyword::Recursive, CTE) => {}
-            (Keyword::Clause | Keyword::For, _) => self.clause(),
+            (Keyword::Clause | Keyword::Where | Keyword::For, _) => self.clause(),
             _ => self.name(),
         }
     }
@@ -204,6 +204,8 @@ pub(super) enum Part {
     /// Nothing is before it.
     Start,
     Word,
+    /// A word that no function is called.
+    Reserved,
     /// A name in quotes.
     Quoted,
     /// A word or a name after a dot.
@@ -229,7 +231,7 @@ pub(super) struct Before<'a> {
 
 impl Before<'_> {
     pub(super) fn is_word(&self, word: &str) -> bool {
-        self.part == Part::Word && self.name.eq_ignore_ascii_case(word.as_bytes())
+        matches!(self.part, Part::Word | Part::Reserved) && self.name.eq_ignore_ascii_case(word.as_bytes())
     }
 
     pub(super) fn is_any(&self, words: &[&str]) -> bool {
@@ -247,7 +249,7 @@ impl Before<'_> {
             "limit", "not", "offset", "on", "or", "select", "then", "using", "when", "where",
         ];
         match self.part {
-            Part::Word => !self.is_any(BEGINS),
+            Part::Word | Part::Reserved => !self.is_any(BEGINS),
             Part::Quoted | Part::Member | Part::QuotedMember | Part::Literal | Part::Close => true,
             _ => false,
         }

@@ -142,7 +142,7 @@ impl<'a> Lexer<'a> {
     /// The last token, as the next one sees it; `start` is where it begins if it is a word.
     pub(super) fn before(&self, part: Part, start: usize) -> Before<'a> {
         let name = match part {
-            Part::Word => {
+            Part::Word | Part::Reserved => {
                 let mut word = self.from(start);
                 word.next();
                 word.slice()

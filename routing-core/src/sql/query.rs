@@ -155,6 +155,14 @@ impl<'l, 'a> Query<'l, 'a> {
                 self.clauses.clause();
                 self.begin_name(Part::Word);
             }
+            Some(Keyword::Where) => {
+                self.clauses.clause();
+                self.begin_name(Part::Reserved);
+            }
+            Some(Keyword::Operator) => {
+                self.clauses.name();
+                self.begin_name(Part::Reserved);
+            }
             Some(Keyword::From) if self.clauses.is_list() && self.part != Part::Word => {
                 self.clauses.source();
                 self.begin_name(Part::Word);
@@ -395,7 +403,7 @@ fn begins_statement(before: &Before<'_>) -> bool {
     ];
     match before.part {
         Part::Comma | Part::Symbol | Part::Literal | Part::Cast | Part::As => false,
-        Part::Word => !before.is_any(GOES_ON),
+        Part::Word | Part::Reserved => !before.is_any(GOES_ON),
         _ => true,
     }
 }
