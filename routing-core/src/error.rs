@@ -112,6 +112,20 @@ pub enum RoutingError {
         kind: Option<StatementKind>,
     },
 
+    /// A statement over tables of two sets, or of another set than its transaction's.
+    #[error(
+        "set `{set}`: table `{table}` is in set `{other}`; \
+         a statement, and a transaction, can only use tables of one set"
+    )]
+    CrossSet {
+        /// The replica set that the statement belongs to, or would run on.
+        set: SetName,
+        /// The set that has the table.
+        other: SetName,
+        /// The table.
+        table: String,
+    },
+
     /// A scope names a node that the set does not have.
     #[error("set `{set}` has no node `{node}`; it has {}", Listing(known))]
     UnknownNode {

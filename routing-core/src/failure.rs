@@ -14,13 +14,17 @@ pub enum Failure {
     /// The node or the pool has no connection to spare: the statement was certainly not sent, and
     /// the node is not to blame.
     Busy,
+    /// The server refused a write, because it or the connection's transaction is read-only: nothing
+    /// was executed, and the node is well. See
+    /// [`Route::refused_as_write`](crate::Route::refused_as_write).
+    ReadOnly,
 }
 
 impl Failure {
     /// The failure that a PostgreSQL SQLSTATE stands for, when a statement gets it as its answer.
     ///
     /// From the manual's appendix "PostgreSQL Error Codes": class 08 and `57P01` to `57P05` end
-    /// the connection; `57P03` and `53300` refuse a new one.
+    /// the connection; `57P03` and `53300` refuse a new one; `25006` refuses a write.
     ///
     /// ```
     /// use routing_core::Failure;
@@ -33,6 +37,7 @@ impl Failure {
         match sqlstate {
             "57P03" | "08001" | "08004" => Some(Self::Unreachable),
             "53300" => Some(Self::Busy),
+            "25006" => Some(Self::ReadOnly),
             "57P01" | "57P02" | "57P05" => Some(Self::Lost),
             // A message that breaks the protocol is the client's mistake, such as a parameter too
             // few; the server is well.
@@ -51,8 +56,48 @@ impl Failure {
         match number {
             1040 | 1203 => Some(Self::Busy),
             1053 | 1927 | 3169 => Some(Self::Lost),
+            1792 | 1836 => Some(Self::ReadOnly),
             _ => None,
         }
+    }
+
+    /// The same, for the one number that says more than one thing: 1290 is any option that does not
+    /// let a statement run, and `read_only` only if the message names it.
+    ///
+    /// ```
+    /// use routing_core::Failure;
+    ///
+    /// let said = "The MariaDB server is running with the --read-only option so it cannot execute \
+    ///             this statement";
+    /// assert_eq!(Failure::from_mysql_error(1290, said), Some(Failure::ReadOnly));
+    /// let said = "The MariaDB server is running with the --skip-grant-tables option so it …";
+    /// assert_eq!(Failure::from_mysql_error(1290, said), None);
+    /// ```
+    #[must_use]
+    pub fn from_mysql_error(number: u16, message: &str) -> Option<Self> {
+        const NAMES: &[&str] = &[
+            "--read-only",
+            "--read_only",
+            "--super-read-only",
+            "--super_read_only",
+            "--transaction-read-only",
+            "--innodb-read-only",
+            "--innodb_read_only",
+        ];
+        if number == 1290 {
+            let names_it = NAMES.iter().any(|name| message.contains(name));
+            return names_it.then_some(Self::ReadOnly);
+        }
+        Self::from_mysql_number(number)
+    }
+
+    /// The failure that a MySQL or MariaDB message stands for, where a driver keeps only that.
+    #[must_use]
+    pub fn from_mysql_message(message: &str) -> Option<Self> {
+        if message.contains("READ ONLY transaction") || message.contains("in read-only mode") {
+            return Some(Self::ReadOnly);
+        }
+        Self::from_mysql_error(1290, message)
     }
 
     /// The failure that an SQLite result code, extended or not, stands for.
@@ -65,7 +110,9 @@ impl Failure {
         const CORRUPT: i32 = 11;
         const CANTOPEN: i32 = 14;
         const NOTADB: i32 = 26;
+        const READONLY: i32 = 8;
         match code & 0xff {
+            READONLY => Some(Self::ReadOnly),
             IOERR | CORRUPT | CANTOPEN | NOTADB => Some(Self::Lost),
             _ => None,
         }
@@ -82,6 +129,7 @@ impl Failure {
             | "database disk image is malformed"
             | "unable to open database file"
             | "file is not a database" => Some(Self::Lost),
+            "attempt to write a readonly database" => Some(Self::ReadOnly),
             _ => None,
         }
     }
@@ -119,7 +167,7 @@ impl Failure {
     pub const fn was_not_sent(self) -> bool {
         match self {
             Self::Unreachable | Self::Busy => true,
-            Self::Lost => false,
+            Self::Lost | Self::ReadOnly => false,
         }
     }
 
@@ -127,7 +175,7 @@ impl Failure {
     pub(crate) const fn blames_node(self) -> bool {
         match self {
             Self::Unreachable | Self::Lost => true,
-            Self::Busy => false,
+            Self::Busy | Self::ReadOnly => false,
         }
     }
 }

@@ -37,9 +37,11 @@ mod ambient;
 mod balance;
 mod breaker;
 mod callbacks;
+mod classifier;
 mod clock;
 mod config;
 mod decision;
+mod delegate;
 mod error;
 mod failure;
 mod name;
@@ -66,11 +68,14 @@ pub use access::{Access, StatementKind};
 pub use ambient::{Context, Entered, InContext, in_current_session};
 pub use balance::{Balancer, Candidates};
 pub use callbacks::{Callbacks, Committed};
+pub use classifier::Classifier;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use config::{
-    NodeBuilder, NodeConfig, PoolConfig, RoutingConfig, RoutingConfigBuilder, SetBuilder, SetConfig,
+    NodeBuilder, NodeConfig, PoolConfig, PoolMode, RoutingConfig, RoutingConfigBuilder, SetBuilder,
+    SetConfig,
 };
 pub use decision::{Decision, Reason, Role};
+pub use delegate::Delegate;
 pub use error::{ConfigProblem, RoutingError};
 pub use failure::Failure;
 pub use name::{NodeName, SetName};

@@ -45,6 +45,26 @@ pub(crate) fn announce_late_pin(ports: &Ports, set: &SetName, late: LatePin, cau
     ports.observe(|observer| observer.late_pin(set));
 }
 
+/// One warning per shape: the statement will not be sent there again.
+pub(crate) fn announce_disguised<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &NodeName,
+    sql: &str,
+) {
+    let is_new = set.classifier().remember_disguised(sql.as_bytes());
+    if is_new {
+        tracing::warn!(
+            target: "routing",
+            set = set.name().as_str(),
+            node = node.as_str(),
+            statement = sql,
+            "a statement that looks like a read writes; it counts as a write from now on"
+        );
+    }
+    ports.observe(|observer| observer.disguised_write(set.name(), node, sql, is_new));
+}
+
 #[inline]
 pub(crate) fn announce(ports: &Ports, decision: &Decision<'_>) {
     tracing::debug!(

@@ -44,6 +44,12 @@ pub trait Observer: Send + Sync + 'static {
         let _ = set;
     }
 
+    /// A statement that looked like a read was refused by a node because it writes; `is_new` says
+    /// whether this is the first of its shape. From then on it counts as a write.
+    fn disguised_write(&self, set: &SetName, node: &NodeName, sql: &str, is_new: bool) {
+        let _ = (set, node, sql, is_new);
+    }
+
     /// A node failed too often and is left alone for so long.
     fn node_down(&self, set: &SetName, node: &NodeName, back_off: Duration) {
         let _ = (set, node, back_off);

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::access::StatementKind;
 use crate::balance::{Balancer, Candidates};
 use crate::breaker::{Admission, Trial};
+use crate::classifier::Classifier;
 use crate::clock::{Clock, Timestamp};
 use crate::decision::{Reason, Role};
 use crate::name::{NodeName, SetName};
@@ -23,6 +25,8 @@ pub struct ReplicaSet<P> {
     pub(crate) enabled: bool,
     pub(crate) managed: bool,
     rules: Rules,
+    classifier: Classifier,
+    tables: Box<[String]>,
     /// The primary first.
     nodes: Box<[Arc<Node<P>>]>,
     /// The primary's; the others' follow.
@@ -49,11 +53,14 @@ pub(crate) struct NoChoice {
 
 impl<P> ReplicaSet<P> {
     /// `nodes` has the primary first and at most [`MAX_NODES`] members, as `weights` has.
+    #[expect(clippy::too_many_arguments, reason = "only the builder calls it")]
     pub(crate) fn new(
         name: SetName,
         enabled: bool,
         managed: bool,
         rules: Rules,
+        classifier: Classifier,
+        tables: Vec<String>,
         nodes: Vec<Node<P>>,
         weights: Vec<u16>,
         balancer: Box<dyn Balancer>,
@@ -63,6 +70,8 @@ impl<P> ReplicaSet<P> {
             enabled,
             managed,
             rules,
+            classifier,
+            tables: tables.into(),
             first_id: NodeId::block(nodes.len()),
             nodes: nodes.into_iter().map(Arc::new).collect(),
             weights: weights.into(),
@@ -80,6 +89,24 @@ impl<P> ReplicaSet<P> {
     #[must_use]
     pub const fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// What it knows of statements.
+    #[must_use]
+    pub const fn classifier(&self) -> &Classifier {
+        &self.classifier
+    }
+
+    /// The kind of a statement that is to run here.
+    #[must_use]
+    pub fn kind_of<T: AsRef<[u8]> + ?Sized>(&self, sql: &T) -> StatementKind {
+        self.classifier.kind_of(sql)
+    }
+
+    /// The tables that live in it and not in the default set, by name or `schema.name`.
+    #[must_use]
+    pub fn tables(&self) -> &[String] {
+        &self.tables
     }
 
     /// Its nodes, the primary first.

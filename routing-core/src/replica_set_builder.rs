@@ -1,12 +1,14 @@
 //! How a replica set is put together.
 
 use crate::balance::Balancer;
+use crate::classifier::Classifier;
 use crate::decision::Role;
 use crate::error::{ConfigProblem, RoutingError};
 use crate::name::{NodeName, SetName};
 use crate::node::Node;
 use crate::replica_set::{MAX_NODES, ReplicaSet};
 use crate::rules::Rules;
+use crate::sql::Dialect;
 
 /// Collects the nodes and rules of a [`ReplicaSet`].
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct ReplicaSetBuilder<P> {
     enabled: bool,
     managed: bool,
     rules: Rules,
+    dialect: Option<Dialect>,
+    tables: Vec<String>,
     primary: (NodeName, P),
     replicas: Vec<Member<P>>,
     balancer: Option<Box<dyn Balancer>>,
@@ -36,6 +40,8 @@ impl<P> ReplicaSet<P> {
             enabled: true,
             managed: true,
             rules: Rules::default(),
+            dialect: None,
+            tables: Vec::new(),
             primary: (NodeName::from(PRIMARY_NAME), primary),
             replicas: Vec::new(),
             balancer: None,
@@ -82,6 +88,18 @@ impl<P> ReplicaSetBuilder<P> {
     /// Replaces the rules.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules = rules;
+        self
+    }
+
+    /// Whose SQL its database speaks; without it, no statement's text is understood.
+    pub fn dialect(mut self, dialect: impl Into<Option<Dialect>>) -> Self {
+        self.dialect = dialect.into();
+        self
+    }
+
+    /// Tables that live in it and not in the default set, by name or `schema.name`; **none**.
+    pub fn tables<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.tables.extend(names.into_iter().map(Into::into));
         self
     }
 
@@ -134,11 +152,14 @@ impl<P> ReplicaSetBuilder<P> {
             let breaker = self.rules.replica_breaker;
             nodes.push(Node::new(name, Role::Replica, breaker, pool));
         }
+        let classifier = Classifier::new(self.dialect, self.rules.functions.clone());
         Ok(ReplicaSet::new(
             self.name,
             self.enabled,
             self.managed,
             self.rules,
+            classifier,
+            self.tables,
             nodes,
             weights,
             balancer,

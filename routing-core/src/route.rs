@@ -18,7 +18,8 @@ use crate::error::RoutingError;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::notice::{
-    announce, announce_change, announce_late_pin, announce_refusal, report_failure,
+    announce, announce_change, announce_disguised, announce_late_pin, announce_refusal,
+    report_failure,
 };
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
@@ -116,6 +117,14 @@ impl<'r, P> Route<'r, P> {
     /// Whether a failure may be followed by another attempt, so that the statement has to be kept.
     #[must_use]
     pub fn may_move(&self) -> bool {
+        let may_be_refused = self.node().role() == Role::Replica;
+        self.access == Access::Read
+            && self.set.has_rules()
+            && (may_be_refused || self.may_fail_over())
+    }
+
+    /// Whether another node may serve the statement, if this one fails.
+    fn may_fail_over(&self) -> bool {
         let movable = match self.reason {
             Reason::Balanced
             | Reason::Affine
@@ -190,7 +199,7 @@ impl<'r, P> Route<'r, P> {
         );
         // What may have run, and is a read only because somebody said so, is not run again.
         let may_have_written = failure == Failure::Lost && self.kind.is_ambiguous();
-        if self.may_move() && !may_have_written {
+        if self.may_fail_over() && !may_have_written {
             let tried = self.tried | (1 << self.index);
             match Self::find_untried(self.ports, self.set, self.kind, caller, tried) {
                 Ok(next) => return Next::Route(next),
@@ -215,6 +224,34 @@ impl<'r, P> Route<'r, P> {
                 self.refuse(primary_unavailable(self.set, None))
             }
             _ => Next::Unchanged,
+        }
+    }
+
+    /// The node refused the statement as a write ([`Failure::ReadOnly`]), although it had been taken
+    /// for a read. From now on all of its shape are writes, and so is this one: the rule decides it
+    /// anew. The node is well.
+    ///
+    /// On the primary it is the driver's error that stands: there nothing else is to be tried.
+    #[must_use]
+    pub fn refused_as_write(mut self, sql: &str, caller: &Context) -> Next<'r, P> {
+        if !self.set.has_rules() || self.access != Access::Read {
+            return Next::Unchanged;
+        }
+        let node = self.node();
+        let change = node.breaker.succeeded(self.trial.take());
+        announce_change(self.ports, self.set.name(), node.name(), change);
+        // A primary refuses what a connection of its own, or its demotion, forbids.
+        if node.role() == Role::Replica {
+            announce_disguised(self.ports, self.set, node.name(), sql);
+        }
+        let kind = StatementKind::DisguisedWrite;
+        match Self::find_untried(self.ports, self.set, kind, caller, 0) {
+            Ok(next) if next.index == self.index => Next::Unchanged,
+            Ok(next) => Next::Route(next),
+            Err(error) => {
+                let error = error.unwrap_or_else(|| primary_unavailable(self.set, None));
+                self.refuse(error)
+            }
         }
     }
 
@@ -266,6 +303,28 @@ pub(crate) fn check_in_transaction<P>(
             Err(error)
         }
     }
+}
+
+/// A statement of an open transaction was refused by its node as a write; the error that says so,
+/// if it was taken for a read.
+pub(crate) fn refused_in_transaction<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    transaction: Access,
+    sql: &str,
+) -> Option<RoutingError> {
+    if !set.has_rules() || transaction != Access::Read {
+        return None;
+    }
+    announce_disguised(ports, set, node.name(), sql);
+    let error = RoutingError::WriteInReadOnlyTransaction {
+        set: set.name().clone(),
+        node: node.name().clone(),
+        kind: StatementKind::DisguisedWrite,
+    };
+    announce_refusal(ports, &error);
+    Some(error)
 }
 
 /// Pins the caller's session on the set.

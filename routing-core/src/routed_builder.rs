@@ -11,6 +11,7 @@ use crate::balance::Balancer;
 use crate::clock::Clock;
 use crate::config::{NodeConfig, RoutingConfig, SetConfig};
 use crate::decision::Role;
+use crate::delegate::Delegate;
 use crate::error::{ConfigProblem, RoutingError};
 use crate::name::{NodeName, SetName};
 use crate::observer::Observer;
@@ -57,6 +58,7 @@ pub struct RoutedBuilder<H: Routed> {
     sets: Vec<SetDraft<H::Pool>>,
     clock: Option<Arc<dyn Clock>>,
     observer: Option<Arc<dyn Observer>>,
+    delegate: Option<Arc<dyn Delegate>>,
     problems: Vec<ConfigProblem>,
 }
 
@@ -65,6 +67,7 @@ struct SetDraft<P> {
     enabled: bool,
     managed: bool,
     rules: Rules,
+    tables: Vec<String>,
     balancer: Option<Box<dyn Balancer>>,
     primary: NodeDraft<P>,
     replicas: Vec<NodeDraft<P>>,
@@ -89,6 +92,7 @@ impl<H: Routed> RoutedBuilder<H> {
             sets,
             clock: None,
             observer: None,
+            delegate: None,
             problems,
         }
     }
@@ -102,6 +106,7 @@ impl<H: Routed> RoutedBuilder<H> {
             sets: Vec::new(),
             clock: None,
             observer: None,
+            delegate: None,
             problems: Vec::new(),
         };
         empty.set(SetName::default(), primary, replicas)
@@ -122,6 +127,7 @@ impl<H: Routed> RoutedBuilder<H> {
             enabled: true,
             managed: true,
             rules: Rules::default(),
+            tables: Vec::new(),
             balancer: None,
             primary: NodeDraft {
                 name: NodeName::from("primary"),
@@ -156,6 +162,17 @@ impl<H: Routed> RoutedBuilder<H> {
     /// Replaces the rules of a set.
     pub fn rules(self, set: impl Into<SetName>, rules: Rules) -> Self {
         self.change(&set.into(), |draft| draft.rules = rules)
+    }
+
+    /// Names the tables that live in a set and not in the default one, by name or `schema.name`.
+    pub fn tables<S: Into<String>>(
+        self,
+        set: impl Into<SetName>,
+        names: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.change(&set.into(), |draft| {
+            draft.tables.extend(names.into_iter().map(Into::into));
+        })
     }
 
     /// Replaces the balancer of a set.
@@ -203,6 +220,12 @@ impl<H: Routed> RoutedBuilder<H> {
         self
     }
 
+    /// Has somebody asked which set a statement's tables, or a caller's value, belong to.
+    pub fn delegate(mut self, delegate: Arc<dyn Delegate>) -> Self {
+        self.delegate = Some(delegate);
+        self
+    }
+
     /// The connection, or the pool of them, which looks at the first set.
     ///
     /// # Errors
@@ -215,6 +238,7 @@ impl<H: Routed> RoutedBuilder<H> {
             sets,
             clock,
             observer,
+            delegate,
             mut problems,
         } = self;
         let mut built = Vec::new();
@@ -226,10 +250,22 @@ impl<H: Routed> RoutedBuilder<H> {
                 None => {}
             }
         }
+        // A statement is built before it is known which set it goes to.
+        let dialect = |set: &ReplicaSet<H::Pool>| set.classifier().dialect();
+        for set in built.iter().skip(1) {
+            if !set.tables().is_empty() && dialect(set) != dialect(&built[0]) {
+                let path = format!("sets.{}.tables", set.name());
+                let message = "need the same kind of database as the default set's";
+                problems.push(ConfigProblem::new(path, message));
+            }
+        }
         if !problems.is_empty() {
             return Err(RoutingError::Config(problems));
         }
         let mut router = Router::new(built)?;
+        if let Some(delegate) = delegate {
+            router = router.with_delegate(delegate);
+        }
         if let Some(clock) = clock {
             router = router.with_clock(clock);
         }
@@ -259,6 +295,7 @@ impl<P: Pool> SetDraft<P> {
             enabled: config.is_enabled(),
             managed: set.is_managed(),
             rules: set.rules().clone(),
+            tables: set.tables().to_vec(),
             balancer: None,
             primary: configured(set.primary(), Role::Primary, "primary"),
             replicas: set
@@ -280,6 +317,8 @@ impl<P: Pool> SetDraft<P> {
         let mut builder = ReplicaSet::builder(self.name.clone(), primary)
             .primary_name(self.primary.name)
             .rules(self.rules)
+            .dialect(dialect)
+            .tables(self.tables)
             .enabled(self.enabled)
             .managed(self.managed);
         if let Some(balancer) = self.balancer {

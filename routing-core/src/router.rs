@@ -5,15 +5,17 @@ use std::sync::Arc;
 use crate::access::{Access, StatementKind};
 use crate::ambient::Context;
 use crate::clock::Clock;
+use crate::delegate::Delegate;
 use crate::error::{ConfigProblem, RoutingError};
 use crate::failure::Failure;
 use crate::name::SetName;
 use crate::node::Node;
-use crate::notice::report_failure;
+use crate::notice::{announce_refusal, report_failure};
 use crate::observer::Observer;
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
-use crate::route::{Route, check_in_transaction, pin};
+use crate::route::{Route, check_in_transaction, pin, refused_in_transaction};
+use crate::sql::{TableName, tables};
 
 /// Decides for every statement which node runs it.
 ///
@@ -52,6 +54,9 @@ use crate::route::{Route, check_in_transaction, pin};
 #[derive(Debug)]
 pub struct Router<P> {
     sets: Box<[Arc<ReplicaSet<P>>]>,
+    /// Whether some set has tables of its own.
+    divided: bool,
+    delegate: Option<Arc<dyn Delegate>>,
     ports: Ports,
 }
 
@@ -77,6 +82,8 @@ impl<P> Router<P> {
             return Err(RoutingError::Config(problems));
         }
         Ok(Self {
+            divided: sets.iter().any(|set| !set.tables().is_empty()),
+            delegate: None,
             sets,
             ports: Ports::default(),
         })
@@ -93,6 +100,13 @@ impl<P> Router<P> {
     #[must_use]
     pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.ports.observer = Some(observer);
+        self
+    }
+
+    /// The same with a delegate, which is asked before the sets' own lists of tables.
+    #[must_use]
+    pub fn with_delegate(mut self, delegate: Arc<dyn Delegate>) -> Self {
+        self.delegate = Some(delegate);
         self
     }
 
@@ -124,6 +138,116 @@ impl<P> Router<P> {
             })
     }
 
+    /// The set of a caller's value; the default one if there is no delegate, or if it knows none.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::UnknownSet`] if the delegate names a set that there is not.
+    pub fn set_of_key(&self, key: &str) -> Result<&Arc<ReplicaSet<P>>, RoutingError> {
+        let name = self.delegate.as_ref().and_then(|d| d.set_of_key(key));
+        name.map_or_else(|| Ok(self.default_set()), |name| self.set(name))
+    }
+
+    /// The set of a statement that a handle on `set` is given: on the default set the one that has
+    /// the statement's tables, else `set` itself, as somebody chose it.
+    ///
+    /// # Errors
+    ///
+    /// - [`RoutingError::CrossSet`] if two sets have the statement's tables.
+    /// - [`RoutingError::UnknownSet`] if the delegate names a set that there is not.
+    #[inline]
+    pub fn set_of_statement<'r>(
+        &'r self,
+        set: &'r Arc<ReplicaSet<P>>,
+        sql: &str,
+    ) -> Result<&'r Arc<ReplicaSet<P>>, RoutingError> {
+        if !self.divided && self.delegate.is_none() {
+            return Ok(set);
+        }
+        let theirs = self.set_of_tables(set, sql)?;
+        Ok(match theirs {
+            Some((theirs, _)) if Arc::ptr_eq(set, self.default_set()) => theirs,
+            _ => set,
+        })
+    }
+
+    /// Checks that a statement may run where it cannot be sent to another set: in a transaction, or
+    /// on a connection that was taken from one.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::CrossSet`] if two sets have its tables, or if `set` is the default one and
+    /// another has them.
+    #[inline]
+    pub fn check_tables(&self, set: &Arc<ReplicaSet<P>>, sql: &str) -> Result<(), RoutingError> {
+        if !self.divided && self.delegate.is_none() {
+            return Ok(());
+        }
+        match self.set_of_tables(set, sql)? {
+            Some((theirs, table))
+                if Arc::ptr_eq(set, self.default_set()) && !Arc::ptr_eq(set, theirs) =>
+            {
+                Err(self.cross_set(set, theirs, &table))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The one set that has the tables of a statement, and the first of them.
+    fn set_of_tables<'r, 's>(
+        &'r self,
+        set: &ReplicaSet<P>,
+        sql: &'s str,
+    ) -> Result<Option<(&'r Arc<ReplicaSet<P>>, TableName<'s>)>, RoutingError> {
+        let Some(dialect) = set.classifier().dialect() else {
+            return Ok(None);
+        };
+        let mut found: Option<(&Arc<ReplicaSet<P>>, TableName<'_>)> = None;
+        let mut wrong = None;
+        // What is not all is enough: what was seen has to be together.
+        let _ = tables(sql, dialect, |table| {
+            match (self.set_of_table(&table), found) {
+                (Err(error), _) => wrong = wrong.take().or(Some(error)),
+                (Ok(Some(theirs)), None) => found = Some((theirs, table)),
+                (Ok(Some(theirs)), Some((set, _))) if !Arc::ptr_eq(set, theirs) => {
+                    let error = || self.cross_set(set, theirs, &table);
+                    wrong = wrong.take().or_else(|| Some(error()));
+                }
+                _ => {}
+            }
+        });
+        wrong.map_or(Ok(found), Err)
+    }
+
+    fn set_of_table(
+        &self,
+        table: &TableName<'_>,
+    ) -> Result<Option<&Arc<ReplicaSet<P>>>, RoutingError> {
+        if let Some(name) = self.delegate.as_ref().and_then(|d| d.set_of_table(table)) {
+            return self.set(name).map(Some);
+        }
+        let lists = |set: &&Arc<ReplicaSet<P>>| set.tables().iter().any(|name| table.is(name));
+        let listed = self.sets.iter().find(lists);
+        // Where there are lists, they are complete: what is on none is the default set's.
+        Ok(listed.or_else(|| self.divided.then(|| self.default_set())))
+    }
+
+    #[cold]
+    fn cross_set(
+        &self,
+        set: &ReplicaSet<P>,
+        other: &ReplicaSet<P>,
+        table: &TableName<'_>,
+    ) -> RoutingError {
+        let error = RoutingError::CrossSet {
+            set: set.name().clone(),
+            other: other.name().clone(),
+            table: table.name().into_owned(),
+        };
+        announce_refusal(&self.ports, &error);
+        error
+    }
+
     /// Decides where a statement runs, and pins the session if the rule says so.
     ///
     /// `caller` is what the caller's handle holds; where it has no session, the one that the code
@@ -132,7 +256,7 @@ impl<P> Router<P> {
     /// # Errors
     ///
     /// What the rule refuses: every variant of [`RoutingError`] but `Config`, `UnknownSet`,
-    /// `NoSession` and `WriteInReadOnlyTransaction`.
+    /// `CrossSet`, `NoSession` and `WriteInReadOnlyTransaction`.
     #[inline]
     pub fn route<'r>(
         &'r self,
@@ -169,6 +293,21 @@ impl<P> Router<P> {
         caller: &Context,
     ) -> Result<(), RoutingError> {
         check_in_transaction(&self.ports, set, node, transaction, kind, caller)
+    }
+
+    /// Takes note that a node refused a statement of an open transaction as a write
+    /// ([`Failure::ReadOnly`]). If the statement had been taken for a read, and `transaction` is one
+    /// that only reads, this is the error to give in place of the driver's: all of its shape are
+    /// writes from now on.
+    #[must_use]
+    pub fn refused_in_transaction(
+        &self,
+        set: &ReplicaSet<P>,
+        node: &Node<P>,
+        transaction: Access,
+        sql: &str,
+    ) -> Option<RoutingError> {
+        refused_in_transaction(&self.ports, set, node, transaction, sql)
     }
 
     /// Takes note that a node failed outside a [`Route`], such as in the middle of a transaction.

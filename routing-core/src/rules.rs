@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sql::Functions;
+
 /// What a write does on a session that is not pinned to the primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -118,6 +120,11 @@ pub struct Rules {
     pub affinity: bool,
     /// The primary's share of unpinned reads, beside the replicas' weights; **0**.
     pub primary_read_weight: u16,
+    /// Which functions only read and which write, beside those that are built in; **none**.
+    pub functions: Functions,
+    /// Whether PostgreSQL is asked, in the background, which of its functions may write; **`true`**.
+    /// What is not known to be harmless is a write.
+    pub load_functions: bool,
     /// When a replica is left alone.
     pub replica_breaker: BreakerRules,
     /// When the primary is left alone.
@@ -134,6 +141,8 @@ impl Default for Rules {
             balance: Balance::default(),
             affinity: true,
             primary_read_weight: 0,
+            functions: Functions::default(),
+            load_functions: true,
             replica_breaker: BreakerRules::REPLICA,
             primary_breaker: BreakerRules::PRIMARY,
         }

@@ -9,13 +9,13 @@ use sea_orm::{
 };
 
 use crate::commit::finish;
-use crate::execution::{BoxFuture, Method, supply};
+use crate::execution::{BoxFuture, Method, Text};
 use crate::handle::RoutedConnection;
-use crate::statement::{kind_of, kind_of_begin, kind_of_text};
+use crate::statement::{kind_of, kind_of_begin};
 use crate::transaction::RoutedTransaction;
 
 impl RoutedConnection {
-    /// Runs a statement that is still to be built; a second attempt builds it again.
+    /// Runs a statement that is still to be built.
     async fn run_typed<'c, S: StatementBuilder, T>(
         &'c self,
         statement: &'c S,
@@ -23,27 +23,31 @@ impl RoutedConnection {
     ) -> Result<T, DbErr> {
         let backend = self.get_database_backend();
         let built = backend.build(statement);
-        let kind = kind_of::<S>(&built.sql, backend);
-        let mut built = Some(built);
+        let set = self.set_of(&built.sql)?;
+        let kind = kind_of::<S>(&built.sql, set.classifier());
+        let text = Text::Typed {
+            built: Some(built),
+            build: &|| backend.build(statement),
+        };
         let done = self
-            .run(kind, |attempt| {
-                let built = built.take().unwrap_or_else(|| backend.build(statement));
-                method(attempt.connection, built)
+            .run(set, kind, text, |attempt| {
+                method(attempt.connection, attempt.statement)
             })
             .await?;
         Ok(done.value)
     }
 
-    /// Runs a statement that is built; it is copied if there may be a second attempt.
+    /// Runs a statement that is built.
     async fn run_raw<'c, T>(
         &'c self,
-        mut statement: Statement,
+        statement: Statement,
         method: Method<'c, DatabaseConnection, T>,
     ) -> Result<T, DbErr> {
-        let kind = kind_of_text(&statement.sql, self.get_database_backend());
+        let set = self.set_of(&statement.sql)?;
+        let kind = set.kind_of(&statement.sql);
         let done = self
-            .run(kind, |attempt| {
-                method(attempt.connection, supply(&mut statement, attempt.keep))
+            .run(set, kind, Text::Built(statement), |attempt| {
+                method(attempt.connection, attempt.statement)
             })
             .await?;
         Ok(done.value)
@@ -105,9 +109,11 @@ impl ConnectionTrait for RoutedConnection {
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let kind = kind_of_text(sql, self.get_database_backend());
+        let set = self.set_of(sql)?;
         let done = self
-            .run(kind, |attempt| attempt.connection.execute_unprepared(sql))
+            .run(set, set.kind_of(sql), Text::Plain(sql), |attempt| {
+                attempt.connection.execute_unprepared(sql)
+            })
             .await?;
         Ok(done.value)
     }
@@ -142,8 +148,9 @@ impl TransactionTrait for RoutedConnection {
         &self,
         options: TransactionOptions,
     ) -> Result<RoutedTransaction, DbErr> {
+        let kind = kind_of_begin(&options);
         let done = self
-            .run(kind_of_begin(&options), |attempt| {
+            .run(&self.set, kind, Text::Plain("BEGIN"), |attempt| {
                 let mut options = options;
                 if attempt.access == Access::Read {
                     options.access_mode = Some(AccessMode::ReadOnly);

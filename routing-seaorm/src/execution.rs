@@ -1,11 +1,12 @@
 //! A statement being run: on the node that was decided, and on the next if that one is down.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use routing_core::{Access, Failure, Next, Node, StatementKind};
-use sea_orm::{DatabaseConnection, DbErr, Statement};
+use routing_core::{Access, Failure, Next, Node, ReplicaSet, StatementKind};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, Statement};
 use tracing::Instrument;
 
 use crate::error::into_db_err;
@@ -23,8 +24,44 @@ pub(crate) struct Attempt<'c> {
     pub(crate) connection: &'c DatabaseConnection,
     /// Whether the statement counts as a read here.
     pub(crate) access: Access,
-    /// Whether another attempt may follow, for which the statement has to be kept.
-    pub(crate) keep: bool,
+    /// The statement; empty if it is not SeaORM's to build.
+    pub(crate) statement: Statement,
+}
+
+/// The statement of all attempts.
+pub(crate) enum Text<'s> {
+    /// It is built; it is copied if there may be another attempt.
+    Built(Statement),
+    /// Another attempt builds it again.
+    Typed {
+        built: Option<Statement>,
+        build: &'s (dyn Fn() -> Statement + Sync),
+    },
+    /// Who attempts has it.
+    Plain(&'s str),
+}
+
+impl Text<'_> {
+    fn supply(&mut self, keep: bool) -> Statement {
+        match self {
+            Self::Built(statement) if keep => statement.clone(),
+            Self::Built(statement) => {
+                let nothing = Statement::from_string(statement.db_backend, "");
+                std::mem::replace(statement, nothing)
+            }
+            Self::Typed { built, build } => built.take().unwrap_or_else(build),
+            Self::Plain(_) => Statement::from_string(DbBackend::Sqlite, ""),
+        }
+    }
+
+    /// The text, after an attempt that kept the statement.
+    fn sql(&self) -> Cow<'_, str> {
+        match self {
+            Self::Built(statement) => statement.sql.as_str().into(),
+            Self::Typed { build, .. } => build().sql.into(),
+            Self::Plain(sql) => (*sql).into(),
+        }
+    }
 }
 
 /// What came of it, and where.
@@ -35,15 +72,18 @@ pub(crate) struct Done<'c, T> {
 }
 
 impl RoutedConnection {
-    /// Runs a statement of this kind: `attempt` once, and again only while the core says so.
+    /// Runs a statement of this kind on a node of `set`: once, and again only while the core says
+    /// so.
     pub(crate) async fn run<'c, T>(
         &'c self,
+        set: &'c Arc<ReplicaSet<NodePool>>,
         kind: StatementKind,
+        mut text: Text<'_>,
         mut attempt: impl FnMut(Attempt<'c>) -> BoxFuture<'c, Result<T, DbErr>> + Send,
     ) -> Result<Done<'c, T>, DbErr> {
         let mut route = self
             .router
-            .route(&self.set, kind, &self.context)
+            .route(set, kind, &self.context)
             .map_err(into_db_err)?;
         loop {
             let node = route.node();
@@ -55,7 +95,7 @@ impl RoutedConnection {
                     node.pool().connection()
                 },
                 access,
-                keep: route.may_move(),
+                statement: text.supply(route.may_move()),
             });
             let error = match running.instrument(route.span()).await {
                 Ok(value) => {
@@ -72,30 +112,25 @@ impl RoutedConnection {
                 route.succeeded();
                 return Err(error);
             };
-            tracing::warn!(
-                target: "routing",
-                set = self.set.name().as_str(),
-                node = node.name().as_str(),
-                %error,
-                ?failure,
-                "node failed"
-            );
-            route = match route.failed(failure, &self.context) {
+            let next = if failure == Failure::ReadOnly {
+                route.refused_as_write(&text.sql(), &self.context)
+            } else {
+                tracing::warn!(
+                    target: "routing",
+                    set = set.name().as_str(),
+                    node = node.name().as_str(),
+                    %error,
+                    ?failure,
+                    "node failed"
+                );
+                route.failed(failure, &self.context)
+            };
+            route = match next {
                 Next::Route(next) => next,
                 Next::Refused(refusal) => return Err(into_db_err(refusal.because(&error))),
                 Next::Unchanged => return Err(error),
             };
         }
-    }
-}
-
-/// The statement for this attempt: a copy if it has to be kept, else itself.
-pub(crate) fn supply(statement: &mut Statement, keep: bool) -> Statement {
-    if keep {
-        statement.clone()
-    } else {
-        let backend = statement.db_backend;
-        std::mem::replace(statement, Statement::from_string(backend, ""))
     }
 }
 

@@ -54,7 +54,7 @@ fn of_database(error: &dyn sqlx::error::DatabaseError, backend: DbBackend) -> Op
         #[cfg(feature = "sqlx-mysql")]
         DbBackend::MySql => {
             let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;
-            Failure::from_mysql_number(error.number())
+            Failure::from_mysql_error(error.number(), error.message())
         }
         DbBackend::Sqlite => Failure::from_sqlite_code(error.code()?.parse().ok()?),
         _ => None,

@@ -58,6 +58,29 @@ impl RoutedConnection {
         })
     }
 
+    /// A handle to the replica set of a caller's value, such as a tenant: the configuration's
+    /// [`Delegate`](routing_core::Delegate) knows it. Without one, and for a value that it does not
+    /// know, that is the default set.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::UnknownSet`](routing_core::RoutingError::UnknownSet) if the delegate names a
+    /// set that there is not.
+    pub fn for_key(&self, key: &str) -> Result<Self, DbErr> {
+        let set = self.router.set_of_key(key).map_err(into_db_err)?;
+        Ok(Self {
+            set: Arc::clone(set),
+            ..self.clone()
+        })
+    }
+
+    /// The set that a statement of this handle runs on.
+    pub(crate) fn set_of(&self, sql: &str) -> Result<&Arc<ReplicaSet<NodePool>>, DbErr> {
+        self.router
+            .set_of_statement(&self.set, sql)
+            .map_err(into_db_err)
+    }
+
     /// A handle that only reads.
     #[must_use]
     pub fn read_only(&self) -> ReadOnly {

@@ -2,8 +2,8 @@
 
 use std::any::TypeId;
 
-use routing_core::StatementKind;
-use routing_core::sql::{Dialect, classify};
+use routing_core::sql::Dialect;
+use routing_core::{Classifier, StatementKind};
 use sea_orm::sea_query::{
     DeleteStatement, ForeignKeyCreateStatement, ForeignKeyDropStatement, IndexCreateStatement,
     IndexDropStatement, InsertStatement, TableAlterStatement, TableCreateStatement,
@@ -17,7 +17,7 @@ use sea_orm::{AccessMode, DbBackend, SqliteTransactionMode, StatementBuilder, Tr
 /// The comparisons are of constants, so that one branch is left of them. A select is not decided
 /// by its type: locks, `INTO` and functions are private to it.
 #[inline]
-pub(crate) fn kind_of<S: StatementBuilder>(sql: &str, backend: DbBackend) -> StatementKind {
+pub(crate) fn kind_of<S: StatementBuilder>(sql: &str, classifier: &Classifier) -> StatementKind {
     // `S` need not be `'static`, which the standard library's `TypeId::of` asks for.
     let id = typeid::of::<S>();
     let is = |other: TypeId| id == other;
@@ -42,14 +42,8 @@ pub(crate) fn kind_of<S: StatementBuilder>(sql: &str, backend: DbBackend) -> Sta
     {
         StatementKind::Ddl
     } else {
-        kind_of_text(sql, backend)
+        classifier.kind_of(sql)
     }
-}
-
-/// The kind of a raw statement.
-pub(crate) fn kind_of_text(sql: &str, backend: DbBackend) -> StatementKind {
-    // A database that nobody knows is never read from a replica.
-    dialect_of(backend).map_or(StatementKind::Unknown, |dialect| classify(sql, dialect))
 }
 
 /// The dialect that a database of SeaORM's speaks.
@@ -74,18 +68,23 @@ pub(crate) const fn kind_of_begin(options: &TransactionOptions) -> StatementKind
 
 #[cfg(test)]
 mod tests {
+    use routing_core::sql::Functions;
     use sea_orm::sea_query::{Alias, Query, Table};
 
     use super::*;
 
     const BACKEND: DbBackend = DbBackend::Postgres;
 
+    fn classifier() -> Classifier {
+        Classifier::new(dialect_of(BACKEND), Functions::default())
+    }
+
     fn kind<S: StatementBuilder>(statement: &S) -> StatementKind {
-        kind_of::<S>(&BACKEND.build(statement).sql, BACKEND)
+        kind_of::<S>(&BACKEND.build(statement).sql, &classifier())
     }
 
     fn agrees<S: StatementBuilder>(statement: &S) -> bool {
-        kind(statement) == kind_of_text(&BACKEND.build(statement).sql, BACKEND)
+        kind(statement) == classifier().kind_of(&BACKEND.build(statement).sql)
     }
 
     #[test]

@@ -11,11 +11,11 @@ use sea_orm::{
     TransactionStream,
 };
 
-use crate::execution::{BoxFuture, supply};
+use crate::execution::{BoxFuture, Text};
 use crate::handle::RoutedConnection;
-use crate::statement::{kind_of, kind_of_text};
+use crate::statement::kind_of;
 use crate::transaction::RoutedTransaction;
-use routing_core::StatementKind;
+use routing_core::{Classifier, StatementKind};
 
 /// The rows of a statement.
 ///
@@ -63,14 +63,16 @@ impl Stream for RoutedStream<'_> {
 impl RoutedConnection {
     async fn open(
         &self,
-        kind: StatementKind,
-        mut statement: Statement,
+        statement: Statement,
+        kind_of: fn(&str, &Classifier) -> StatementKind,
     ) -> Result<RoutedStream<'_>, DbErr> {
+        let set = self.set_of(&statement.sql)?;
+        let kind = kind_of(&statement.sql, set.classifier());
         let done = self
-            .run(kind, |attempt| {
-                let statement = supply(&mut statement, attempt.keep);
+            .run(set, kind, Text::Built(statement), |attempt| {
                 Box::pin(async move {
-                    let mut rest = Box::new(attempt.connection.stream_raw(statement).await?);
+                    let rows = attempt.connection.stream_raw(attempt.statement).await?;
+                    let mut rest = Box::new(rows);
                     Ok(match rest.next().await.transpose()? {
                         None => Source::Empty,
                         Some(row) => Source::Connection {
@@ -93,18 +95,15 @@ impl StreamTrait for RoutedConnection {
     }
 
     fn stream_raw<'a>(&'a self, stmt: Statement) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
-        let kind = kind_of_text(&stmt.sql, self.get_database_backend());
-        Box::pin(self.open(kind, stmt))
+        Box::pin(self.open(stmt, |sql, classifier| classifier.kind_of(sql)))
     }
 
     fn stream<'a, S: StatementBuilder + Sync>(
         &'a self,
         stmt: &S,
     ) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
-        let backend = self.get_database_backend();
-        let built = backend.build(stmt);
-        let kind = kind_of::<S>(&built.sql, backend);
-        Box::pin(self.open(kind, built))
+        let built = self.get_database_backend().build(stmt);
+        Box::pin(self.open(built, kind_of::<S>))
     }
 }
 
@@ -114,7 +113,7 @@ impl RoutedTransaction {
         kind: StatementKind,
         statement: Statement,
     ) -> Result<RoutedStream<'_>, DbErr> {
-        self.check(kind)?;
+        self.check(kind, &statement.sql)?;
         let rows = self.transaction.stream_raw(statement).await?;
         Ok(RoutedStream(Source::Transaction {
             rows: Box::new(rows),
@@ -139,9 +138,8 @@ impl StreamTrait for RoutedTransaction {
         &'a self,
         stmt: &S,
     ) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
-        let backend = self.get_database_backend();
-        let built = backend.build(stmt);
-        let kind = kind_of::<S>(&built.sql, backend);
+        let built = self.get_database_backend().build(stmt);
+        let kind = kind_of::<S>(&built.sql, self.set.classifier());
         Box::pin(self.open(kind, built))
     }
 }

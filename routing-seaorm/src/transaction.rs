@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use routing_core::{
-    Access, Callbacks, Committed, Context, Node, NodeName, ReplicaSet, Router, StatementKind,
+    Access, Callbacks, Committed, Context, Failure, Node, NodeName, ReplicaSet, Router,
+    StatementKind,
 };
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, IsolationLevel,
@@ -18,7 +19,7 @@ use crate::error::into_db_err;
 use crate::execution::{BoxFuture, Method, failure_of};
 use crate::handle::RoutedConnection;
 use crate::pool::NodePool;
-use crate::statement::{kind_of, kind_of_begin, kind_of_text};
+use crate::statement::{kind_of, kind_of_begin};
 
 /// A transaction on one node, in place of a [`DatabaseTransaction`].
 ///
@@ -95,7 +96,7 @@ impl RoutedTransaction {
     }
 
     pub(crate) fn kind_of_text(&self, sql: &str) -> StatementKind {
-        let kind = kind_of_text(sql, self.get_database_backend());
+        let kind = self.set.kind_of(sql);
         if matches!(kind, StatementKind::Transaction | StatementKind::Multiple) {
             self.ended_by_text.store(true, Ordering::Relaxed);
         }
@@ -108,24 +109,42 @@ impl RoutedTransaction {
         &self.transaction
     }
 
-    pub(crate) fn check(&self, kind: StatementKind) -> Result<(), DbErr> {
+    pub(crate) fn check(&self, kind: StatementKind, sql: &str) -> Result<(), DbErr> {
         self.router
-            .check_in_transaction(&self.set, &self.node, self.access, kind, &self.context)
+            .check_tables(&self.set, sql)
+            .and_then(|()| {
+                let (set, node) = (&self.set, &self.node);
+                self.router
+                    .check_in_transaction(set, node, self.access, kind, &self.context)
+            })
             .map_err(into_db_err)
     }
 
+    /// Awaits a statement that was checked; `sql` is called if the node refuses it as a write.
     async fn run<'c, T>(
         &'c self,
-        kind: StatementKind,
-        statement: impl FnOnce(&'c DatabaseTransaction) -> BoxFuture<'c, Result<T, DbErr>>,
+        running: BoxFuture<'c, Result<T, DbErr>>,
+        sql: impl FnOnce() -> String + Send,
     ) -> Result<T, DbErr> {
-        self.check(kind)?;
-        let outcome = statement(&self.transaction).await;
-        if let Err(error) = &outcome {
-            self.statement_failed.store(true, Ordering::Relaxed);
-            self.report(error).await;
+        let error = match running.await {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        self.statement_failed.store(true, Ordering::Relaxed);
+        match failure_of(&error, &self.node).await {
+            Some(Failure::ReadOnly) if self.access == Access::Read => {
+                let (set, node) = (&self.set, &self.node);
+                let refusal = self
+                    .router
+                    .refused_in_transaction(set, node, self.access, &sql());
+                Err(refusal.map_or(error, into_db_err))
+            }
+            Some(failure) => {
+                self.router.report_failure(&self.set, &self.node, failure);
+                Err(error)
+            }
+            None => Err(error),
         }
-        outcome
     }
 
     async fn run_typed<'c, S: StatementBuilder, T>(
@@ -135,9 +154,10 @@ impl RoutedTransaction {
     ) -> Result<T, DbErr> {
         let backend = self.get_database_backend();
         let built = backend.build(statement);
-        let kind = kind_of::<S>(&built.sql, backend);
-        self.run(kind, |transaction| method(transaction, built))
-            .await
+        let kind = kind_of::<S>(&built.sql, self.set.classifier());
+        self.check(kind, &built.sql)?;
+        let running = method(&self.transaction, built);
+        self.run(running, || backend.build(statement).sql).await
     }
 
     async fn run_raw<'c, T>(
@@ -146,14 +166,13 @@ impl RoutedTransaction {
         method: Method<'c, DatabaseTransaction, T>,
     ) -> Result<T, DbErr> {
         let kind = self.kind_of_text(&statement.sql);
-        self.run(kind, |transaction| method(transaction, statement))
-            .await
-    }
-
-    async fn report(&self, error: &DbErr) {
-        if let Some(failure) = failure_of(error, &self.node).await {
-            self.router.report_failure(&self.set, &self.node, failure);
-        }
+        self.check(kind, &statement.sql)?;
+        // Where it may turn out to be a write.
+        let sql = match self.access {
+            Access::Read => statement.sql.clone(),
+            Access::Write => String::new(),
+        };
+        self.run(method(&self.transaction, statement), || sql).await
     }
 
     /// Whether PostgreSQL would roll back instead of committing; asked only when it might.
@@ -210,9 +229,9 @@ impl ConnectionTrait for RoutedTransaction {
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let kind = self.kind_of_text(sql);
-        self.run(kind, |transaction| transaction.execute_unprepared(sql))
-            .await
+        self.check(self.kind_of_text(sql), sql)?;
+        let running = self.transaction.execute_unprepared(sql);
+        self.run(running, || sql.to_owned()).await
     }
 
     fn is_mock_connection(&self) -> bool {
@@ -256,9 +275,9 @@ impl TransactionTrait for RoutedTransaction {
             // It is read-only as the transaction is, and MySQL would not hear of it again.
             options.access_mode = None;
         }
-        let transaction = self
-            .run(kind, |transaction| transaction.begin_with_options(options))
-            .await?;
+        self.check(kind, "SAVEPOINT")?;
+        let beginning = self.transaction.begin_with_options(options);
+        let transaction = self.run(beginning, || "SAVEPOINT".to_owned()).await?;
         Ok(Self {
             transaction,
             callbacks: self.callbacks.savepoint(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::PoolMode;
 use super::lenient::{Ignored, Lenient, Span};
 use crate::error::ConfigProblem;
 use crate::rules::{AnonymousReads, Balance, BreakerRules, LatePin, Mode, NoReplica};
@@ -54,6 +55,9 @@ pub struct SetBuilder {
     pub(super) balance: Given<Balance>,
     pub(super) affinity: Given<bool>,
     pub(super) primary_read_weight: Given<u16>,
+    pub(super) functions: Given<FunctionLists>,
+    pub(super) load_functions: Given<bool>,
+    pub(super) tables: Given<Vec<String>>,
     pub(super) replica_breaker: Given<BreakerBuilder>,
     pub(super) primary_breaker: Given<BreakerBuilder>,
     pub(super) primary: Given<NodeBuilder>,
@@ -89,6 +93,17 @@ pub(super) struct NodeFields {
     pub(super) idle_timeout: Given<Span>,
     pub(super) max_lifetime: Given<Span>,
     pub(super) test_before_acquire: Given<bool>,
+    pub(super) pool_mode: Given<PoolMode>,
+    #[serde(flatten)]
+    pub(super) unknown: BTreeMap<String, Ignored>,
+}
+
+/// Which functions only read, and which write.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct FunctionLists {
+    pub(super) read: Given<Vec<String>>,
+    pub(super) write: Given<Vec<String>>,
     #[serde(flatten)]
     pub(super) unknown: BTreeMap<String, Ignored>,
 }
@@ -154,6 +169,25 @@ macro_rules! set_setters {
                 self
             })*
 
+            /// Functions beside the built-in ones that only read, by name or `schema.name`;
+            /// **none**.
+            pub fn reading_functions<S: Into<String>>(
+                mut self,
+                names: impl IntoIterator<Item = S>,
+            ) -> Self {
+                self.default = self.default.reading_functions(names);
+                self
+            }
+
+            /// Functions that write, whatever the database's catalog says; **none**.
+            pub fn writing_functions<S: Into<String>>(
+                mut self,
+                names: impl IntoIterator<Item = S>,
+            ) -> Self {
+                self.default = self.default.writing_functions(names);
+                self
+            }
+
             /// The primary: a URL, or a [`NodeBuilder`] with more.
             pub fn primary(mut self, node: impl Into<NodeBuilder>) -> Self {
                 self.default = self.default.primary(node);
@@ -192,6 +226,8 @@ set_setters! {
     affinity: bool,
     /// The primary's share of unpinned reads, beside the replicas' weights; **0**.
     primary_read_weight: u16,
+    /// Whether PostgreSQL is asked, in the background, which of its functions may write; **`true`**.
+    load_functions: bool,
     /// When a replica is left alone; **after 1 failure, for 1 s and up to 60 s**.
     replica_breaker: BreakerRules,
     /// When the primary is left alone; **after 5 consecutive failures, for 30 s**.
@@ -221,6 +257,34 @@ impl SetBuilder {
         self
     }
 
+    /// Functions beside the built-in ones that only read, by name or `schema.name`; **none**.
+    pub fn reading_functions<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
+        self.change_functions(|lists| append(&mut lists.read, names))
+    }
+
+    /// Functions that write, whatever the database's catalog says; **none**.
+    pub fn writing_functions<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
+        self.change_functions(|lists| append(&mut lists.write, names))
+    }
+
+    fn change_functions(mut self, change: impl FnOnce(&mut FunctionLists)) -> Self {
+        let mut lists = match self.functions {
+            Some(Lenient::Fits(lists)) => lists,
+            Some(Lenient::Other(_)) | None => FunctionLists::default(),
+        };
+        change(&mut lists);
+        self.functions = Some(lists.into());
+        self
+    }
+
+    /// Tables that live in this set and not in the default one, by name or `schema.name`; **none**.
+    ///
+    /// A statement over one of them goes to this set, where the adapter can send it there.
+    pub fn tables<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        append(&mut self.tables, names);
+        self
+    }
+
     /// The primary: a URL, or a [`NodeBuilder`] with more.
     pub fn primary(mut self, node: impl Into<NodeBuilder>) -> Self {
         self.primary = Some(node.into().into());
@@ -237,6 +301,15 @@ impl SetBuilder {
         self.replicas = Some(replicas.into());
         self
     }
+}
+
+fn append<S: Into<String>>(list: &mut Given<Vec<String>>, names: impl IntoIterator<Item = S>) {
+    let mut all = match list.take() {
+        Some(Lenient::Fits(all)) => all,
+        Some(Lenient::Other(_)) | None => Vec::new(),
+    };
+    all.extend(names.into_iter().map(Into::into));
+    *list = Some(all.into());
 }
 
 macro_rules! node_setters {
@@ -279,6 +352,8 @@ node_setters! {
     max_lifetime: Duration => Span,
     /// Whether a connection is pinged before it is used; the driver's default.
     test_before_acquire: bool => |value| value,
+    /// Whether a connection is the same server process for as long as it is open; **`Session`**.
+    pool_mode: PoolMode => |value| value,
 }
 
 impl NodeBuilder {

@@ -148,6 +148,14 @@ fn draft(
         max_lifetime: option!(max_lifetime)
             .or_else(|| primary.and_then(|primary| primary.pool.max_lifetime)),
         test_before_acquire: option!(test_before_acquire, "true or false"),
+        pool_mode: problems
+            .take(
+                &join(path, "pool_mode"),
+                node.pool_mode.take(),
+                "\"session\" or \"transaction\"",
+            )
+            .or_else(|| primary.map(|primary| primary.pool.pool_mode))
+            .unwrap_or_default(),
     };
     // What is inherited has been reported where it was written.
     let inherits_none = primary.is_some_and(|primary| primary.pool.max_connections == Some(0));

@@ -83,6 +83,9 @@ pub use builder::{NodeBuilder, RoutingConfigBuilder, SetBuilder};
 /// | `balance` | `"round_robin"`, `"random"` | `"round_robin"` |
 /// | `affinity` | `true`, `false` | `true` |
 /// | `primary_read_weight` | 0 to 65535 | 0 |
+/// | `functions` | `{ read = [names], write = [names] }` | none |
+/// | `load_functions` | `true`, `false` | `true` |
+/// | `tables` | names; further sets only | none |
 /// | `unmanaged` | `true`, `false` | `false` |
 /// | `replica_breaker` | `{ failures, back_off, max_back_off }` | 1, 1 s, 60 s |
 /// | `primary_breaker` | `{ failures, back_off, max_back_off }` | 5, 30 s, 30 s |
@@ -101,6 +104,7 @@ pub use builder::{NodeBuilder, RoutingConfigBuilder, SetBuilder};
 /// | `acquire_timeout` | a duration | 5 s, replicas 1 s |
 /// | `idle_timeout`, `max_lifetime` | durations | the driver's |
 /// | `test_before_acquire` | `true`, `false` | the driver's |
+/// | `pool_mode` | `"session"`, `"transaction"` | `"session"` |
 ///
 /// A further set takes over the default set's rules where it has none of its own. A replica inherits
 /// from its primary what it leaves out: see [`NodeBuilder`].
@@ -118,6 +122,7 @@ pub struct SetConfig {
     name: SetName,
     managed: bool,
     rules: Rules,
+    tables: Vec<String>,
     primary: NodeConfig,
     replicas: Vec<NodeConfig>,
 }
@@ -150,6 +155,24 @@ pub struct PoolConfig {
     pub max_lifetime: Option<Duration>,
     /// Whether a connection is pinged before it is used.
     pub test_before_acquire: Option<bool>,
+    /// Whether a connection is the same server process for as long as it is open; **`Session`**.
+    pub pool_mode: PoolMode,
+}
+
+/// What a connection keeps between two transactions: a word of PgBouncer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PoolMode {
+    /// Everything: it leads to the server, or to a pooler that keeps one server process for it. A
+    /// replica's connections are told, once, to refuse writes.
+    #[default]
+    Session,
+    /// Nothing: a pooler between here and the server gives each transaction another server process.
+    /// Nothing is set for the session, so that a server which calls itself a replica and is none
+    /// would take a write; a hot standby refuses it by itself, and PgBouncer can be told to set
+    /// `default_transaction_read_only` (`connect_query`).
+    Transaction,
 }
 
 impl RoutingConfig {
@@ -213,6 +236,12 @@ impl SetConfig {
     #[must_use]
     pub const fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// The tables that live in it and not in the default set.
+    #[must_use]
+    pub fn tables(&self) -> &[String] {
+        &self.tables
     }
 
     /// Its primary.

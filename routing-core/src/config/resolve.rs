@@ -1,6 +1,6 @@
 //! From what was written to what is meant.
 
-use super::builder::{BreakerBuilder, FromEnv, RoutingConfigBuilder, SetBuilder};
+use super::builder::{BreakerBuilder, FromEnv, FunctionLists, RoutingConfigBuilder, SetBuilder};
 use super::draft::nodes;
 use super::lenient::Lenient;
 use super::problems::{Problems, join, report_unknown};
@@ -9,6 +9,7 @@ use crate::error::RoutingError;
 use crate::name::SetName;
 use crate::replica_set::MAX_NODES;
 use crate::rules::{BreakerRules, Rules};
+use crate::sql::Functions;
 
 impl RoutingConfigBuilder {
     /// The checked configuration.
@@ -91,6 +92,9 @@ fn set(
         balance,
         affinity,
         primary_read_weight,
+        functions,
+        load_functions,
+        tables,
         replica_breaker,
         primary_breaker,
         primary,
@@ -114,6 +118,9 @@ fn set(
         balance: rule!(balance, "\"round_robin\" or \"random\""),
         affinity: rule!(affinity, "true or false"),
         primary_read_weight: rule!(primary_read_weight, "a whole number up to 65535"),
+        functions: function_lists(&join(path, "functions"), functions, problems)
+            .unwrap_or_else(|| inherited.functions.clone()),
+        load_functions: rule!(load_functions, "true or false"),
         replica_breaker: breaker(
             &join(path, "replica_breaker"),
             replica_breaker,
@@ -156,16 +163,68 @@ fn set(
         problems.add(&replicas_path, message);
     }
 
+    let tables_path = join(path, "tables");
+    let tables = names_of(&tables_path, tables, "a table", problems);
+    if path.is_empty() && !tables.is_empty() {
+        let message = "belong to a further set; the default set has all that no other has";
+        problems.add(&tables_path, message);
+    }
+
     let rules_of_set = rules.clone();
     let nodes = nodes(path, primary, replicas, problems);
     let set = nodes.map(|(primary, replicas)| SetConfig {
         name,
         managed: !unmanaged,
         rules,
+        tables,
         primary,
         replicas,
     });
     (rules_of_set, set)
+}
+
+fn function_lists(
+    path: &str,
+    given: Option<Lenient<FunctionLists>>,
+    problems: &mut Problems,
+) -> Option<Functions> {
+    let FunctionLists {
+        read,
+        write,
+        unknown,
+    } = problems.take(path, given, "a table with `read` and `write`")?;
+    report_unknown(path, &unknown, problems);
+    let read = names_of(&join(path, "read"), read, "a function", problems);
+    let write_path = join(path, "write");
+    let write = names_of(&write_path, write, "a function", problems);
+    for (i, name) in write.iter().enumerate() {
+        if read.contains(name) {
+            let message = format!("`{name}` cannot be in `read` too");
+            problems.add(&format!("{write_path}[{i}]"), message);
+        }
+    }
+    Some(Functions::new(read, write))
+}
+
+/// Names with or without a schema.
+fn names_of(
+    path: &str,
+    given: Option<Lenient<Vec<String>>>,
+    of: &str,
+    problems: &mut Problems,
+) -> Vec<String> {
+    let names = problems
+        .take(path, given, "a list of names")
+        .unwrap_or_default();
+    for (i, name) in names.iter().enumerate() {
+        let parts: Vec<_> = name.split('.').collect();
+        let is_name = |part: &&str| !part.is_empty() && part.len() <= 63 && part.trim() == *part;
+        if parts.len() > 2 || !parts.iter().all(is_name) {
+            let message = format!("is no name of {of}: write `name` or `schema.name`");
+            problems.add(&format!("{path}[{i}]"), message);
+        }
+    }
+    names
 }
 
 fn breaker(

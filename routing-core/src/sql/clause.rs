@@ -158,6 +158,11 @@ impl Clauses {
         self.place == LIST
     }
 
+    /// Whether it is in no clause that is followed.
+    pub(super) const fn is_elsewhere(&self) -> bool {
+        self.place == ELSEWHERE
+    }
+
     /// Whether it is after a table or its alias.
     #[inline(always)]
     pub(super) const fn is_source(&self) -> bool {
@@ -231,7 +236,8 @@ pub(super) struct Before<'a> {
 
 impl Before<'_> {
     pub(super) fn is_word(&self, word: &str) -> bool {
-        matches!(self.part, Part::Word | Part::Reserved) && self.name.eq_ignore_ascii_case(word.as_bytes())
+        matches!(self.part, Part::Word | Part::Reserved)
+            && self.name.eq_ignore_ascii_case(word.as_bytes())
     }
 
     pub(super) fn is_any(&self, words: &[&str]) -> bool {

@@ -25,7 +25,9 @@ mod lexer;
 mod names;
 mod query;
 mod settings;
+mod shape;
 mod statement;
+mod tables;
 mod transaction_control;
 mod verb;
 
@@ -33,7 +35,10 @@ use crate::access::StatementKind;
 
 pub use functions::{CATALOG_QUERY, CatalogFunction, Functions};
 pub use statement::Statement;
+pub use tables::{TableName, tables};
 pub use transaction_control::TransactionControl;
+
+pub(crate) use shape::shape_of;
 
 /// Whose SQL it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -206,27 +206,25 @@ fn rarer(
     }
 }
 
-/// A statement that is no read. What follows cannot make it one, but a second statement can be
-/// worse than one that is a write only because nobody knows better.
+/// A statement that is no read. What follows cannot make it one, but a second statement may end the
+/// transaction, or be worse than one that is a write only because nobody knows better.
 fn of_kind(found: Found, kind: StatementKind, tokens: &mut Lexer<'_>) -> Found {
     let mut kind = kind;
-    if kind.is_ambiguous() {
-        loop {
-            match tokens.next() {
-                Token::End => break,
-                Token::Unclear => {
-                    kind = StatementKind::Unknown;
+    loop {
+        match tokens.next() {
+            Token::End => break,
+            Token::Unclear => {
+                kind = StatementKind::Unknown;
+                break;
+            }
+            Token::Semicolon => {
+                let mut ahead = *tokens;
+                if ahead.next() != Token::End {
+                    kind = StatementKind::Multiple;
                     break;
                 }
-                Token::Semicolon => {
-                    let mut ahead = *tokens;
-                    if ahead.next() != Token::End {
-                        kind = StatementKind::Multiple;
-                        break;
-                    }
-                }
-                _ => {}
             }
+            _ => {}
         }
     }
     let words = (found.start, found.end);

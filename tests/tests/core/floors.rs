@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up. What stands on one floor are strangers.
 const FLOORS: &[&[&str]] = &[
-    &["access", "clock", "name", "position", "random", "rules"],
+    &["access", "clock", "name", "position", "random"],
+    &["sql"],
+    &["classifier", "rules"],
     &[
-        "breaker", "decision", "error", "failure", "pin", "scope", "sql",
+        "breaker", "decision", "delegate", "error", "failure", "pin", "scope",
     ],
     &["balance", "callbacks", "node", "observer", "policy"],
     &["ports", "session"],

@@ -12,7 +12,7 @@ pub(super) mod sqlite;
 
 use std::collections::HashMap;
 
-use super::names::{LONGEST, Lower};
+use super::names::LONGEST;
 
 /// What is known of a function that is not built in, or of all overloads of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,13 +154,5 @@ impl Functions {
             return Some(Volatility::Read);
         }
         self.catalog.get(full).copied()
-    }
-
-    /// Why a name of a user's list cannot be one of a function's.
-    pub(crate) fn problem_of(name: &str) -> Option<&'static str> {
-        let mut parts = name.split('.');
-        let is_name = |part: &str| !part.is_empty() && Lower::exactly(part.as_bytes()).is_some();
-        let plain = parts.clone().count() <= 2 && parts.all(is_name);
-        (!plain).then_some("is no name of a function: write `name` or `schema.name`")
     }
 }

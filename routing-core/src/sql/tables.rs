@@ -1,0 +1,370 @@
+//! The tables that a statement names.
+
+use super::Dialect;
+use super::clause::{CTE, Clauses, Part, SOURCE};
+use super::keyword::Keyword;
+use super::lexer::{Lexer, Strings, Token};
+use super::query::is_any;
+
+/// The most common table expressions of a statement; one with more is not followed.
+const MAX_CTES: usize = 16;
+
+/// The name of a table, as a statement has it.
+///
+/// ```
+/// use routing_core::sql::{Dialect, tables};
+///
+/// let mut found = Vec::new();
+/// let sql = "SELECT * FROM shop.cake c JOIN \"Fruit\" f ON f.cake_id = c.id";
+/// tables(sql, Dialect::Postgres, |table| found.push(table));
+/// assert!(found[0].is("cake") && found[0].is("shop.cake") && !found[0].is("store.cake"));
+/// // In quotes, case counts.
+/// assert!(found[1].is("Fruit") && !found[1].is("fruit"));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableName<'a> {
+    schema: Option<&'a [u8]>,
+    name: &'a [u8],
+}
+
+impl TableName<'_> {
+    /// Whether it is the table of that name, `name` or `schema.name`. Names without quotes are
+    /// compared without regard to case; one that the statement does not qualify is in any schema.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        let same = |written: &[u8], name: &str| match inside(written) {
+            (name_inside, true) => name_inside == name.as_bytes(),
+            (plain, false) => plain.eq_ignore_ascii_case(name.as_bytes()),
+        };
+        match name.rsplit_once('.') {
+            Some((schema, name)) => {
+                same(self.name, name) && self.schema.is_none_or(|written| same(written, schema))
+            }
+            None => same(self.name, name),
+        }
+    }
+
+    /// The name without schema and quotes.
+    #[must_use]
+    pub fn name(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(inside(self.name).0)
+    }
+}
+
+/// What is in the quotes, and whether there are any.
+fn inside(written: &[u8]) -> (&[u8], bool) {
+    match written {
+        [b'"' | b'`' | b'[', inside @ .., _] => (inside, true),
+        plain => (plain, false),
+    }
+}
+
+/// Visits the tables of a statement, each as often as it is named; whether these are all.
+///
+/// `false` is an honest answer: a statement that is no query and changes no rows is not followed,
+/// nor is one with more than sixteen common table expressions. Nobody sees what functions, views
+/// and triggers use. A table that is called like a common table expression of the same statement
+/// is taken for that.
+///
+/// ```
+/// use routing_core::sql::{Dialect, tables};
+///
+/// let mut names = Vec::new();
+/// let sql = "WITH old AS (SELECT * FROM cake) INSERT INTO archive (id) SELECT id FROM old";
+/// let complete = tables(sql, Dialect::Sqlite, |table| names.push(table.name().into_owned()));
+/// assert!(complete);
+/// assert_eq!(names, ["cake", "archive"]);
+/// ```
+pub fn tables<'a, T: AsRef<[u8]> + ?Sized>(
+    sql: &'a T,
+    dialect: Dialect,
+    visit: impl FnMut(TableName<'a>),
+) -> bool {
+    let mut walk = Walk {
+        tokens: Lexer::new(sql.as_ref(), dialect, Strings::Default),
+        clauses: Clauses::new(),
+        part: Part::Start,
+        word: 0,
+        ctes: [b""; MAX_CTES],
+        known: 0,
+        visit,
+    };
+    walk.all().is_some()
+}
+
+struct Walk<'a, V> {
+    tokens: Lexer<'a>,
+    clauses: Clauses,
+    part: Part,
+    /// Where the last word begins.
+    word: usize,
+    ctes: [&'a [u8]; MAX_CTES],
+    known: usize,
+    visit: V,
+}
+
+impl<'a, V: FnMut(TableName<'a>)> Walk<'a, V> {
+    /// `None` is what cannot be followed.
+    fn all(&mut self) -> Option<()> {
+        loop {
+            let token = self.tokens.next();
+            let begins = matches!(self.part, Part::Start | Part::Open);
+            match token {
+                Token::Word if self.part != Part::Dot => {
+                    if self.part == Part::Start {
+                        self.verb()?;
+                    } else {
+                        self.word(begins)?;
+                    }
+                    self.part = Part::Word;
+                    self.word = self.tokens.start();
+                    continue;
+                }
+                Token::Quoted if self.part != Part::Dot => {
+                    self.name(false)?;
+                    self.part = Part::Quoted;
+                    continue;
+                }
+                Token::Word | Token::Quoted => self.part = Part::Member,
+                Token::Dot => self.part = Part::Dot,
+                Token::Comma => {
+                    self.clauses.comma();
+                    self.part = Part::Comma;
+                }
+                Token::Open => {
+                    self.clauses.open();
+                    // The first word of a text may be in parentheses.
+                    if self.part != Part::Start {
+                        self.part = Part::Open;
+                    }
+                }
+                Token::Close => {
+                    self.clauses.close();
+                    self.part = Part::Close;
+                }
+                Token::End => return Some(()),
+                Token::Semicolon => {
+                    self.clauses = Clauses::new();
+                    self.part = Part::Start;
+                }
+                Token::Unclear => return None,
+                _ => {
+                    self.clauses.other();
+                    self.part = Part::Symbol;
+                }
+            }
+        }
+    }
+
+    /// The first word of a statement.
+    fn verb(&mut self) -> Option<()> {
+        const QUERIES: &[&str] = &["select", "with", "values"];
+        const CHANGES: &[&str] = &["insert", "update", "delete", "merge", "replace"];
+        let word = self.tokens.slice();
+        if is_any(word, QUERIES) || is_any(word, CHANGES) {
+            return self.word(true);
+        }
+        if is_any(word, &["explain", "describe"]) {
+            return Some(());
+        }
+        if is_any(word, &["table"]) {
+            self.clauses.source();
+            return Some(());
+        }
+        if is_any(word, &["truncate"]) {
+            self.skip(&["table", "only"]);
+            self.clauses.source();
+            return Some(());
+        }
+        None
+    }
+
+    fn word(&mut self, begins: bool) -> Option<()> {
+        let tokens = &self.tokens;
+        let keyword = Keyword::at(tokens.text(), tokens.start(), tokens.end());
+        let before = tokens.before(self.part, self.word);
+        let starts = begins || self.part == Part::Close;
+        match keyword {
+            Some(Keyword::Into) if self.part != Part::As => {
+                self.clauses.source();
+                self.target()?;
+            }
+            Some(Keyword::Insert | Keyword::Merge | Keyword::Replace) if starts => {
+                // MySQL lets `INTO` be left out; then who knows which word is the table.
+                let mut ahead = self.tokens;
+                for _ in 0..3 {
+                    if ahead.next() == Token::Word && is_any(ahead.slice(), &["into"]) {
+                        return Some(());
+                    }
+                }
+                return None;
+            }
+            Some(Keyword::Update) if starts => {
+                self.skip(&[
+                    "or",
+                    "only",
+                    "low_priority",
+                    "ignore",
+                    "rollback",
+                    "abort",
+                    "fail",
+                    "replace",
+                ]);
+                self.clauses.source();
+            }
+            Some(Keyword::Delete) if starts => self.clauses.select(),
+            Some(Keyword::From) if !self.clauses.is_elsewhere() && !before.is_word("distinct") => {
+                self.clauses.source();
+            }
+            // `USING (column)` is of a join, `USING table` is not.
+            Some(Keyword::On) if is_any(self.tokens.slice(), &["using"]) => {
+                let mut ahead = self.tokens;
+                if ahead.next() == Token::Open {
+                    self.clauses.keyword(Keyword::On, &before);
+                } else {
+                    self.clauses.source();
+                }
+            }
+            Some(keyword) => self.clauses.keyword(keyword, &before),
+            None => self.name(false)?,
+        }
+        Some(())
+    }
+
+    /// The table of an `INSERT`, whose columns may follow in parentheses.
+    fn target(&mut self) -> Option<()> {
+        match self.tokens.next() {
+            Token::Word | Token::Quoted => self.name(true),
+            _ => None,
+        }
+    }
+
+    /// A name, which is a table's if one is expected here.
+    fn name(&mut self, is_target: bool) -> Option<()> {
+        let place = self.clauses.place;
+        let first = self.tokens.slice();
+        self.clauses.name();
+        if place == CTE {
+            *self.ctes.get_mut(self.known)? = first;
+            self.known += 1;
+        }
+        if place != SOURCE {
+            return Some(());
+        }
+        let (mut schema, mut name) = (None, first);
+        let mut ahead = self.tokens;
+        while ahead.next() == Token::Dot {
+            match ahead.next() {
+                Token::Word | Token::Quoted => (schema, name) = (Some(name), ahead.slice()),
+                _ => return None,
+            }
+            self.tokens = ahead;
+        }
+        let mut ahead = self.tokens;
+        let is_call = ahead.next() == Token::Open && !is_target;
+        let is_cte = schema.is_none()
+            && self.ctes[..self.known]
+                .iter()
+                .any(|cte| same_name(cte, name));
+        if !is_call && !is_cte {
+            (self.visit)(TableName { schema, name });
+        }
+        Some(())
+    }
+
+    fn skip(&mut self, words: &[&str]) {
+        let mut ahead = self.tokens;
+        while ahead.next() == Token::Word && is_any(ahead.slice(), words) {
+            self.tokens = ahead;
+        }
+    }
+}
+
+fn same_name(one: &[u8], other: &[u8]) -> bool {
+    inside(one).0.eq_ignore_ascii_case(inside(other).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
+        let mut names = Vec::new();
+        let complete = tables(sql, dialect, |table| names.push(table.name().into_owned()));
+        complete.then_some(names)
+    }
+
+    #[test]
+    fn tables_are_found() {
+        for (sql, expected) in [
+            ("SELECT 1", ""),
+            ("SELECT a FROM t", "t"),
+            ("SELECT * FROM a, b AS c JOIN d e ON e.x = c.x, f", "a b d"),
+            (
+                "SELECT * FROM a JOIN b USING (id) LEFT JOIN c ON true",
+                "a b c",
+            ),
+            (
+                "SELECT (SELECT max(x) FROM u) FROM s.t WHERE EXISTS (SELECT 1 FROM v)",
+                "u t v",
+            ),
+            (
+                "SELECT * FROM (a JOIN b ON true), (SELECT * FROM c) d",
+                "a b c",
+            ),
+            ("SELECT a FROM t UNION SELECT b FROM u", "t u"),
+            ("((SELECT a FROM t))", "t"),
+            ("SELECT * FROM generate_series(1, 2) g, t", "t"),
+            (
+                "WITH x AS (SELECT * FROM t), y (a) AS (SELECT 1) SELECT * FROM x, Y, z",
+                "t z",
+            ),
+            ("INSERT INTO t (a, b) VALUES (1, 2)", "t"),
+            ("INSERT INTO s.t SELECT a FROM u", "t u"),
+            (
+                "UPDATE t SET a = 1 FROM u WHERE t.b IS DISTINCT FROM u.b",
+                "t u",
+            ),
+            ("UPDATE t SET a = (SELECT b FROM u) WHERE c = 1", "t u"),
+            ("DELETE FROM t USING u WHERE t.id = u.id", "t u"),
+            (
+                "MERGE INTO t USING (SELECT * FROM u) v ON true WHEN MATCHED THEN DELETE",
+                "t u",
+            ),
+            (
+                "WITH d AS (DELETE FROM t RETURNING *) INSERT INTO u SELECT * FROM d",
+                "t u",
+            ),
+            ("SELECT extract(year FROM a) FROM t", "t"),
+            ("TABLE t", "t"),
+            ("TRUNCATE TABLE t, u", "t u"),
+            ("EXPLAIN SELECT * FROM t", "t"),
+            ("SELECT a FROM t; SELECT b FROM u", "t u"),
+        ] {
+            let expected: Vec<_> = expected.split_whitespace().collect();
+            assert_eq!(names(sql, Dialect::Postgres).expect(sql), expected, "{sql}");
+        }
+        let update = "UPDATE OR IGNORE [my t] SET a = 1";
+        assert_eq!(names(update, Dialect::Sqlite).expect(update), ["my t"]);
+        let delete = "DELETE a FROM `t` a JOIN u ON a.id = u.id";
+        assert_eq!(names(delete, Dialect::MySql).expect(delete), ["t", "u"]);
+    }
+
+    #[test]
+    fn unknown_is_an_answer() {
+        for sql in [
+            "CREATE TABLE t (a int)",
+            "CALL p()",
+            "SELECT 'x",
+            "INSERT t VALUES (1)",
+            "x",
+        ] {
+            assert_eq!(names(sql, Dialect::MySql), None, "{sql}");
+        }
+        let many = (0..20)
+            .map(|n| format!("x{n} AS (SELECT 1)"))
+            .collect::<Vec<_>>();
+        let many = format!("WITH {} SELECT 1", many.join(", "));
+        assert_eq!(names(&many, Dialect::Postgres), None);
+    }
+}
