@@ -23,11 +23,15 @@ pub(crate) fn verdict(error: &Error, dialect: Dialect) -> Verdict {
         return Verdict::Users;
     };
     match kind {
+        DatabaseErrorKind::ReadOnlyTransaction => Verdict::Failure(Failure::ReadOnly),
         DatabaseErrorKind::ClosedConnection
         | DatabaseErrorKind::UnableToSendCommand
         | DatabaseErrorKind::Unknown => match dialect {
             Dialect::Sqlite => Failure::from_sqlite_message(information.message())
                 .map_or(Verdict::Users, Verdict::Failure),
+            Dialect::MySql if Failure::from_mysql_message(information.message()).is_some() => {
+                Verdict::Failure(Failure::ReadOnly)
+            }
             // The most common of all, and a server has said it.
             Dialect::Postgres if information.statement_position().is_some() => Verdict::Users,
             _ => Verdict::Ask,
@@ -71,7 +75,7 @@ pub(crate) fn ends_transaction(error: &Error, dialect: Dialect) -> bool {
 
 /// Whether a statement of this kind commits the transaction that it runs in.
 pub(crate) fn commits_implicitly(kind: StatementKind, dialect: Dialect) -> bool {
-    dialect == Dialect::MySql && kind == StatementKind::Ddl
+    dialect == Dialect::MySql && matches!(kind, StatementKind::Ddl | StatementKind::Lock)
 }
 
 /// Whether a text may leave a transaction open that nobody counts.

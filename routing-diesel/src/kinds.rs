@@ -12,15 +12,32 @@ use arc_swap::ArcSwap;
 use diesel::query_builder::{QueryBuilder, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use routing_core::StatementKind;
-use routing_core::sql::classify;
 
 use crate::database::Database;
 
-/// The kinds of the queries that a pool has seen, by type.
+/// The kinds of the queries that a set has seen, by type.
 #[derive(Debug, Default)]
-pub(crate) struct Kinds(ArcSwap<ByType>);
+pub(crate) struct Kinds(ArcSwap<Seen>);
 
-type ByType = HashMap<TypeId, StatementKind, BuildHasherDefault<AsItIs>>;
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    /// What the classifier knew then. When it knows more, all is asked again.
+    generation: u64,
+    by_type: HashMap<TypeId, StatementKind, BuildHasherDefault<AsItIs>>,
+}
+
+/// Who knows the kind of a text, or why it may not run.
+pub(crate) trait Examine {
+    /// Changes when an answer may have.
+    fn generation(&self) -> u64;
+
+    /// The kind of a statement.
+    ///
+    /// # Errors
+    ///
+    /// `CrossSet`, if it has tables of another set.
+    fn examine(&self, sql: &str) -> QueryResult<StatementKind>;
+}
 
 /// What is known of a query before it runs.
 pub(crate) struct Known {
@@ -34,77 +51,107 @@ impl Kinds {
     ///
     /// # Errors
     ///
-    /// Diesel's, if the query cannot be built.
+    /// Diesel's, if the query cannot be built, and those of `Examine`.
     #[inline]
-    pub(crate) fn of<DB, T>(&self, query: &T) -> QueryResult<Known>
+    pub(crate) fn of<DB, T>(&self, query: &T, examiner: &impl Examine) -> QueryResult<Known>
     where
         DB: Database,
         T: QueryFragment<DB> + QueryId,
     {
         match T::query_id() {
-            Some(id) => match self.0.load().get(&id) {
-                Some(kind) => Ok(Known {
-                    kind: *kind,
-                    sql: None,
-                }),
-                None => self.learn::<DB, T>(id, query),
+            Some(id) => match self.seen(id, examiner) {
+                Some(kind) => Ok(Known { kind, sql: None }),
+                None => self.learn::<DB, T>(id, query, examiner),
             },
-            None => by_text(query),
+            None => by_text(query, examiner),
         }
     }
 
     /// The kind of a query whose text is there, known by `id` if that stands for one text.
+    ///
+    /// # Errors
+    ///
+    /// Those of `Examine`.
     #[cfg(feature = "async")]
     pub(crate) fn of_sql(
         &self,
         id: Option<TypeId>,
-        classify: impl FnOnce() -> StatementKind,
-    ) -> StatementKind {
-        if let Some(kind) = id.and_then(|id| self.0.load().get(&id).copied()) {
-            return kind;
+        sql: &str,
+        examiner: &impl Examine,
+    ) -> QueryResult<StatementKind> {
+        if let Some(kind) = id.and_then(|id| self.seen(id, examiner)) {
+            return Ok(kind);
         }
-        let kind = classify();
+        let generation = examiner.generation();
+        let kind = examiner.examine(sql)?;
         if let Some(id) = id {
-            self.remember(id, kind);
+            self.remember(id, kind, generation);
         }
-        kind
+        Ok(kind)
     }
 
-    fn remember(&self, id: TypeId, kind: StatementKind) {
-        self.0.rcu(|kinds| {
-            let mut kinds = ByType::clone(kinds);
-            kinds.insert(id, kind);
-            kinds
+    #[inline]
+    fn seen(&self, id: TypeId, examiner: &impl Examine) -> Option<StatementKind> {
+        let seen = self.0.load();
+        let kind = seen.by_type.get(&id).copied();
+        kind.filter(|_| seen.generation == examiner.generation())
+    }
+
+    /// Takes note of an answer, asked for when the classifier was at `generation`.
+    fn remember(&self, id: TypeId, kind: StatementKind, generation: u64) {
+        self.0.rcu(|seen| {
+            let mut seen = Seen::clone(seen);
+            if seen.generation < generation {
+                seen = Seen {
+                    generation,
+                    ..Seen::default()
+                };
+            }
+            // An answer of old is no answer.
+            if seen.generation == generation {
+                seen.by_type.insert(id, kind);
+            }
+            seen
         });
     }
 
     #[cold]
-    fn learn<DB, T>(&self, id: TypeId, query: &T) -> QueryResult<Known>
+    fn learn<DB, T>(&self, id: TypeId, query: &T, examiner: &impl Examine) -> QueryResult<Known>
     where
         DB: Database,
         T: QueryFragment<DB> + QueryId,
     {
-        let known = by_text(query)?;
+        let generation = examiner.generation();
+        let known = by_text(query, examiner)?;
         // Some queries of one type have more than one text, and say so.
         if query.is_safe_to_cache_prepared(&DB::default())? {
-            self.remember(id, known.kind);
+            self.remember(id, known.kind, generation);
         }
         Ok(known)
     }
 }
 
-fn by_text<DB, T>(query: &T) -> QueryResult<Known>
+fn by_text<DB, T>(query: &T, examiner: &impl Examine) -> QueryResult<Known>
 where
     DB: Database,
     T: QueryFragment<DB>,
 {
-    let mut builder = DB::QueryBuilder::default();
-    query.to_sql(&mut builder, &DB::default())?;
-    let sql = builder.finish();
+    let sql = text_of(query)?;
     Ok(Known {
-        kind: classify(&sql, DB::DIALECT),
+        kind: examiner.examine(&sql)?,
         sql: Some(sql),
     })
+}
+
+/// The text of a query.
+///
+/// # Errors
+///
+/// Diesel's, if it cannot be built.
+pub(crate) fn text_of<DB: Database, T: QueryFragment<DB>>(query: &T) -> QueryResult<String> {
+    let mut builder = DB::QueryBuilder::default();
+    query.to_sql(&mut builder, &DB::default())?;
+    Ok(builder.finish())
 }
 
 /// A `TypeId` is a hash already.

@@ -6,6 +6,7 @@ use diesel::query_builder::{AstPass, Query, QueryBuilder, QueryFragment, QueryId
 use diesel::result::QueryResult;
 
 use crate::database::Database;
+use crate::kinds::text_of;
 
 /// A query whose text is not built again, and which can be run again.
 ///
@@ -20,6 +21,19 @@ struct Inside<T> {
 impl<T> KnownQuery<T> {
     pub(crate) fn new(query: T, sql: Option<String>) -> Self {
         Self(Rc::new(Inside { query, sql }))
+    }
+}
+
+impl<T> KnownQuery<T> {
+    /// Its text; empty if it cannot be built, which has been reported where it was to run.
+    pub(crate) fn text<DB: Database>(&self) -> String
+    where
+        T: QueryFragment<DB>,
+    {
+        match &self.0.sql {
+            Some(sql) => sql.clone(),
+            None => text_of(&self.0.query).unwrap_or_default(),
+        }
     }
 }
 

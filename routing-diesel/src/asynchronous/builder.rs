@@ -18,7 +18,6 @@ impl<C: AsyncRoutable> Routed for AsyncRoutedPool<C> {
         Self {
             set: Arc::clone(router.default_set()),
             router,
-            kinds: Arc::default(),
             context: Context::default(),
         }
     }

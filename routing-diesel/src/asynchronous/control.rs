@@ -120,12 +120,14 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                     };
                     self.begin_by(kind, sql, execute).await
                 }
-                _ => self.run(kind, execute).await,
+                _ => self.run(kind, sql, execute).await,
             };
         }
         match control {
             Some(division @ TransactionControl::Savepoint(_)) => {
-                let done = self.run_inside(self.kind_of_savepoint(), execute).await?;
+                let done = self
+                    .run_inside(self.kind_of_savepoint(), sql, execute)
+                    .await?;
                 self.divided(division);
                 Ok(done)
             }
@@ -133,7 +135,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                 if let (true, Some(transaction)) = (may_leave_open(kind), &mut self.transaction) {
                     transaction.lose_track();
                 }
-                self.run_inside(kind, execute).await
+                self.run_inside(kind, sql, execute).await
             }
             Some(control) => self.end(control, execute).await,
         }
@@ -181,7 +183,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                     self.transaction = Some(OpenTransaction::new(node, access, name));
                     return Ok(done);
                 }
-                Err(error) => route = pool.go_on(slots, route, error).await?,
+                Err(error) => route = pool.go_on(slots, route, error, sql).await?,
             }
         }
     }
@@ -216,17 +218,17 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                 }
                 rolled_back
             }
-            _ => {
-                let ended = self.control(&node, false, execute).await;
-                match &ended {
-                    Ok(_) => self.divided(control),
-                    Err(error) => {
-                        self.failed_inside(error).await;
-                        self.catch_up_with(control, &node);
-                    }
+            _ => match self.control(&node, false, execute).await {
+                Ok(done) => {
+                    self.divided(control);
+                    Ok(done)
                 }
-                ended
-            }
+                Err(error) => {
+                    let error = self.failed_inside(error, "").await;
+                    self.catch_up_with(control, &node);
+                    Err(error)
+                }
+            },
         }
     }
 

@@ -84,9 +84,15 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         route: PoolRoute<'r, C>,
         failure: Failure,
         error: Error,
+        sql: &str,
     ) -> QueryResult<PoolRoute<'r, C>> {
-        self.warn(&route, &error, failure);
-        match route.failed(failure, &self.context) {
+        let next = if failure == Failure::ReadOnly {
+            route.refused_as_write(sql, &self.context)
+        } else {
+            self.warn(&route, &error, failure);
+            route.failed(failure, &self.context)
+        };
+        match next {
             Next::Route(next) => Ok(next),
             Next::Refused(refusal) => Err(into_diesel(refusal.because(&error))),
             Next::Unchanged => Err(error),
@@ -99,15 +105,34 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         slots: &mut Slots<C>,
         route: PoolRoute<'r, C>,
         error: Error,
+        sql: &str,
     ) -> QueryResult<PoolRoute<'r, C>> {
         let node = route.node();
         let Some(failure) = failure_of(&error, slots, node).await else {
             route.succeeded();
             return Err(error);
         };
-        slots.discard(node);
-        let next = self.move_on(route, failure, error)?;
+        if failure != Failure::ReadOnly {
+            slots.discard(node);
+        }
+        let next = self.move_on(route, failure, error, sql)?;
         self.reach(slots, next).await
+    }
+
+    /// The error to give where a read-only transaction was refused a write.
+    pub(super) fn in_place_of(
+        &self,
+        error: Error,
+        failure: Option<Failure>,
+        transaction: Option<&OpenTransaction<NodePool<C>>>,
+        sql: &str,
+    ) -> Error {
+        let (Some(Failure::ReadOnly), Some(open)) = (failure, transaction) else {
+            return error;
+        };
+        let router = &self.router;
+        let refusal = router.refused_in_transaction(&self.set, &open.node, open.access, sql);
+        refusal.map_or(error, into_diesel)
     }
 
     fn warn(&self, route: &PoolRoute<'_, C>, error: &dyn std::fmt::Display, failure: Failure) {
@@ -127,6 +152,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     pub(super) async fn run<T>(
         &mut self,
         kind: StatementKind,
+        sql: &str,
         attempt: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<T>> + Send + Sync,
     ) -> QueryResult<T> {
         self.settle();
@@ -134,7 +160,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             return Err(Error::BrokenTransactionManager);
         }
         if self.transaction.is_some() {
-            return self.run_inside(kind, attempt).await;
+            return self.run_inside(kind, sql, attempt).await;
         }
         let Self {
             pool,
@@ -159,7 +185,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                     Ok(Err(value))
                 }
                 // The connection may be asked something more.
-                Err(error) => pool.go_on(slots, route, error).await.map(Ok),
+                Err(error) => pool.go_on(slots, route, error, sql).await.map(Ok),
             };
             *in_flight = None;
             match next? {
@@ -173,6 +199,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     pub(super) async fn run_inside<T>(
         &mut self,
         kind: StatementKind,
+        sql: &str,
         attempt: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<T>> + Send + Sync,
     ) -> QueryResult<T> {
         self.check(kind)?;
@@ -189,10 +216,10 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         self.in_flight = Some(Arc::clone(&node));
         let outcome = attempt(connection).await;
         self.in_flight = None;
-        if let Err(error) = &outcome {
-            self.failed_inside(error).await;
+        match outcome {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.failed_inside(error, sql).await),
         }
-        outcome
     }
 
     /// Checks a statement of the open transaction.
@@ -218,17 +245,20 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             .ok_or(Error::NotInTransaction)
     }
 
-    /// Takes note that a statement of the open transaction has failed.
-    pub(super) async fn failed_inside(&mut self, error: &Error) {
-        if let Some(transaction) = &mut self.transaction {
-            transaction.statement_failed();
-            let node = Arc::clone(&transaction.node);
-            self.report(error, &node).await;
-            if ends_transaction(error, DatabaseOf::<C>::DIALECT) {
-                self.slots.discard(&node);
-                self.lose(OpenTransaction::rolled_back);
-            }
+    /// Takes note that a statement of the open transaction has failed; the error to give for it.
+    pub(super) async fn failed_inside(&mut self, error: Error, sql: &str) -> Error {
+        let Some(transaction) = &mut self.transaction else {
+            return error;
+        };
+        transaction.statement_failed();
+        let node = Arc::clone(&transaction.node);
+        let failure = self.report(&error, &node).await;
+        if ends_transaction(&error, DatabaseOf::<C>::DIALECT) {
+            self.slots.discard(&node);
+            self.lose(OpenTransaction::rolled_back);
         }
+        self.pool
+            .in_place_of(error, failure, self.transaction.as_ref(), sql)
     }
 
     /// Tells the router what an error says of a node, and the caller too.

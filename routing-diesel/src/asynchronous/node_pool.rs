@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use super::driver::{AsyncRoutable, DatabaseOf};
 use crate::database::Database;
+use crate::kinds::Kinds;
 use crate::url;
 
 /// How long a node has to answer when it is to be found out whether it is there at all.
@@ -75,6 +76,8 @@ pub(super) enum Checkout<C: AsyncRoutable> {
 )]
 pub struct NodePool<C: AsyncRoutable> {
     source: Source<C>,
+    /// Of the set whose primary this is.
+    pub(crate) kinds: Kinds,
     /// One at a time finds out whether the node is there; who waited takes over the answer.
     dialing: Mutex<bool>,
     dials: AtomicU64,
@@ -115,6 +118,7 @@ impl<C: AsyncRoutable> NodePool<C> {
     fn over(source: Source<C>) -> Self {
         Self {
             source,
+            kinds: Kinds::default(),
             dialing: Mutex::new(true),
             dials: AtomicU64::new(0),
         }

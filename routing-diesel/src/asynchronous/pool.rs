@@ -3,12 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use routing_core::{Context, ReplicaSet, Router, RoutingError, Scope, Session, SetName};
+use diesel::result::QueryResult;
+use routing_core::{
+    Context, ReplicaSet, Router, RoutingError, Scope, Session, SetName, StatementKind,
+};
 
 use super::connection::AsyncRoutedConnection;
 use super::driver::AsyncRoutable;
 use super::node_pool::NodePool;
-use crate::kinds::Kinds;
+use crate::error::into_diesel;
+use crate::kinds::{Examine, Kinds};
 use crate::read_only::ReadOnly;
 
 /// A pool of [`AsyncRoutedConnection`]s to a replica set, in place of a bb8 or deadpool pool.
@@ -18,7 +22,6 @@ use crate::read_only::ReadOnly;
 pub struct AsyncRoutedPool<C: AsyncRoutable> {
     pub(crate) router: Arc<Router<NodePool<C>>>,
     pub(crate) set: Arc<ReplicaSet<NodePool<C>>>,
-    pub(crate) kinds: Arc<Kinds>,
     pub(crate) context: Context,
 }
 
@@ -92,6 +95,20 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         })
     }
 
+    /// A handle to the replica set of a caller's value, such as a tenant: the configuration's
+    /// [`Delegate`](routing_core::Delegate) knows it. Without one, and for a value that it does not
+    /// know, that is the default set.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::UnknownSet`] if the delegate names a set that there is not.
+    pub fn for_key(&self, key: &str) -> Result<Self, RoutingError> {
+        Ok(Self {
+            set: Arc::clone(self.router.set_of_key(key)?),
+            ..self.clone()
+        })
+    }
+
     /// Pins the session of this handle, or the one that its caller runs in, on this handle's set.
     ///
     /// # Errors
@@ -114,12 +131,31 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     }
 }
 
+impl<C: AsyncRoutable> AsyncRoutedPool<C> {
+    /// What its set has seen.
+    pub(crate) fn kinds(&self) -> &Kinds {
+        &self.set.primary().pool().kinds
+    }
+}
+
+impl<C: AsyncRoutable> Examine for AsyncRoutedPool<C> {
+    fn generation(&self) -> u64 {
+        self.set.classifier().generation()
+    }
+
+    fn examine(&self, sql: &str) -> QueryResult<StatementKind> {
+        self.router
+            .check_tables(&self.set, sql)
+            .map_err(into_diesel)?;
+        Ok(self.set.kind_of(sql))
+    }
+}
+
 impl<C: AsyncRoutable> Clone for AsyncRoutedPool<C> {
     fn clone(&self) -> Self {
         Self {
             router: Arc::clone(&self.router),
             set: Arc::clone(&self.set),
-            kinds: Arc::clone(&self.kinds),
             context: self.context.clone(),
         }
     }

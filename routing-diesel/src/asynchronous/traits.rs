@@ -14,7 +14,7 @@ use diesel_async::{
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use routing_core::sql::{Dialect, classify};
+use routing_core::sql::Dialect;
 use routing_core::{Scope, StatementKind};
 
 use super::connection::AsyncRoutedConnection;
@@ -24,6 +24,7 @@ use super::transaction_manager::RoutedTransactionManager;
 use super::watched;
 use crate::database::Database;
 use crate::failure::may_leave_open;
+use crate::kinds::Examine;
 use crate::transaction::OpenTransaction;
 
 /// A query on its way, and its kind.
@@ -36,14 +37,10 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         Q: QueryFragment<DatabaseOf<C>> + QueryId,
     {
         let parts = Parts::of::<C, Q>(query)?;
-        let kind = self.kind_of(&parts);
-        Ok((parts, kind))
-    }
-
-    fn kind_of(&self, parts: &Parts<Binds<C>>) -> StatementKind {
         let id: Option<TypeId> = parts.id.filter(|_| parts.is_safe_to_cache);
-        let dialect = DatabaseOf::<C>::DIALECT;
-        self.pool.kinds.of_sql(id, || classify(&parts.sql, dialect))
+        let pool = &self.pool;
+        let kind = pool.kinds().of_sql(id, &parts.sql, pool)?;
+        Ok((parts, kind))
     }
 
     fn load_prepared<M: MaybeId>(
@@ -56,7 +53,9 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             if let (true, Some(transaction)) = (may_leave_open(kind), &mut self.transaction) {
                 transaction.lose_track();
             }
-            let rows = self.run(kind, |connection| connection.rows(query.clone()));
+            let rows = self.run(kind, query.sql(), |connection| {
+                connection.rows(query.clone())
+            });
             let rows = rows.await?;
             Ok(self.watch(rows))
         }
@@ -89,8 +88,10 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                     .await
                 }
                 _ => {
-                    self.run(kind, |connection| connection.count(query.clone()))
-                        .await
+                    self.run(kind, query.sql(), |connection| {
+                        connection.count(query.clone())
+                    })
+                    .await
                 }
             }
         }
@@ -104,7 +105,7 @@ impl<C: AsyncRoutable> SimpleAsyncConnection for AsyncRoutedConnection<C> {
             // Migrations run on the primary: from here on the connection stays there.
             self.pool = self.pool.scoped(Scope::primary());
         }
-        let kind = classify(query, DatabaseOf::<C>::DIALECT);
+        let kind = self.pool.examine(query)?;
         let query: Arc<str> = query.into();
         self.run_text(kind, &query, |connection| {
             let sql = Arc::clone(&query);
@@ -207,10 +208,10 @@ where
                 self.in_flight = Some(node);
                 let outcome = connection.update_and_fetch(changeset).await;
                 self.in_flight = None;
-                if let Err(error) = &outcome {
-                    self.failed_inside(error).await;
-                }
-                return outcome;
+                return match outcome {
+                    Ok(output) => Ok(output),
+                    Err(error) => Err(self.failed_inside(error, "").await),
+                };
             }
             let Self {
                 pool,
@@ -231,7 +232,7 @@ where
                 }
                 // A write goes nowhere else.
                 Err(error) => Err(pool
-                    .go_on(slots, route, error)
+                    .go_on(slots, route, error, "")
                     .await
                     .err()
                     .unwrap_or(Error::NotFound)),

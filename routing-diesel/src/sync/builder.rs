@@ -21,7 +21,6 @@ impl<C: Routable> Routed for RoutedPool<C> {
         Self {
             set: Arc::clone(router.default_set()),
             router,
-            kinds: Arc::default(),
             context: Context::default(),
         }
     }

@@ -36,7 +36,11 @@ impl<C: Routable> RoutedConnection<C> {
                 Some(TransactionControl::Begin { read_only }) => {
                     self.begin(sql, read_only, execute)
                 }
-                _ => self.run(kind, |connection| execute(connection, sql)),
+                _ => self.run(
+                    kind,
+                    || sql.to_owned(),
+                    |connection| execute(connection, sql),
+                ),
             };
         };
         match control.map(|control| transaction.resolve(control)) {
@@ -47,7 +51,11 @@ impl<C: Routable> RoutedConnection<C> {
                     Access::Read => StatementKind::BeginReadOnly,
                     Access::Write => kind,
                 };
-                let done = self.run_inside(kind, |connection| execute(connection, sql))?;
+                let done = self.run_inside(
+                    kind,
+                    || sql.to_owned(),
+                    |connection| execute(connection, sql),
+                )?;
                 self.divided(division);
                 Ok(done)
             }
@@ -60,17 +68,18 @@ impl<C: Routable> RoutedConnection<C> {
                         self.divided(division);
                         Ok(done)
                     }
-                    Err(error) => {
-                        self.failed_inside(&error);
-                        Err(error)
-                    }
+                    Err(error) => Err(self.failed_inside(error, || sql.to_owned())),
                 }
             }
             Some(TransactionControl::Begin { .. }) | None => {
                 if may_leave_open(kind) {
                     transaction.lose_track();
                 }
-                self.run_inside(kind, |connection| execute(connection, sql))
+                self.run_inside(
+                    kind,
+                    || sql.to_owned(),
+                    |connection| execute(connection, sql),
+                )
             }
         }
     }
@@ -115,7 +124,7 @@ impl<C: Routable> RoutedConnection<C> {
                     self.transaction = Some(OpenTransaction::new(node, access, name));
                     return Ok(done);
                 }
-                Err(error) => route = pool.go_on(slots, route, error)?,
+                Err(error) => route = pool.go_on(slots, route, error, || sql.to_owned())?,
             }
         }
     }

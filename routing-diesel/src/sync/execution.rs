@@ -5,7 +5,7 @@ use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::{Error, QueryResult};
 use polonius_the_crab::{ForLt, PoloniusResult, polonius};
-use routing_core::{Failure, Next, Role, Route, StatementKind};
+use routing_core::{Access, Failure, Next, Role, Route, StatementKind};
 
 use super::connection::RoutedConnection;
 use super::node_pool::NodePool;
@@ -17,6 +17,7 @@ use crate::failure::{
     Verdict, commits_implicitly, ends_transaction, is_alive, may_leave_open, question, verdict,
 };
 use crate::known::KnownQuery;
+use crate::transaction::OpenTransaction;
 
 type PoolRoute<'r, C> = Route<'r, NodePool<C>>;
 
@@ -58,25 +59,57 @@ impl<C: Routable> RoutedPool<C> {
         }
     }
 
-    /// Where the statement goes after it has failed, if it may go anywhere.
+    /// Where the statement goes after it has failed, if it may go anywhere; `text` is its text, for
+    /// a node that refuses it as a write.
     #[cold]
     pub(super) fn go_on<'r>(
         &'r self,
         slots: &mut Slots<C>,
         route: PoolRoute<'r, C>,
         error: Error,
+        text: impl FnOnce() -> String,
     ) -> QueryResult<PoolRoute<'r, C>> {
         let side = route.node().role();
         let Some(failure) = failure_of(&error, slots, side) else {
             route.succeeded();
             return Err(error);
         };
-        slots.discard(side);
-        self.warn(&route, &error, failure);
-        match route.failed(failure, &self.context) {
+        let next = if failure == Failure::ReadOnly {
+            route.refused_as_write(&text(), &self.context)
+        } else {
+            slots.discard(side);
+            self.warn(&route, &error, failure);
+            route.failed(failure, &self.context)
+        };
+        match next {
             Next::Route(next) => self.reach(slots, next),
             Next::Refused(refusal) => Err(into_diesel(refusal.because(&error))),
             Next::Unchanged => Err(error),
+        }
+    }
+
+    fn failed_inside(
+        &self,
+        transaction: &mut OpenTransaction<NodePool<C>>,
+        slots: &mut Slots<C>,
+        error: Error,
+        text: impl FnOnce() -> String,
+    ) -> Error {
+        transaction.statement_failed();
+        let (set, node) = (&self.set, &transaction.node);
+        match failure_of(&error, slots, node.role()) {
+            Some(Failure::ReadOnly) if transaction.access == Access::Read => {
+                let access = transaction.access;
+                let refusal = self
+                    .router
+                    .refused_in_transaction(set, node, access, &text());
+                refusal.map_or(error, into_diesel)
+            }
+            Some(failure) => {
+                self.router.report_failure(set, node, failure);
+                error
+            }
+            None => error,
         }
     }
 
@@ -97,11 +130,12 @@ impl<C: Routable> RoutedConnection<C> {
     pub(super) fn run<T>(
         &mut self,
         kind: StatementKind,
+        text: impl Fn() -> String,
         mut attempt: impl FnMut(&mut C) -> QueryResult<T>,
     ) -> QueryResult<T> {
         self.settle();
         if self.transaction.is_some() {
-            return self.run_inside(kind, attempt);
+            return self.run_inside(kind, text, attempt);
         }
         let Self { pool, slots, .. } = self;
         let mut route = pool.connect(slots, kind)?;
@@ -117,7 +151,7 @@ impl<C: Routable> RoutedConnection<C> {
                     route.succeeded();
                     return Ok(value);
                 }
-                Err(error) => route = pool.go_on(slots, route, error)?,
+                Err(error) => route = pool.go_on(slots, route, error, &text)?,
             }
         }
     }
@@ -154,6 +188,7 @@ impl<C: Routable> RoutedConnection<C> {
     pub(super) fn run_inside<T>(
         &mut self,
         kind: StatementKind,
+        text: impl FnOnce() -> String,
         statement: impl FnOnce(&mut C) -> QueryResult<T>,
     ) -> QueryResult<T> {
         self.check(kind)?;
@@ -163,10 +198,7 @@ impl<C: Routable> RoutedConnection<C> {
             transaction.lose_track();
         }
         let outcome = statement(self.in_transaction()?);
-        if let Err(error) = &outcome {
-            self.failed_inside(error);
-        }
-        outcome
+        outcome.map_err(|error| self.failed_inside(error, text))
     }
 
     /// Checks a statement of the open transaction.
@@ -194,17 +226,20 @@ impl<C: Routable> RoutedConnection<C> {
         connected(&mut self.slots, side.ok_or(Error::NotInTransaction)?)
     }
 
-    /// Takes note that a statement of the open transaction has failed.
-    pub(super) fn failed_inside(&mut self, error: &Error) {
-        if let Some(transaction) = &mut self.transaction {
-            transaction.statement_failed();
-            self.is_lost |= ends_transaction(error, C::Backend::DIALECT);
-            let node = &transaction.node;
-            if let Some(failure) = failure_of(error, &mut self.slots, node.role()) {
-                let RoutedPool { router, set, .. } = &self.pool;
-                router.report_failure(set, node, failure);
-            }
-        }
+    /// Takes note that a statement of the open transaction has failed; the error to give for it.
+    pub(super) fn failed_inside(&mut self, error: Error, text: impl FnOnce() -> String) -> Error {
+        let Self {
+            transaction: Some(transaction),
+            slots,
+            pool,
+            is_lost,
+            ..
+        } = self
+        else {
+            return error;
+        };
+        *is_lost |= ends_transaction(&error, C::Backend::DIALECT);
+        pool.failed_inside(transaction, slots, error, text)
     }
 
     /// Loads the rows of a query, from the next node if the first is down.
@@ -219,7 +254,7 @@ impl<C: Routable> RoutedConnection<C> {
         C::Backend: QueryMetadata<T::SqlType>,
     {
         self.settle();
-        let known = self.pool.kinds.of(&source)?;
+        let known = self.pool.kinds().of(&source, &self.pool)?;
         let kind = known.kind;
         let query = KnownQuery::new(source, known.sql);
         if let Some(side) = self.transaction.as_ref().map(|open| open.node.role()) {
@@ -233,20 +268,15 @@ impl<C: Routable> RoutedConnection<C> {
                     transaction.statement_failed();
                 }
             }
-            return match load_on(&mut self.slots, side, query) {
+            return match load_on(&mut self.slots, side, query.clone()) {
                 Ok(cursor) => Ok(cursor),
                 Err((error, slots)) => {
-                    if let Some(transaction) = &mut self.transaction {
-                        transaction.statement_failed();
-                        self.is_lost |= ends_transaction(&error, C::Backend::DIALECT);
-                        let node = &transaction.node;
-                        if let Some(failure) = failure_of(&error, slots, side) {
-                            self.pool
-                                .router
-                                .report_failure(&self.pool.set, node, failure);
-                        }
-                    }
-                    Err(error)
+                    let Some(transaction) = &mut self.transaction else {
+                        return Err(error);
+                    };
+                    self.is_lost |= ends_transaction(&error, C::Backend::DIALECT);
+                    let text = || query.text::<C::Backend>();
+                    Err(self.pool.failed_inside(transaction, slots, error, text))
                 }
             };
         }
@@ -265,7 +295,8 @@ impl<C: Routable> RoutedConnection<C> {
                 }
                 Err((error, back)) => {
                     slots = back;
-                    route = pool.go_on(slots, route, error)?;
+                    let text = || query.text::<C::Backend>();
+                    route = pool.go_on(slots, route, error, text)?;
                 }
             }
         }

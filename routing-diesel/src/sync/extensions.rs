@@ -18,7 +18,7 @@ where
     Changes: Copy,
 {
     fn update_and_fetch(&mut self, changeset: Changes) -> QueryResult<Output> {
-        self.run(StatementKind::Update, |connection| {
+        self.run(StatementKind::Update, String::new, |connection| {
             connection.update_and_fetch(changeset)
         })
     }
@@ -32,7 +32,7 @@ where
 {
     fn setup(&mut self) -> QueryResult<usize> {
         self.pool = self.pool.scoped(Scope::primary());
-        self.run(StatementKind::Ddl, MigrationConnection::setup)
+        self.run(StatementKind::Ddl, String::new, MigrationConnection::setup)
     }
 }
 

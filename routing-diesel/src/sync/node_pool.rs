@@ -12,6 +12,7 @@ use routing_core::{Failure, NodeConfig, Role};
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use crate::database::{Database, Routable, WAIT_FOR_LOCKS};
+use crate::kinds::Kinds;
 use crate::url;
 
 /// The pool of connections to one node.
@@ -19,7 +20,11 @@ use crate::url;
     unnameable_types,
     reason = "it is what a pool is routed over, and nobody else's business"
 )]
-pub struct NodePool<C: Routable>(Pool<ConnectionManager<C>>);
+pub struct NodePool<C: Routable> {
+    pool: Pool<ConnectionManager<C>>,
+    /// Of the set whose primary this is.
+    pub(crate) kinds: Kinds,
+}
 
 /// A thread of the node's own, which connects to it.
 ///
@@ -63,11 +68,13 @@ impl<C: Routable> routing_core::Pool for NodePool<C> {
         if C::Backend::DIALECT == Dialect::Sqlite {
             pool = pool.connection_customizer(Box::new(WaitForLocks));
         }
-        Ok(Self(pool.build_unchecked(ConnectionManager::new(url))))
+        Ok(Self::over(
+            pool.build_unchecked(ConnectionManager::new(url)),
+        ))
     }
 
     fn given(pool: Pool<ConnectionManager<C>>) -> Result<Self, String> {
-        Ok(Self(pool))
+        Ok(Self::over(pool))
     }
 
     fn dialect(&self) -> Option<Dialect> {
@@ -76,11 +83,18 @@ impl<C: Routable> routing_core::Pool for NodePool<C> {
 }
 
 impl<C: Routable> NodePool<C> {
+    fn over(pool: Pool<ConnectionManager<C>>) -> Self {
+        Self {
+            pool,
+            kinds: Kinds::default(),
+        }
+    }
+
     /// A connection, or what its absence says of the node.
     pub(crate) fn checkout(
         &self,
     ) -> Result<PooledConnection<ConnectionManager<C>>, (Failure, PoolError)> {
-        self.0
+        self.pool
             .get()
             .map_err(|error| (self.failure_of(&error), error))
     }
@@ -90,7 +104,7 @@ impl<C: Routable> NodePool<C> {
         let text = error.to_string();
         if let Some((_, said)) = text.split_once(": ") {
             Failure::from_refused_connection(said)
-        } else if self.0.state().connections < self.0.max_size() {
+        } else if self.pool.state().connections < self.pool.max_size() {
             // There was room for another connection, and none came.
             Failure::Unreachable
         } else {
@@ -122,7 +136,7 @@ impl<C: Connection> CustomizeConnection<C, Error> for WaitForLocks {
 
 impl<C: Routable> fmt::Debug for NodePool<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.0.state();
+        let state = self.pool.state();
         f.debug_struct("NodePool")
             .field("connections", &state.connections)
             .field("idle_connections", &state.idle_connections)

@@ -8,16 +8,16 @@ use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::{ConnectionError, ConnectionResult, QueryResult};
 use routing_core::StatementKind;
-use routing_core::sql::classify;
 
 use super::connection::{RoutedConnection, Settling};
 use super::slots::depth;
-use crate::database::{Database, Routable};
+use crate::database::Routable;
+use crate::kinds::Examine;
 use crate::known::KnownQuery;
 
 impl<C: Routable> SimpleConnection for RoutedConnection<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        let kind = classify(query, C::Backend::DIALECT);
+        let kind = self.pool.examine(query)?;
         self.run_text(kind, query, |connection, sql| {
             connection.batch_execute(sql).map(|()| 0)
         })?;
@@ -40,7 +40,7 @@ impl<C: Routable> Connection for RoutedConnection<C> {
     where
         T: QueryFragment<C::Backend> + QueryId,
     {
-        let known = self.pool.kinds.of(source)?;
+        let known = self.pool.kinds().of(source, &self.pool)?;
         let (kind, sql) = (known.kind, known.sql);
         match (&sql, kind) {
             (Some(text), StatementKind::Transaction | StatementKind::Multiple) => {
@@ -50,7 +50,8 @@ impl<C: Routable> Connection for RoutedConnection<C> {
             }
             _ => {
                 let query = KnownQuery::new(source, sql);
-                self.run(kind, |connection| {
+                let text = || query.text::<C::Backend>();
+                self.run(kind, text, |connection| {
                     connection.execute_returning_count(&query)
                 })
             }

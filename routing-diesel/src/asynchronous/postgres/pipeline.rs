@@ -9,7 +9,7 @@ use diesel::result::{Error, QueryResult};
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use routing_core::sql::{Dialect, classify};
+use routing_core::sql::Dialect;
 use routing_core::{Failure, Node, StatementKind};
 use tracing::Instrument;
 
@@ -22,6 +22,7 @@ use crate::asynchronous::owned_query::{Dynamic, MaybeId, OwnedQuery, Static};
 use crate::asynchronous::traits::Prepared;
 use crate::asynchronous::watched::Watched;
 use crate::failure::{Verdict, question, verdict};
+use crate::kinds::Examine;
 
 type Routed = AsyncRoutedConnection<AsyncPgConnection>;
 
@@ -30,6 +31,7 @@ impl Routed {
     async fn run_beside<'a, T>(
         &'a self,
         kind: StatementKind,
+        sql: &str,
         attempt: impl Fn(&'a AsyncPgConnection) -> BoxFuture<'a, QueryResult<T>> + Send + Sync,
     ) -> QueryResult<T> {
         if self.controlling.is_some() || self.is_lost {
@@ -44,14 +46,18 @@ impl Routed {
             let mut watched = Watched::new(transaction.failure_flag());
             let outcome = attempt(connection).await;
             watched.over();
-            if let Err(error) = &outcome {
-                transaction.statement_failed();
-                if let Some(failure) = self.failure_beside(error, connection).await {
-                    let (router, set) = (&self.pool.router, &self.pool.set);
-                    router.report_failure(set, &transaction.node, failure);
-                }
+            let error = match outcome {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            transaction.statement_failed();
+            let failure = self.failure_beside(&error, connection).await;
+            if let Some(failure) = failure {
+                let (router, set) = (&self.pool.router, &self.pool.set);
+                router.report_failure(set, &transaction.node, failure);
             }
-            return outcome;
+            let open = self.transaction.as_ref();
+            return Err(self.pool.in_place_of(error, failure, open, sql));
         }
         let mut route = self.pool.route(kind)?;
         loop {
@@ -75,8 +81,10 @@ impl Routed {
                         return Err(error);
                     }
                     Some(failure) => {
-                        self.slots.mark_broken(route.node());
-                        route = self.pool.move_on(route, failure, error)?;
+                        if failure != Failure::ReadOnly {
+                            self.slots.mark_broken(route.node());
+                        }
+                        route = self.pool.move_on(route, failure, error, sql)?;
                     }
                 },
             }
@@ -107,7 +115,7 @@ impl Routed {
             not_control(kind)?;
             let query = OwnedQuery::<AsyncPgConnection, M>::new(parts);
             let rows = self
-                .run_beside(kind, |mut connection| {
+                .run_beside(kind, query.sql(), |mut connection| {
                     first_row(connection.load(query.clone())).boxed()
                 })
                 .await?;
@@ -124,7 +132,7 @@ impl Routed {
             let (parts, kind) = prepared?;
             not_control(kind)?;
             let query = OwnedQuery::<AsyncPgConnection, M>::new(parts);
-            self.run_beside(kind, |mut connection| {
+            self.run_beside(kind, query.sql(), |mut connection| {
                 connection.execute_returning_count(query.clone())
             })
             .await
@@ -136,10 +144,10 @@ impl Routed {
 impl SimpleAsyncConnection for &Routed {
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
         let this: &Routed = self;
-        let kind = classify(query, Dialect::Postgres);
+        let kind = this.pool.examine(query)?;
         not_control(kind)?;
         let query = query.to_owned();
-        this.run_beside(kind, |mut connection| {
+        this.run_beside(kind, &query, |mut connection| {
             let query = query.clone();
             async move { connection.batch_execute(&query).await }.boxed()
         })
