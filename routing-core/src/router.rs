@@ -60,6 +60,9 @@ pub struct Router<P> {
     ports: Ports,
 }
 
+/// A set, and a table that it has.
+type Belongs<'r, 's, P> = (&'r Arc<ReplicaSet<P>>, TableName<'s>);
+
 impl<P> Router<P> {
     /// A router over these sets; the first is the default.
     ///
@@ -198,11 +201,11 @@ impl<P> Router<P> {
         &'r self,
         set: &ReplicaSet<P>,
         sql: &'s str,
-    ) -> Result<Option<(&'r Arc<ReplicaSet<P>>, TableName<'s>)>, RoutingError> {
+    ) -> Result<Option<Belongs<'r, 's, P>>, RoutingError> {
         let Some(dialect) = set.classifier().dialect() else {
             return Ok(None);
         };
-        let mut found: Option<(&Arc<ReplicaSet<P>>, TableName<'_>)> = None;
+        let mut found: Option<Belongs<'_, '_, P>> = None;
         let mut wrong = None;
         // What is not all is enough: what was seen has to be together.
         let _ = tables(sql, dialect, |table| {

@@ -6,6 +6,7 @@ use diesel::backend::Backend;
 use diesel::connection::{AnsiTransactionManager, Connection};
 use diesel::r2d2::R2D2Connection;
 use routing_core::sql::Dialect;
+use routing_core::{PoolMode, Role};
 
 /// A backend of Diesel's whose statements can be classified: PostgreSQL, MySQL and SQLite.
 pub trait Database: Backend<QueryBuilder: Default> + Default + 'static {
@@ -45,7 +46,25 @@ impl<C> Routable for C where
 }
 
 /// SQLite refuses at once what another connection has locked, unless it is told to wait.
-pub(crate) const WAIT_FOR_LOCKS: &str = "PRAGMA busy_timeout = 5000";
+const WAIT_FOR_LOCKS: &str = "PRAGMA busy_timeout = 5000";
+
+/// What a new connection to a node is told. A replica's is told to refuse writes, so that what calls
+/// itself a replica, and is none, does so too; unless a pooler gives each transaction another server
+/// process, where it would not last.
+pub(crate) fn set_up(dialect: Dialect, role: Role, mode: PoolMode) -> Vec<&'static str> {
+    let is_replica = role == Role::Replica;
+    match dialect {
+        Dialect::Sqlite if is_replica => vec![WAIT_FOR_LOCKS, "PRAGMA query_only = ON"],
+        Dialect::Sqlite => vec![WAIT_FOR_LOCKS],
+        Dialect::Postgres if is_replica && mode == PoolMode::Session => {
+            vec!["SET default_transaction_read_only = on"]
+        }
+        Dialect::MySql if is_replica && mode == PoolMode::Session => {
+            vec!["SET SESSION TRANSACTION READ ONLY"]
+        }
+        _ => Vec::new(),
+    }
+}
 
 /// A statement that begins a transaction, changed so that it begins a read-only one.
 pub(crate) fn begin_read_only(begin: &str, dialect: Dialect) -> Cow<'_, str> {

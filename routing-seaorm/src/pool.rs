@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use routing_core::sql::Dialect;
-use routing_core::{Failure, NodeConfig, Pool, PoolConfig, Role};
+use routing_core::{Failure, NodeConfig, Pool, PoolConfig, PoolMode, Role};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, sqlx,
 };
@@ -43,6 +43,7 @@ enum Source {
     Configured {
         target: Target,
         options: PoolConfig,
+        role: Role,
         opened: OnceLock<DatabaseConnection>,
     },
     Given(DatabaseConnection),
@@ -68,6 +69,7 @@ impl Pool for NodePool {
             source: Source::Configured {
                 target,
                 options: node.pool().clone(),
+                role,
                 opened: OnceLock::new(),
             },
             reader: OnceLock::new(),
@@ -106,51 +108,34 @@ impl NodePool {
             Source::Configured {
                 target,
                 options,
+                role,
                 opened,
-            } => opened.get_or_init(|| target.open(options)),
+            } => opened.get_or_init(|| {
+                let opened = target.open(options);
+                match role {
+                    Role::Primary => opened,
+                    // What calls itself a replica, and is none, refuses a write all the same.
+                    Role::Replica => only_reads(&opened, options.pool_mode),
+                }
+            }),
         }
     }
 
-    /// A pool like the other, whose connections can only read: PostgreSQL's and MySQL's by the
-    /// default of their transactions, SQLite's by a pragma.
+    /// A pool beside the other, whose connections can only read; a replica's can no more anyway.
     pub(crate) fn reader(&self) -> &DatabaseConnection {
         let connection = self.connection();
-        self.reader.get_or_init(|| match &connection.inner {
-            #[cfg(feature = "sqlx-postgres")]
-            DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
-                let pool = connection.get_postgres_connection_pool();
-                let target = (*pool.connect_options()).clone();
-                let target = target.options([("default_transaction_read_only", "on")]);
-                let pool = pool.options().clone().connect_lazy_with(target);
-                sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
-            }
-            #[cfg(feature = "sqlx-mysql")]
-            DatabaseConnectionType::SqlxMySqlPoolConnection(_) => {
-                let pool = connection.get_mysql_connection_pool();
-                let target = (*pool.connect_options()).clone();
-                let options = pool.options().clone().after_connect(|connection, _| {
-                    Box::pin(async move {
-                        let only_read = sqlx::query("SET SESSION TRANSACTION READ ONLY");
-                        only_read.execute(connection).await.map(drop)
-                    })
-                });
-                let pool = options.connect_lazy_with(target);
-                sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
-            }
-            #[cfg(feature = "sqlx-sqlite")]
-            DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
-                let pool = connection.get_sqlite_connection_pool();
-                let target = (*pool.connect_options()).clone();
-                if target.get_filename().to_string_lossy().contains("memory") {
-                    // Another connection would be another database.
-                    return connection.clone();
-                }
-                let target = target.pragma("query_only", "ON");
-                let pool = pool.options().clone().connect_lazy_with(target);
-                sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
-            }
-            _ => connection.clone(),
-        })
+        match &self.source {
+            Source::Configured {
+                role: Role::Replica,
+                ..
+            } => connection,
+            Source::Configured { options, .. } => self
+                .reader
+                .get_or_init(|| only_reads(connection, options.pool_mode)),
+            Source::Given(_) => self
+                .reader
+                .get_or_init(|| only_reads(connection, PoolMode::Session)),
+        }
     }
 
     /// Whether it is one of SeaORM's mocks, which only an application can hand over.
@@ -260,7 +245,12 @@ impl Target {
         match *self {
             #[cfg(feature = "sqlx-postgres")]
             Self::Postgres(ref target) => {
-                let pool = pool_options(options).connect_lazy_with((**target).clone());
+                let mut target = (**target).clone();
+                if options.pool_mode == PoolMode::Transaction {
+                    // A statement that is prepared by name is so in one server process.
+                    target = target.statement_cache_capacity(0);
+                }
+                let pool = pool_options(options).connect_lazy_with(target);
                 sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
             }
             #[cfg(feature = "sqlx-mysql")]
@@ -277,6 +267,52 @@ impl Target {
                 sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
             }
         }
+    }
+}
+
+/// A pool like this one, whose connections can only read: PostgreSQL's and MySQL's by the default of
+/// their transactions, SQLite's by a pragma. Where a pooler gives each transaction another server
+/// process, there is nothing that would last.
+#[cfg_attr(
+    not(any(feature = "sqlx-mysql", feature = "sqlx-postgres")),
+    expect(unused_variables, reason = "a file has no pooler in front of it")
+)]
+fn only_reads(connection: &DatabaseConnection, mode: PoolMode) -> DatabaseConnection {
+    match &connection.inner {
+        #[cfg(feature = "sqlx-postgres")]
+        DatabaseConnectionType::SqlxPostgresPoolConnection(_) if mode == PoolMode::Session => {
+            let pool = connection.get_postgres_connection_pool();
+            let target = (*pool.connect_options()).clone();
+            let target = target.options([("default_transaction_read_only", "on")]);
+            let pool = pool.options().clone().connect_lazy_with(target);
+            sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+        }
+        #[cfg(feature = "sqlx-mysql")]
+        DatabaseConnectionType::SqlxMySqlPoolConnection(_) if mode == PoolMode::Session => {
+            let pool = connection.get_mysql_connection_pool();
+            let target = (*pool.connect_options()).clone();
+            let options = pool.options().clone().after_connect(|connection, _| {
+                Box::pin(async move {
+                    let only_read = sqlx::query("SET SESSION TRANSACTION READ ONLY");
+                    only_read.execute(connection).await.map(drop)
+                })
+            });
+            let pool = options.connect_lazy_with(target);
+            sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
+        }
+        #[cfg(feature = "sqlx-sqlite")]
+        DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
+            let pool = connection.get_sqlite_connection_pool();
+            let target = (*pool.connect_options()).clone();
+            if target.get_filename().to_string_lossy().contains("memory") {
+                // Another connection would be another database.
+                return connection.clone();
+            }
+            let target = target.pragma("query_only", "ON");
+            let pool = pool.options().clone().connect_lazy_with(target);
+            sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+        }
+        _ => connection.clone(),
     }
 }
 

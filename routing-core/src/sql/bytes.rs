@@ -144,7 +144,7 @@ pub(super) fn find(text: &[u8], from: usize, byte: u8) -> Option<usize> {
 /// does not.
 #[inline]
 pub(super) fn letters(bytes: u64) -> usize {
-    let lower = (bytes | ONES * 0x20) & !HIGHS;
+    let lower = (bytes | (ONES * 0x20)) & !HIGHS;
     let is_letter = (lower + ONES * 0x1f) & !(lower + ONES * 0x05) & !bytes & HIGHS;
     ((is_letter ^ HIGHS).trailing_zeros() / 8) as usize
 }

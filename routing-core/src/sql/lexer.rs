@@ -49,6 +49,7 @@ pub(super) enum Glue {
 }
 
 /// What a function that is not inlined found.
+#[derive(Clone, Copy)]
 struct Cut {
     token: Token,
     at: usize,

@@ -3,17 +3,19 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use diesel::connection::CacheSize;
 use diesel_async::pooled_connection::PoolError;
 use routing_core::sql::Dialect;
-use routing_core::{Failure, NodeConfig, PoolConfig, Role};
+use routing_core::{Failure, NodeConfig, PoolConfig, PoolMode, Role};
 use tokio::sync::Mutex;
 
 use super::driver::{AsyncRoutable, DatabaseOf};
-use crate::database::Database;
+use crate::database::{Database, set_up};
 use crate::kinds::Kinds;
 use crate::url;
 
@@ -87,6 +89,7 @@ enum Source<C: AsyncRoutable> {
     Configured {
         url: String,
         options: PoolConfig,
+        role: Role,
         opened: OnceLock<AsyncPool<C>>,
     },
     Given(AsyncPool<C>),
@@ -101,6 +104,7 @@ impl<C: AsyncRoutable> routing_core::Pool for NodePool<C> {
         Ok(Self::over(Source::Configured {
             url: url::of(node, role, DatabaseOf::<C>::DIALECT)?,
             options: node.pool().clone(),
+            role,
             opened: OnceLock::new(),
         }))
     }
@@ -130,8 +134,9 @@ impl<C: AsyncRoutable> NodePool<C> {
             Source::Configured {
                 url,
                 options,
+                role,
                 opened,
-            } => opened.get_or_init(|| AsyncPool::Bb8(open::<C>(url, options))),
+            } => opened.get_or_init(|| AsyncPool::Bb8(open::<C>(url, options, *role))),
         }
     }
 
@@ -223,8 +228,39 @@ fn refused(error: PoolError) -> (Failure, AnyError) {
     (failure, error.into())
 }
 
-fn open<C: AsyncRoutable>(url: &str, config: &PoolConfig) -> bb8::Pool<C::Manager> {
+/// What a new connection is told.
+#[derive(Debug)]
+struct SetUp {
+    statements: Vec<&'static str>,
+    mode: PoolMode,
+}
+
+impl<C: AsyncRoutable> bb8::CustomizeConnection<C, PoolError> for SetUp {
+    fn on_acquire<'a>(
+        &'a self,
+        connection: &'a mut C,
+    ) -> Pin<Box<dyn Future<Output = Result<(), PoolError>> + Send + 'a>> {
+        if self.mode == PoolMode::Transaction {
+            // A statement that is prepared by name is so in one server process.
+            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+        }
+        Box::pin(async move {
+            for statement in &self.statements {
+                let told = connection.batch_execute(statement).await;
+                told.map_err(PoolError::QueryError)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn open<C: AsyncRoutable>(url: &str, config: &PoolConfig, role: Role) -> bb8::Pool<C::Manager> {
+    let mode = config.pool_mode;
     let mut pool = bb8::Pool::builder()
+        .connection_customizer(Box::new(SetUp {
+            statements: set_up(DatabaseOf::<C>::DIALECT, role, mode),
+            mode,
+        }))
         .connection_timeout(config.acquire_timeout)
         // The next node is a better second try than the same one.
         .retry_connection(false)

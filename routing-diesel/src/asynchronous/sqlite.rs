@@ -2,28 +2,19 @@
 
 use diesel::connection::AnsiTransactionManager;
 use diesel::query_builder::{MoveableBindCollector, QueryFragment};
-use diesel::result::{ConnectionError, ConnectionResult, QueryResult};
+use diesel::result::QueryResult;
 use diesel::sqlite::{Sqlite, SqliteConnection};
-use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
+use diesel_async::pooled_connection::AsyncDieselConnectionManager;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use diesel_async::{AsyncConnection, AsyncConnectionCore, SimpleAsyncConnection};
-use futures_util::FutureExt;
+use diesel_async::AsyncConnectionCore;
 use futures_util::future::BoxFuture;
 
 use super::driver::sealed::Sealed;
 use super::driver::{AsyncRoutable, Collector, Rows};
 use super::node_pool::given_pools;
 use super::owned_query::{MaybeId, OwnedQuery};
-use crate::database::WAIT_FOR_LOCKS;
 
 type Connection = SyncConnectionWrapper<SqliteConnection>;
-
-async fn establish(url: &str) -> ConnectionResult<Connection> {
-    let mut connection = Connection::establish(url).await?;
-    let waits = connection.batch_execute(WAIT_FOR_LOCKS).await;
-    waits.map_err(ConnectionError::CouldntSetupConfiguration)?;
-    Ok(connection)
-}
 
 impl Sealed for Connection {}
 
@@ -40,9 +31,7 @@ impl AsyncRoutable for Connection {
     type Manager = AsyncDieselConnectionManager<Self>;
 
     fn manager(url: String) -> Self::Manager {
-        let mut config = ManagerConfig::default();
-        config.custom_setup = Box::new(|url| establish(url).boxed());
-        AsyncDieselConnectionManager::new_with_config(url, config)
+        AsyncDieselConnectionManager::new(url)
     }
 
     fn collect<Q: QueryFragment<Sqlite>>(query: &Q) -> QueryResult<Self::Binds> {

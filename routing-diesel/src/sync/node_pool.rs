@@ -3,15 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use diesel::connection::Connection;
+use diesel::connection::{CacheSize, Connection};
 use diesel::r2d2::{
     ConnectionManager, CustomizeConnection, Error, HandleError, Pool, PoolError, PooledConnection,
 };
 use routing_core::sql::Dialect;
-use routing_core::{Failure, NodeConfig, Role};
+use routing_core::{Failure, NodeConfig, PoolMode, Role};
 use scheduled_thread_pool::ScheduledThreadPool;
 
-use crate::database::{Database, Routable, WAIT_FOR_LOCKS};
+use crate::database::{Database, Routable, set_up};
 use crate::kinds::Kinds;
 use crate::url;
 
@@ -65,9 +65,11 @@ impl<C: Routable> routing_core::Pool for NodePool<C> {
         if let Some(test) = config.test_before_acquire {
             pool = pool.test_on_check_out(test);
         }
-        if C::Backend::DIALECT == Dialect::Sqlite {
-            pool = pool.connection_customizer(Box::new(WaitForLocks));
-        }
+        let mode = config.pool_mode;
+        pool = pool.connection_customizer(Box::new(SetUp {
+            statements: set_up(C::Backend::DIALECT, role, mode),
+            mode,
+        }));
         Ok(Self::over(
             pool.build_unchecked(ConnectionManager::new(url)),
         ))
@@ -123,13 +125,22 @@ impl HandleError<Error> for Quiet {
     }
 }
 
+/// What a new connection is told.
 #[derive(Debug)]
-struct WaitForLocks;
+struct SetUp {
+    statements: Vec<&'static str>,
+    mode: PoolMode,
+}
 
-impl<C: Connection> CustomizeConnection<C, Error> for WaitForLocks {
+impl<C: Connection> CustomizeConnection<C, Error> for SetUp {
     fn on_acquire(&self, connection: &mut C) -> Result<(), Error> {
-        connection
-            .batch_execute(WAIT_FOR_LOCKS)
+        if self.mode == PoolMode::Transaction {
+            // A statement that is prepared by name is so in one server process.
+            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+        }
+        let mut statements = self.statements.iter();
+        statements
+            .try_for_each(|statement| connection.batch_execute(statement))
             .map_err(Error::QueryError)
     }
 }
