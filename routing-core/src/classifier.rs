@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -42,6 +42,8 @@ pub struct Classifier {
     disguised: ArcSwap<HashSet<u64>>,
     /// Raised whenever an answer may have changed.
     generation: AtomicU64,
+    /// Whether the database's catalog is to be asked, and nobody does so yet.
+    wants_catalog: AtomicBool,
 }
 
 impl Classifier {
@@ -54,7 +56,25 @@ impl Classifier {
             functions: ArcSwap::from_pointee(functions),
             disguised: ArcSwap::default(),
             generation: AtomicU64::new(0),
+            wants_catalog: AtomicBool::new(false),
         }
+    }
+
+    /// Wants to know the database's functions, as nobody has asked it for them yet, or nobody with
+    /// success. Only PostgreSQL says which of them may write.
+    pub fn want_catalog(&self) {
+        if self.dialect == Some(Dialect::Postgres) {
+            self.wants_catalog.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether the caller is the one to ask for the catalog now: once, until it is
+    /// [wanted](Self::want_catalog) again.
+    #[inline]
+    #[must_use]
+    pub fn take_catalog_request(&self) -> bool {
+        self.wants_catalog.load(Ordering::Relaxed)
+            && self.wants_catalog.swap(false, Ordering::AcqRel)
     }
 
     /// Whose SQL it understands.
@@ -156,6 +176,18 @@ mod tests {
             classifier.remember_disguised(sql(n).as_bytes());
         }
         assert_eq!(classifier.disguised.load().len(), MAX_SHAPES);
+    }
+
+    #[test]
+    fn one_asks_for_the_catalog() {
+        let classifier = Classifier::new(Some(Dialect::Postgres), Functions::default());
+        assert!(!classifier.take_catalog_request());
+        classifier.want_catalog();
+        assert!(classifier.take_catalog_request());
+        assert!(!classifier.take_catalog_request());
+        let other = Classifier::new(Some(Dialect::MySql), Functions::default());
+        other.want_catalog();
+        assert!(!other.take_catalog_request());
     }
 
     #[test]

@@ -153,6 +153,11 @@ impl<P> ReplicaSetBuilder<P> {
             nodes.push(Node::new(name, Role::Replica, breaker, pool));
         }
         let classifier = Classifier::new(self.dialect, self.rules.functions.clone());
+        // Where there is nothing to choose from, nothing is to be known.
+        let chooses = self.enabled && self.managed && nodes.len() > 1;
+        if chooses && self.rules.load_functions {
+            classifier.want_catalog();
+        }
         Ok(ReplicaSet::new(
             self.name,
             self.enabled,

@@ -5,18 +5,64 @@ use std::borrow::Cow;
 use diesel::backend::Backend;
 use diesel::connection::{AnsiTransactionManager, Connection};
 use diesel::r2d2::R2D2Connection;
-use routing_core::sql::Dialect;
+use diesel::result::QueryResult;
+use routing_core::sql::{CatalogFunction, Dialect};
 use routing_core::{PoolMode, Role};
 
 /// A backend of Diesel's whose statements can be classified: PostgreSQL, MySQL and SQLite.
 pub trait Database: Backend<QueryBuilder: Default> + Default + 'static {
     /// The dialect of its SQL.
     const DIALECT: Dialect;
+
+    /// The functions of the database, if it says which of them may write.
+    #[doc(hidden)]
+    fn catalog<C: 'static>(connection: &mut C) -> QueryResult<Vec<CatalogFunction>> {
+        let _ = connection;
+        Ok(Vec::new())
+    }
 }
 
 #[cfg(any(feature = "postgres", feature = "async-postgres"))]
 impl Database for diesel::pg::Pg {
     const DIALECT: Dialect = Dialect::Postgres;
+
+    #[cfg(feature = "postgres")]
+    fn catalog<C: 'static>(connection: &mut C) -> QueryResult<Vec<CatalogFunction>> {
+        use diesel::RunQueryDsl;
+
+        let connection: &mut dyn std::any::Any = connection;
+        let Some(connection) = connection.downcast_mut::<diesel::PgConnection>() else {
+            return Ok(Vec::new());
+        };
+        let rows = catalog_query().load::<CatalogRow>(connection)?;
+        Ok(rows.into_iter().map(function).collect())
+    }
+}
+
+/// Schema, name and whether one of that name is volatile.
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
+pub(crate) type CatalogRow = (String, String, bool);
+
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
+type CatalogTypes = (
+    diesel::sql_types::Text,
+    diesel::sql_types::Text,
+    diesel::sql_types::Bool,
+);
+
+/// Asks PostgreSQL for its functions.
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
+pub(crate) fn catalog_query() -> diesel::expression::SqlLiteral<CatalogTypes> {
+    diesel::dsl::sql(routing_core::sql::CATALOG_QUERY)
+}
+
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
+pub(crate) fn function((schema, name, is_volatile): CatalogRow) -> CatalogFunction {
+    CatalogFunction {
+        schema,
+        name,
+        is_volatile,
+    }
 }
 
 #[cfg(any(feature = "mysql", feature = "async-mysql"))]

@@ -9,6 +9,7 @@ use routing_core::{Access, Failure, Next, Node, ReplicaSet, StatementKind};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, Statement};
 use tracing::Instrument;
 
+use crate::catalog::load_if_wanted;
 use crate::error::into_db_err;
 use crate::failure::{Verdict, verdict};
 use crate::handle::RoutedConnection;
@@ -81,6 +82,7 @@ impl RoutedConnection {
         mut text: Text<'_>,
         mut attempt: impl FnMut(Attempt<'c>) -> BoxFuture<'c, Result<T, DbErr>> + Send,
     ) -> Result<Done<'c, T>, DbErr> {
+        load_if_wanted(set);
         let mut route = self
             .router
             .route(set, kind, &self.context)

@@ -52,6 +52,7 @@
 //! - Without Tokio, a pool that runs out of time is taken for exhausted, even if its node is down.
 
 mod builder;
+mod catalog;
 mod closures;
 mod commit;
 mod connection;

@@ -1,11 +1,11 @@
 //! A node's pool of connections, opened when it is first used.
 
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use routing_core::sql::Dialect;
+use routing_core::sql::{CATALOG_QUERY, CatalogFunction, Dialect};
 use routing_core::{Failure, NodeConfig, Pool, PoolConfig, PoolMode, Role};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, sqlx,
@@ -135,6 +135,36 @@ impl NodePool {
             Source::Given(_) => self
                 .reader
                 .get_or_init(|| only_reads(connection, PoolMode::Session)),
+        }
+    }
+
+    /// The functions of the database, over a connection beside the pool's; none, if it is not
+    /// PostgreSQL.
+    pub(crate) async fn catalog(&self) -> Result<Vec<CatalogFunction>, DbErr> {
+        match &self.connection().inner {
+            #[cfg(feature = "sqlx-postgres")]
+            DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
+                use sqlx::{Connection as _, Row as _};
+
+                let pool = self.connection().get_postgres_connection_pool();
+                let failed = |error| DbErr::Query(sea_orm::RuntimeErr::SqlxError(Arc::new(error)));
+                let target = pool.connect_options();
+                let mut connection = target.connect().await.map_err(failed)?;
+                let rows = sqlx::raw_sql(CATALOG_QUERY).fetch_all(&mut connection);
+                let rows = rows.await.map_err(failed)?;
+                // The answer is there, however the farewell goes.
+                let _ = connection.close().await;
+                let function = |row: sqlx::postgres::PgRow| {
+                    Ok(CatalogFunction {
+                        schema: row.try_get(0)?,
+                        name: row.try_get(1)?,
+                        is_volatile: row.try_get(2)?,
+                    })
+                };
+                let functions = rows.into_iter().map(function);
+                functions.collect::<Result<_, _>>().map_err(failed)
+            }
+            _ => Ok(Vec::new()),
         }
     }
 

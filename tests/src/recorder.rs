@@ -31,6 +31,7 @@ pub struct Recorder {
     late_pins: Mutex<u32>,
     down: Mutex<Vec<(NodeName, Duration)>>,
     up: Mutex<Vec<NodeName>>,
+    disguised: Mutex<Vec<(NodeName, bool)>>,
 }
 
 impl Recorder {
@@ -61,6 +62,11 @@ impl Recorder {
         std::mem::take(&mut self.down.lock().expect("no panic inside"))
     }
 
+    /// The nodes that refused disguised writes since the last call, and whether they were new.
+    pub fn disguised(&self) -> Vec<(NodeName, bool)> {
+        std::mem::take(&mut self.disguised.lock().expect("no panic inside"))
+    }
+
     /// The nodes that came up since the last call.
     pub fn up(&self) -> Vec<NodeName> {
         std::mem::take(&mut self.up.lock().expect("no panic inside"))
@@ -79,6 +85,11 @@ impl Observer for Recorder {
                 kind: decision.kind,
                 reason: decision.reason,
             });
+    }
+
+    fn disguised_write(&self, _: &SetName, node: &NodeName, _: &str, is_new: bool) {
+        let mut disguised = self.disguised.lock().expect("no panic inside");
+        disguised.push((node.clone(), is_new));
     }
 
     fn refused(&self, error: &RoutingError) {

@@ -111,6 +111,35 @@ impl World {
             .expect("a right configuration")
     }
 
+    /// A configuration whose replica is none: the other set's primary, which takes writes.
+    #[must_use]
+    pub fn misconfigured(&self) -> RoutingConfig {
+        let [[primary, ..], [other, ..]] = &self.urls;
+        let config = RoutingConfig::builder().primary(primary).replica(other);
+        config.build().expect("a right configuration")
+    }
+
+    /// A configuration of the other set's primary and nothing else.
+    #[must_use]
+    pub fn other_alone(&self) -> RoutingConfig {
+        let [_, [other, ..]] = &self.urls;
+        let config = RoutingConfig::builder().primary(other);
+        config.build().expect("a right configuration")
+    }
+
+    /// A configuration with both sets, and these tables in the other one.
+    #[must_use]
+    pub fn with_tables(&self, tables: &[&str]) -> RoutingConfig {
+        let [[primary, one, two], other] = &self.urls;
+        RoutingConfig::builder()
+            .primary(primary)
+            .replica(one)
+            .replica(two)
+            .set("other", other_set(other).tables(tables.iter().copied()))
+            .build()
+            .expect("a right configuration")
+    }
+
     /// Waits until the replicas that are not paused have everything.
     pub async fn catch_up(&self) {
         match &self.servers {

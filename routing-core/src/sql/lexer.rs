@@ -78,6 +78,9 @@ pub(super) struct Lexer<'a> {
     strings: Strings,
     /// Whether a string was read that ends elsewhere by other settings.
     depends: bool,
+    /// Whether only the ends of statements are looked for, so that what is read differently by some
+    /// servers does not matter.
+    splits: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -90,7 +93,15 @@ impl<'a> Lexer<'a> {
             dialect,
             strings,
             depends: false,
+            splits: false,
         }
+    }
+
+    /// For who looks for the ends of statements: only what has no end is `Unclear`.
+    pub(super) const fn splitting(text: &'a [u8], dialect: Dialect) -> Self {
+        let mut lexer = Self::new(text, dialect, Strings::Default);
+        lexer.splits = true;
+        lexer
     }
 
     pub(super) const fn dialect(&self) -> Dialect {
@@ -264,7 +275,7 @@ impl<'a> Lexer<'a> {
                 self.skip_while(is_word);
                 Token::Literal
             }
-            Class::Invalid => self.unclear(),
+            Class::Invalid => self.ambiguous(),
             _ => Token::Symbol,
         })
     }
@@ -277,6 +288,15 @@ impl<'a> Lexer<'a> {
     fn unclear(&mut self) -> Token {
         self.at = self.text.len();
         Token::Unclear
+    }
+
+    /// Something that some servers read differently.
+    fn ambiguous(&mut self) -> Token {
+        if self.splits {
+            Token::Symbol
+        } else {
+            self.unclear()
+        }
     }
 
     #[inline]
@@ -324,7 +344,7 @@ impl<'a> Lexer<'a> {
         let word = self.slice();
         // SQLite takes a byte order mark for a space, wherever it stands.
         if word.windows(3).any(|bytes| bytes == BYTE_ORDER_MARK) {
-            return self.unclear();
+            return self.ambiguous();
         }
         if self.dialect == Dialect::Postgres && matches!(word, b"e" | b"E") {
             self.at += 1;
@@ -452,7 +472,7 @@ impl<'a> Lexer<'a> {
             }
         }
         if self.byte(0).is_some_and(is_word) {
-            self.unclear()
+            self.ambiguous()
         } else {
             Token::Literal
         }
@@ -464,7 +484,7 @@ impl<'a> Lexer<'a> {
         if self.byte(0).is_some_and(|byte| byte.is_ascii_digit()) {
             self.skip_while(|byte| byte.is_ascii_digit());
             return if self.byte(0).is_some_and(is_word) {
-                self.unclear()
+                self.ambiguous()
             } else {
                 Token::Literal
             };
@@ -512,7 +532,7 @@ impl<'a> Lexer<'a> {
         self.skip_line();
         match (self.byte(0), self.byte(1)) {
             (Some(b'\r'), Some(next)) if self.dialect != Dialect::Postgres && next != b'\n' => {
-                Some(self.unclear())
+                Some(self.ambiguous())
             }
             _ => None,
         }
@@ -526,7 +546,8 @@ impl<'a> Lexer<'a> {
             (Some(b'!'), _) | (Some(b'M'), Some(b'!'))
         );
         if self.dialect == Dialect::MySql && executed {
-            return Some(self.unclear());
+            // Who only looks for ends finds them in what it holds as well.
+            return (!self.splits).then(|| self.unclear());
         }
         let nests = self.dialect == Dialect::Postgres;
         let mut depth = 1_usize;

@@ -27,6 +27,7 @@ mod query;
 mod settings;
 mod shape;
 mod statement;
+mod statements;
 mod tables;
 mod transaction_control;
 mod verb;
@@ -35,6 +36,7 @@ use crate::access::StatementKind;
 
 pub use functions::{CATALOG_QUERY, CatalogFunction, Functions};
 pub use statement::Statement;
+pub use statements::{Statements, statements};
 pub use tables::{TableName, tables};
 pub use transaction_control::TransactionControl;
 

@@ -8,6 +8,7 @@ use diesel_async::AsyncConnection;
 use diesel_async::pooled_connection::{PoolError, PoolableConnection};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use routing_core::sql::CatalogFunction;
 
 use super::owned_query::{MaybeId, OwnedQuery};
 use crate::database::Database;
@@ -71,6 +72,12 @@ pub trait AsyncRoutable:
         &mut self,
         query: OwnedQuery<Self, M>,
     ) -> BoxFuture<'_, QueryResult<usize>>;
+
+    /// The functions of the database, if it says which of them may write.
+    #[doc(hidden)]
+    fn catalog(&mut self) -> BoxFuture<'_, QueryResult<Vec<CatalogFunction>>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 
     /// Begins a transaction by this text, and counts it.
     #[doc(hidden)]

@@ -30,6 +30,7 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     /// Decides where a statement of this kind runs.
     pub(super) fn route(&self, kind: StatementKind) -> QueryResult<PoolRoute<'_, C>> {
+        self.load_if_wanted();
         self.router
             .route(&self.set, kind, &self.context)
             .map_err(into_diesel)

@@ -1,6 +1,7 @@
 //! diesel-async's connections, over bb8 or deadpool.
 
 mod builder;
+mod catalog;
 mod connection;
 mod control;
 mod driver;

@@ -197,12 +197,17 @@ impl<C: AsyncRoutable> NodePool<C> {
     }
 
     async fn dial(&self) -> Result<(), PoolError> {
+        self.dedicated().await.map(drop)
+    }
+
+    /// A connection beside the pool's.
+    pub(super) async fn dedicated(&self) -> Result<C, PoolError> {
         match self.pool() {
-            AsyncPool::Bb8(pool) => pool.dedicated_connection().await.map(drop),
+            AsyncPool::Bb8(pool) => pool.dedicated_connection().await,
             #[cfg(feature = "deadpool")]
             AsyncPool::Deadpool(pool) => {
                 use deadpool::managed::Manager;
-                pool.manager().create().await.map(drop)
+                pool.manager().create().await
             }
         }
     }

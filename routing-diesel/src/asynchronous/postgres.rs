@@ -12,11 +12,13 @@ use diesel_async::pooled_connection::AsyncDieselConnectionManager;
 use diesel_async::{AnsiTransactionManager, AsyncConnectionCore, AsyncPgConnection};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
+use routing_core::sql::CatalogFunction;
 
 use super::driver::sealed::Sealed;
 use super::driver::{AsyncRoutable, Rows};
 use super::node_pool::given_pools;
 use super::owned_query::{MaybeId, OwnedQuery};
+use crate::database::{CatalogRow, catalog_query, function};
 use binds::PgBinds;
 
 pub use transaction_builder::AsyncTransactionBuilder;
@@ -65,6 +67,14 @@ impl AsyncRoutable for AsyncPgConnection {
         query: OwnedQuery<Self, M>,
     ) -> BoxFuture<'_, QueryResult<usize>> {
         self.execute_returning_count(query)
+    }
+
+    fn catalog(&mut self) -> BoxFuture<'_, QueryResult<Vec<CatalogFunction>>> {
+        async move {
+            let rows = diesel_async::RunQueryDsl::load::<CatalogRow>(catalog_query(), self).await?;
+            Ok(rows.into_iter().map(function).collect())
+        }
+        .boxed()
     }
 
     fn begin_sql<'c>(&'c mut self, sql: &'c str) -> BoxFuture<'c, QueryResult<()>> {

@@ -4,9 +4,9 @@ use diesel::connection::AnsiTransactionManager;
 use diesel::query_builder::{MoveableBindCollector, QueryFragment};
 use diesel::result::QueryResult;
 use diesel::sqlite::{Sqlite, SqliteConnection};
+use diesel_async::AsyncConnectionCore;
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use diesel_async::AsyncConnectionCore;
 use futures_util::future::BoxFuture;
 
 use super::driver::sealed::Sealed;

@@ -29,6 +29,7 @@ impl<C: Routable> RoutedPool<C> {
         slots: &mut Slots<C>,
         kind: StatementKind,
     ) -> QueryResult<PoolRoute<'r, C>> {
+        self.load_if_wanted();
         let route = self
             .router
             .route(&self.set, kind, &self.context)

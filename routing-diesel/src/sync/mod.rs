@@ -1,6 +1,7 @@
 //! Diesel's own connections, over r2d2.
 
 mod builder;
+mod catalog;
 mod connection;
 mod control;
 mod execution;

@@ -63,6 +63,22 @@ impl Adapter for Diesel {
         ))
     }
 
+    fn for_key(&self, key: &str) -> Result<Self, Failed> {
+        let failed = |error: RoutingError| Failed::new(&error, Some(&error));
+        Ok(Self(
+            each!(&self.0, pool => pool.for_key(key).map_err(failed)?),
+        ))
+    }
+
+    async fn load_functions(&self) -> Result<(), Failed> {
+        let loaded = tokio::task::block_in_place(|| match &self.0 {
+            Pools::Postgres(pool) => pool.load_functions(),
+            Pools::MySql(pool) => pool.load_functions(),
+            Pools::Sqlite(pool) => pool.load_functions(),
+        });
+        loaded.map_err(|error| Failed::new(&error, error.routing()))
+    }
+
     fn pin(&self) -> Result<(), Failed> {
         match &self.0 {
             Pools::Postgres(pool) => pool.pin(),
@@ -152,6 +168,11 @@ macro_rules! steps {
                     Step::Execute(sql) => {
                         connection.batch_execute(&sql)?;
                         Outcome::Done
+                    }
+                    Step::Rows(sql) => {
+                        let rows = ::diesel::dsl::sql::<::diesel::sql_types::Integer>(&sql)
+                            .load::<i32>(connection)?;
+                        Outcome::Count(i64::try_from(rows.len()).expect("not so many"))
                     }
                     Step::Log(log, name) => {
                         let other = log.clone();

@@ -70,6 +70,22 @@ impl Adapter for DieselAsync {
         ))
     }
 
+    fn for_key(&self, key: &str) -> Result<Self, Failed> {
+        let failed = |error: RoutingError| Failed::new(&error, Some(&error));
+        Ok(Self(
+            each!(&self.0, pool => pool.for_key(key).map_err(failed)?),
+        ))
+    }
+
+    async fn load_functions(&self) -> Result<(), Failed> {
+        let loaded = match &self.0 {
+            Pools::Postgres(pool) => pool.load_functions().await,
+            Pools::MySql(pool) => pool.load_functions().await,
+            Pools::Sqlite(pool) => pool.load_functions().await,
+        };
+        loaded.map_err(|error| Failed::new(&error, error.routing()))
+    }
+
     fn pin(&self) -> Result<(), Failed> {
         match &self.0 {
             Pools::Postgres(pool) => pool.pin(),
@@ -172,6 +188,11 @@ macro_rules! steps {
                     Step::Execute(sql) => {
                         $on.batch_execute(&sql).await?;
                         Outcome::Done
+                    }
+                    Step::Rows(sql) => {
+                        let rows = ::diesel::dsl::sql::<::diesel::sql_types::Integer>(&sql);
+                        let rows = rows.load::<i32>($on).await?;
+                        Outcome::Count(i64::try_from(rows.len()).expect("not so many"))
                     }
                     Step::Log(log, name) => {
                         let other = log.clone();

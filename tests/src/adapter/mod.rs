@@ -11,8 +11,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use routing_core::{
-    Balancer, ManualClock, Mode, Routed, RoutedBuilder, RoutingConfig, RoutingConfigBuilder,
-    RoutingError, Scope, Session,
+    Balancer, Delegate, ManualClock, Mode, Routed, RoutedBuilder, RoutingConfig,
+    RoutingConfigBuilder, RoutingError, Scope, Session,
 };
 
 pub use diesel::Diesel;
@@ -56,6 +56,16 @@ pub trait Adapter: Clone + Send + Sync + 'static {
     /// What the rule refuses.
     fn pin(&self) -> Result<(), Failed>;
 
+    /// A handle to the set of a caller's value.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such set.
+    fn for_key(&self, key: &str) -> Result<Self, Failed>;
+
+    /// Asks the database for its functions.
+    fn load_functions(&self) -> impl Future<Output = Result<(), Failed>> + Send;
+
     /// Runs steps one after the other, on one connection, and says what came of each.
     fn run(&self, steps: Vec<Step>) -> impl Future<Output = Vec<Outcome>> + Send;
 }
@@ -70,12 +80,17 @@ pub struct Ports {
     pub clock: Arc<ManualClock>,
     /// Who chooses among the replicas of the default set.
     pub balancer: Option<Box<dyn Balancer>>,
+    /// Who knows which set has a table.
+    pub delegate: Option<Arc<dyn Delegate>>,
 }
 
 impl Ports {
     /// Gives them to an adapter's builder.
     fn plug<H: Routed>(self, builder: RoutedBuilder<H>) -> RoutedBuilder<H> {
-        let builder = builder.observer(self.recorder).clock(self.clock);
+        let mut builder = builder.observer(self.recorder).clock(self.clock);
+        if let Some(delegate) = self.delegate {
+            builder = builder.delegate(delegate);
+        }
         match self.balancer {
             Some(balancer) => builder.balancer("default", balancer),
             None => builder,
@@ -104,6 +119,8 @@ pub enum Step {
     Lock,
     /// Runs a text.
     Execute(String),
+    /// Loads the rows of a text, which have one whole number each, and counts them.
+    Rows(String),
     /// Has the transaction's end written down, under this name.
     Log(Log, &'static str),
     /// Runs steps in a scope.
@@ -222,6 +239,18 @@ pub trait Shop: Adapter {
     /// Runs a text.
     fn execute(&self, sql: &str) -> impl Future<Output = Result<(), Failed>> + Send {
         self.attempt(Step::Execute(sql.to_owned()))
+    }
+
+    /// Loads the rows of a text.
+    fn rows(&self, sql: &str) -> impl Future<Output = Result<i64, Failed>> + Send {
+        let step = Step::Rows(sql.to_owned());
+        async {
+            match self.one(step).await {
+                Outcome::Count(rows) => Ok(rows),
+                Outcome::Failed(failed) => Err(failed),
+                other => panic!("{}: {other:?}", Self::NAME),
+            }
+        }
     }
 
     /// Runs a step that may fail.

@@ -42,6 +42,20 @@ impl Adapter for SeaOrm {
         self.0.on_set(set).map(Self).map_err(|error| failed(&error))
     }
 
+    fn for_key(&self, key: &str) -> Result<Self, Failed> {
+        self.0
+            .for_key(key)
+            .map(Self)
+            .map_err(|error| failed(&error))
+    }
+
+    async fn load_functions(&self) -> Result<(), Failed> {
+        self.0
+            .load_functions()
+            .await
+            .map_err(|error| failed(&error))
+    }
+
     fn pin(&self) -> Result<(), Failed> {
         self.0.pin().map_err(|error| failed(&error))
     }
@@ -132,6 +146,11 @@ async fn statement<C: ConnectionTrait>(db: &C, step: Step) -> Result<Outcome, Db
         Step::Execute(sql) => {
             db.execute_unprepared(&sql).await?;
             Outcome::Done
+        }
+        Step::Rows(sql) => {
+            let sql = sea_orm::Statement::from_string(db.get_database_backend(), sql);
+            let rows = db.query_all_raw(sql).await?.len();
+            Outcome::Count(i64::try_from(rows).expect("not so many"))
         }
         Step::Log(..) | Step::Scoped(..) | Step::InSession(..) | Step::Transaction(..) => {
             unreachable!("it is no statement")

@@ -32,4 +32,5 @@ mod faults;
 mod scenario;
 mod scopes;
 mod sessions;
+mod statements;
 mod transactions;
