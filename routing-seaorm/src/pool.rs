@@ -1,11 +1,11 @@
 //! A node's pool of connections, opened when it is first used.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use routing_core::sql::{CATALOG_QUERY, CatalogFunction, Dialect};
+use routing_core::sql::{CatalogFunction, Dialect};
 use routing_core::{Failure, NodeConfig, Pool, PoolConfig, PoolMode, Role};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, sqlx,
@@ -144,10 +144,12 @@ impl NodePool {
         match &self.connection().inner {
             #[cfg(feature = "sqlx-postgres")]
             DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
+                use routing_core::sql::CATALOG_QUERY;
                 use sqlx::{Connection as _, Row as _};
 
                 let pool = self.connection().get_postgres_connection_pool();
-                let failed = |error| DbErr::Query(sea_orm::RuntimeErr::SqlxError(Arc::new(error)));
+                let failed =
+                    |error: sqlx::Error| DbErr::Query(sea_orm::RuntimeErr::SqlxError(error.into()));
                 let target = pool.connect_options();
                 let mut connection = target.connect().await.map_err(failed)?;
                 let rows = sqlx::raw_sql(CATALOG_QUERY).fetch_all(&mut connection);

@@ -168,7 +168,8 @@ impl Call<'_> {
         match dialect {
             Dialect::Postgres => {
                 word(&["sets"]) && lead.is_word("grouping")
-                    || word(&["cube", "rollup"]) && lead.is_word("by")
+                    || word(&["cube", "rollup"]) && lead.is_any(&["by", "all", "distinct"])
+                    || word(&["second"]) && (lead.part == Part::Literal || lead.is_word("to"))
                     || word(&["varying"]) && lead.is_any(&["character", "char", "bit", "nchar"])
                     || word(&["bernoulli", "system"]) && lead.is_word("tablesample")
                     || word(&["zone"]) && lead.is_word("time")

@@ -68,13 +68,14 @@ const AFTER_COMMA: [Place; PLACES] = places(&[
     (ALIASED, SOURCE),
     (CTE_DONE, CTE),
     (LIST, LIST),
-    (CONDITION, CONDITION),
+    (CONDITION, SOURCE),
 ]);
 
 const AFTER_OTHER: [Place; PLACES] = places(&[
     (SOURCE, CONDITION),
     (SOURCED, CONDITION),
     (ALIASED, CONDITION),
+    (CTE_BODY, CTE_BODY),
     (LIST, LIST),
     (CONDITION, CONDITION),
 ]);
@@ -197,7 +198,10 @@ impl Clauses {
             (Keyword::Source, SOURCE | SOURCED) => {}
             (Keyword::With, _) if before.begins_query() => self.place = CTE,
             (Keyword::With, SOURCED) | (Keyword::Recursive, CTE) => {}
-            (Keyword::Clause | Keyword::Where | Keyword::For, _) => self.clause(),
+            (Keyword::Group, _) if before.is_word("within") => {}
+            (Keyword::Clause | Keyword::Group | Keyword::Where | Keyword::For, _) => self.clause(),
+            // No table is called so.
+            (Keyword::Operator, _) => self.other(),
             _ => self.name(),
         }
     }

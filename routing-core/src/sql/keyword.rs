@@ -19,6 +19,8 @@ pub(super) enum Keyword {
     Clause,
     /// The same, where no dialect has a function of that name.
     Where,
+    /// `GROUP`: the same, unless it is in `WITHIN GROUP`.
+    Group,
     /// Within expressions; no dialect has a function of that name.
     Operator,
     For,
@@ -46,7 +48,7 @@ const KEYWORDS: &[(&str, Keyword)] = &[
     ("only", Keyword::Source),
     ("ordinality", Keyword::Source),
     ("where", Keyword::Where),
-    ("group", Keyword::Clause),
+    ("group", Keyword::Group),
     ("having", Keyword::Where),
     ("and", Keyword::Operator),
     ("or", Keyword::Operator),
@@ -54,6 +56,7 @@ const KEYWORDS: &[(&str, Keyword)] = &[
     ("in", Keyword::Operator),
     ("exists", Keyword::Operator),
     ("between", Keyword::Operator),
+    ("case", Keyword::Operator),
     ("when", Keyword::Operator),
     ("then", Keyword::Operator),
     ("else", Keyword::Operator),

@@ -160,7 +160,7 @@ impl<'l, 'a> Query<'l, 'a> {
                 self.begin_name(Part::Reserved);
             }
             Some(Keyword::Operator) => {
-                self.clauses.name();
+                self.clauses.other();
                 self.begin_name(Part::Reserved);
             }
             Some(Keyword::From) if self.clauses.is_list() && self.part != Part::Word => {

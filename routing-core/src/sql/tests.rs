@@ -272,6 +272,10 @@ fn postgres_reads() {
             "SELECT 'C:\\' FROM t",
             "SELECT 1; SELECT 2; ;",
             "SELECT make_interval(days := 3)",
+            "SELECT rank(3) WITHIN GROUP (ORDER BY x) FROM (VALUES (1)) v(x)",
+            "SELECT * FROM a JOIN b ON a.x = b.x, LATERAL (SELECT 1) c (y)",
+            "SELECT tsquery('a & b'), interval '1' second(2), interval '1 2:03' day to second(2)",
+            "SELECT a FROM t GROUP BY DISTINCT ROLLUP (a)",
             "EXPLAIN (ANALYZE, BUFFERS) SELECT 1",
             "EXPLAIN ANALYZE VERBOSE SELECT 1",
             "EXPLAIN (FORMAT JSON) (SELECT 1)",
@@ -352,6 +356,15 @@ fn postgres_writes() {
                 "SELECT a FROM t u (x) LIMIT do_write(1)",
             ),
             (Kind::FunctionCall, "SELECT rollup(1), cube(2)"),
+            (
+                Kind::FunctionCall,
+                "SELECT * FROM a JOIN b ON true, NOT do_write(1)",
+            ),
+            (
+                Kind::FunctionCall,
+                "SELECT * FROM a, CASE do_write(1) WHEN 1 THEN 2 END",
+            ),
+            (Kind::FunctionCall, "SELECT 1 WHERE second(2)"),
             (Kind::FunctionCall, "SELECT varying(1)"),
             (
                 Kind::FunctionCall,
