@@ -111,6 +111,13 @@ impl World {
             .expect("a right configuration")
     }
 
+    /// The URLs of the default set's primary and of its first replica.
+    #[must_use]
+    pub fn primary_and_replica(&self) -> [&str; 2] {
+        let [[primary, one, _], _] = &self.urls;
+        [primary, one]
+    }
+
     /// A configuration whose replica is none: the other set's primary, which takes writes.
     #[must_use]
     pub fn misconfigured(&self) -> RoutingConfig {

@@ -282,10 +282,25 @@ fn explain(
                     *tokens = after;
                 }
             }
-            statement(tokens, functions)?;
-            Ok(StatementKind::Explain)
+            explained(found, tokens, functions)
         }
     }
+}
+
+/// The statement that an `EXPLAIN` executes, or may. None can explain another.
+fn explained(
+    found: Found,
+    tokens: &mut Lexer<'_>,
+    functions: Option<&Functions>,
+) -> Result<StatementKind, Found> {
+    let mut ahead = *tokens;
+    if ahead.next() == Token::Word
+        && matches!(Verb::of(ahead.slice(), tokens.dialect()), Verb::Explain)
+    {
+        return Err(found);
+    }
+    statement(tokens, functions)?;
+    Ok(StatementKind::Explain)
 }
 
 fn explain_postgres(
@@ -320,8 +335,7 @@ fn explain_postgres(
         }
     }
     if executes {
-        statement(tokens, functions)?;
-        return Ok(StatementKind::Explain);
+        return explained(found, tokens, functions);
     }
     let mut ahead = *tokens;
     let mut token = ahead.next();
@@ -347,12 +361,25 @@ fn explain_postgres(
     if !plans {
         return Err(found);
     }
+    // A hot standby refuses even to plan `SELECT … INTO`.
+    let is_query = matches!(explained, Verb::Query(_));
+    let mut may_be_into = true;
     loop {
-        match tokens.next() {
+        let token = tokens.next();
+        match token {
             Token::End | Token::Semicolon => return Ok(StatementKind::Explain),
             Token::Unclear => return Err(found),
+            Token::Word if is_query && may_be_into && is_any(tokens.slice(), &["into"]) => {
+                return Err(Found {
+                    kind: StatementKind::SelectInto,
+                    start: tokens.start(),
+                    end: tokens.end(),
+                });
+            }
             _ => {}
         }
+        let is_label = token == Token::Word && is_any(tokens.slice(), &["as"]);
+        may_be_into = token != Token::Dot && !is_label;
     }
 }
 
@@ -415,7 +442,7 @@ fn explain_mysql(
             *tokens = query(*tokens, functions, first)?;
         }
         _ => {
-            return Err(statement(tokens, functions).err().unwrap_or(found));
+            return Err(explained(found, tokens, functions).err().unwrap_or(found));
         }
     }
     Ok(StatementKind::Explain)

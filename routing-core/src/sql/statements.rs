@@ -64,28 +64,32 @@ impl<'a> Iterator for Statements<'a> {
 
 impl<'a> Statements<'a> {
     fn skip_clients_own(&mut self) -> bool {
-        let line_end = find(self.rest, 0, b'\n').unwrap_or(self.rest.len());
-        let line = self.rest[..line_end].trim_ascii();
-        let is_own = match self.dialect {
-            Dialect::Postgres => line.starts_with(b"\\"),
-            Dialect::Sqlite => line.starts_with(b"."),
+        const DELIMITER: &[u8] = b"delimiter";
+        let may_be = match self.dialect {
+            Dialect::Postgres => self.rest.starts_with(b"\\"),
+            Dialect::Sqlite => self.rest.starts_with(b"."),
             Dialect::MySql => {
-                let word = line
-                    .split(u8::is_ascii_whitespace)
-                    .next()
-                    .unwrap_or_default();
-                let is_own = word.eq_ignore_ascii_case(b"delimiter");
-                let delimiter = line[word.len()..].trim_ascii();
-                if is_own && !delimiter.is_empty() {
-                    self.delimiter = delimiter;
-                }
-                is_own
+                let word = self.rest.get(..DELIMITER.len());
+                word.is_some_and(|word| word.eq_ignore_ascii_case(DELIMITER))
             }
         };
-        if is_own {
-            self.rest = &self.rest[line_end..];
+        if !may_be {
+            return false;
         }
-        is_own
+        let line_end = find(self.rest, 0, b'\n').unwrap_or(self.rest.len());
+        let line = self.rest[..line_end].trim_ascii();
+        if self.dialect == Dialect::MySql {
+            let after = line.get(DELIMITER.len()..).unwrap_or_default();
+            if !after.first().is_none_or(u8::is_ascii_whitespace) {
+                return false;
+            }
+            let delimiter = after.trim_ascii();
+            if !delimiter.is_empty() {
+                self.delimiter = delimiter;
+            }
+        }
+        self.rest = &self.rest[line_end..];
+        true
     }
 
     /// Where the next statement ends, where the one after it begins, and whether it is nothing but

@@ -299,7 +299,10 @@ mod tests {
         for (sql, expected) in [
             ("SELECT 1", ""),
             ("SELECT a FROM t", "t"),
-            ("SELECT * FROM a, b AS c JOIN d e ON e.x = c.x, f", "a b d f"),
+            (
+                "SELECT * FROM a, b AS c JOIN d e ON e.x = c.x, f",
+                "a b d f",
+            ),
             (
                 "SELECT * FROM a JOIN b USING (id) LEFT JOIN c ON true",
                 "a b c",

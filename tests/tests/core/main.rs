@@ -2,6 +2,7 @@
 
 mod ambient;
 mod configuration;
+mod corpus;
 mod errors;
 mod floors;
 mod model;

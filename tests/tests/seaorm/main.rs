@@ -31,6 +31,7 @@ macro_rules! on_a_database {
 mod callbacks;
 mod cancellation;
 mod configuration;
+mod differential;
 mod errors;
 mod faults;
 mod mariadb;
