@@ -1,13 +1,14 @@
 //! What routing costs: one decision in nanoseconds and allocations, and each ORM bare against routed
 //! as a ratio within one run.
 //!
-//! `cargo bench` prints all tables, `cargo bench -- decision`, `-- seaorm` or `-- diesel` one of
-//! them. Each pair is measured in short turns, one after the other, so that whatever else the
+//! `cargo bench` prints all tables, `cargo bench -- decision`, `-- statement`, `-- seaorm` or
+//! `-- diesel` one of them. Each pair is measured in short turns, one after the other, so that whatever else the
 //! machine does hits both; the ratio is the median over the turns.
 
 mod decision;
 mod diesel;
 mod seaorm;
+mod statement;
 mod turns;
 
 fn main() {
@@ -22,6 +23,9 @@ fn main() {
     let wanted = |name: &str| named.is_empty() || named.iter().any(|n| n == name);
     if wanted("decision") {
         decision::table(effort);
+    }
+    if wanted("statement") {
+        statement::table(effort);
     }
     if wanted("diesel") {
         routing_tests::runtime::run(diesel::table(effort));

@@ -127,7 +127,7 @@ fn a_hot_standby_refuses_nothing_that_is_called_a_read() {
             }
             tally.add(&sql, is_plain, access, answer);
         }
-        tally.check(1_500);
+        tally.check(1_000);
     });
 }
 
