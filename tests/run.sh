@@ -30,6 +30,7 @@ missing=()
 command -v cargo > /dev/null 2>&1 || missing+=(cargo)
 command -v cc > /dev/null 2>&1 || missing+=(cc)
 command -v python3 > /dev/null 2>&1 || missing+=(python3)
+command -v pgbouncer > /dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 have_postgres || missing+=(postgresql)
 have_mariadb || missing+=(mariadb)
 have_libraries || missing+=(libraries)
@@ -43,6 +44,7 @@ if [ ${#missing[@]} -gt 0 ] && command -v apt-get > /dev/null 2>&1; then
             mariadb) packages+=(mariadb-server) ;;
             libraries) packages+=(libpq-dev libmariadb-dev pkg-config) ;;
             python3) packages+=(python3) ;;
+            pgbouncer) packages+=(pgbouncer) ;;
         esac
     done
     if [ ${#packages[@]} -gt 0 ]; then
@@ -77,6 +79,10 @@ if ! have_mariadb; then
 fi
 if ! have_libraries; then
     echo "the headers of libpq and of libmariadb (or libmysqlclient) are needed: install them" >&2
+    failed=1
+fi
+if ! command -v pgbouncer > /dev/null 2>&1 && [ ! -x /usr/sbin/pgbouncer ]; then
+    echo "PgBouncer is needed: install it" >&2
     failed=1
 fi
 [ "$failed" = 0 ] || exit 1

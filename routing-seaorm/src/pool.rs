@@ -279,8 +279,8 @@ impl Target {
             Self::Postgres(ref target) => {
                 let mut target = (**target).clone();
                 if options.pool_mode == PoolMode::Transaction {
-                    // A statement that is prepared by name is so in one server process.
-                    target = target.statement_cache_capacity(0);
+                    // PgBouncer refuses a parameter that it does not know.
+                    target = target.extra_float_digits(None);
                 }
                 let pool = pool_options(options).connect_lazy_with(target);
                 sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)

@@ -5,6 +5,7 @@ pub mod corpus;
 pub mod entity;
 pub mod mariadb;
 pub mod migration;
+pub mod pgbouncer;
 pub mod postgres;
 mod process;
 pub mod recorder;

@@ -118,6 +118,13 @@ impl World {
         [primary, one]
     }
 
+    /// The URL of the other set's primary.
+    #[must_use]
+    pub fn other_primary(&self) -> &str {
+        let [_, [other, ..]] = &self.urls;
+        other
+    }
+
     /// A configuration whose replica is none: the other set's primary, which takes writes.
     #[must_use]
     pub fn misconfigured(&self) -> RoutingConfig {

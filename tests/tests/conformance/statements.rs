@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use routing_core::sql::TableName;
 use routing_core::{
-    Delegate, Mode, PinReason, Reason, Role, RoutingError, Scope, SetName, StatementKind,
+    Delegate, Mode, NodeBuilder, PinReason, PoolMode, Reason, Role, RoutingConfig, RoutingError,
+    Scope, Session, SetName, StatementKind,
 };
 use routing_tests::adapter::{Adapter, Begin, End, Outcome, Ports, Scene, Shop, Step};
+use routing_tests::pgbouncer::PgBouncer;
 use routing_tests::world::{Backend, World};
 
 conformance! {
@@ -18,6 +20,7 @@ conformance! {
     functions_are_what_the_catalog_says,
     the_catalog_is_asked_for_in_the_background,
     a_replica_that_is_none_refuses_writes,
+    a_pooler_in_transaction_mode_can_stand_between,
     tables_lead_to_their_set,
 }
 
@@ -271,6 +274,58 @@ async fn a_replica_that_is_none_refuses_writes<A: Adapter>(backend: Backend) {
     assert_eq!(reader.rows(DISGUISED).await.expect("a row"), 1);
     assert!(session.is_pinned("default"));
     assert_eq!(reader.count().await, 1);
+    assert_eq!(direct.count().await, 0, "nothing was written there");
+}
+
+async fn a_pooler_in_transaction_mode_can_stand_between<A: Adapter>(backend: Backend) {
+    if backend != Backend::Postgres {
+        return;
+    }
+    let world = World::new(backend, false).await;
+    let [primary, replica] = world.primary_and_replica();
+    let other = world.other_primary();
+    let direct = A::open(&world.other_alone(), Ports::default()).expect("a handle");
+    let maker = A::open(&world.config(|config| config), Ports::default()).expect("a handle");
+    assert!(hide(&maker, backend).await && hide(&direct, backend).await);
+    world.catch_up().await;
+    // The last is no replica, and is told so by the pooler.
+    let only_read = "SET default_transaction_read_only = on";
+    let pooler = PgBouncer::start(&[
+        ("shop", primary, ""),
+        ("replica", replica, ""),
+        ("lie", other, only_read),
+    ]);
+    for name in ["replica", "lie"] {
+        let ports = Ports::default();
+        let recorder = Arc::clone(&ports.recorder);
+        let node = |name| NodeBuilder::url(pooler.url(name)).pool_mode(PoolMode::Transaction);
+        let config = RoutingConfig::builder()
+            .primary(node("shop"))
+            .replica(node(name));
+        let config = config.build().expect("a configuration");
+        let db = A::open(&config, ports).expect("a handle");
+        let session = Session::new();
+        let db = db.with_session(&session);
+        let before = db.scoped(Scope::primary()).count().await;
+        recorder.take();
+        db.execute("SELECT count(*) FROM cake")
+            .await
+            .expect("it runs");
+        assert_eq!(recorder.only().role, Role::Replica);
+        // A write that its text hides is refused there, and runs on the primary.
+        db.execute(DISGUISED).await.expect("it heals");
+        assert_eq!(recorder.disguised().len(), 1, "{name}");
+        assert_eq!(db.count().await, before + 1);
+        db.insert(&format!("through the pooler to {name}"))
+            .await
+            .expect("an insert");
+        let steps = vec![Step::Count, Step::Insert(format!("together with {name}"))];
+        let outcomes = db.transaction(Begin::Plain, steps, End::Commit).await;
+        assert!(
+            matches!(outcomes[..], [Outcome::Count(_), Outcome::Done]),
+            "{outcomes:?}"
+        );
+    }
     assert_eq!(direct.count().await, 0, "nothing was written there");
 }
 

@@ -70,7 +70,7 @@ fn disguise(sql: &str, dialect: Dialect, mut choice: impl FnMut() -> u8) -> Stri
                     _ => " ",
                 });
             }
-            None if c.is_ascii_alphabetic() && choice() % 2 == 0 => {
+            None if c.is_ascii_alphabetic() && choice().is_multiple_of(2) => {
                 out.push(if c.is_ascii_lowercase() {
                     c.to_ascii_uppercase()
                 } else {

@@ -1,0 +1,98 @@
+//! A PgBouncer in transaction mode: each transaction may run on another server process.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::process::{Account, command, free_ports, home, keep};
+
+/// A pooler in front of some databases.
+#[derive(Debug)]
+pub struct PgBouncer {
+    port: u16,
+    /// Its end of the pipe is what keeps the pooler alive.
+    _keeper: Child,
+}
+
+const STOP: &str = r#"
+    cat > /dev/null
+    kill -9 "$(cat "$1"/pgbouncer.pid)" 2> /dev/null
+    rm -rf "$1"
+"#;
+
+impl PgBouncer {
+    /// Starts one. A database has the name by which clients know it, the URL that it stands for, and
+    /// what each new connection to there is told.
+    ///
+    /// # Panics
+    ///
+    /// If there is no PgBouncer, or if it does not come up.
+    #[must_use]
+    pub fn start(databases: &[(&str, &str, &str)]) -> Self {
+        let account = Account::of("postgres");
+        let home = home("routing-pgbouncer-", account);
+        let keeper = keep(&home, account, STOP, Path::new(""));
+        let [port, ..] = free_ports();
+        let mut settings = String::from("[databases]\n");
+        for (name, url, connect_query) in databases {
+            let (authority, database) = url
+                .trim_start_matches("postgres://postgres@")
+                .split_once('/')
+                .expect("a database");
+            let (host, port) = authority.split_once(':').expect("a port");
+            settings +=
+                &format!("{name} = host={host} port={port} dbname={database} user=postgres");
+            // It does not take an empty one.
+            if !connect_query.is_empty() {
+                settings += &format!(" connect_query='{connect_query}'");
+            }
+            settings.push('\n');
+        }
+        settings += &format!(
+            "[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
+             auth_type = any\npool_mode = transaction\ndefault_pool_size = 1\n\
+             logfile = {0}/log\npidfile = {0}/pgbouncer.pid\n",
+            home.display()
+        );
+        let file = home.join("pgbouncer.ini");
+        fs::write(&file, settings).expect("the settings");
+        let started = command(account, program())
+            .arg("-d")
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .expect("PgBouncer; ./tests/run.sh installs it");
+        assert!(started.success(), "PgBouncer does not start");
+        // It offers no event to wait for.
+        for _ in 0..1_000 {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Self {
+                    port,
+                    _keeper: keeper,
+                };
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("PgBouncer does not come up");
+    }
+
+    /// The URL of one of its databases.
+    #[must_use]
+    pub fn url(&self, name: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
+    }
+}
+
+/// Debian has it where only root looks.
+fn program() -> PathBuf {
+    let installed = Path::new("/usr/sbin/pgbouncer");
+    if installed.exists() {
+        installed.to_owned()
+    } else {
+        PathBuf::from("pgbouncer")
+    }
+}
