@@ -34,7 +34,6 @@ impl PgBouncer {
     pub fn start(databases: &[(&str, &str, &str)]) -> Self {
         let account = Account::of("postgres");
         let home = home("routing-pgbouncer-", account);
-        let keeper = keep(&home, account, STOP, Path::new(""));
         let [port, ..] = free_ports();
         let mut settings = String::from("[databases]\n");
         for (name, url, connect_query) in databases {
@@ -67,13 +66,19 @@ impl PgBouncer {
             .status()
             .expect("PgBouncer; ./tests/run.sh installs it");
         assert!(started.success(), "PgBouncer does not start");
-        // It offers no event to wait for.
+        let pooler = Self {
+            port,
+            _keeper: keep(&home, account, STOP, Path::new("")),
+        };
+        pooler.until_up();
+        pooler
+    }
+
+    /// It offers no event to wait for.
+    fn until_up(&self) {
         for _ in 0..1_000 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Self {
-                    port,
-                    _keeper: keeper,
-                };
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return;
             }
             thread::sleep(Duration::from_millis(5));
         }

@@ -172,6 +172,9 @@ pub enum PoolMode {
     /// Nothing is set for the session, so that a server which calls itself a replica and is none
     /// would take a write; a hot standby refuses it by itself, and PgBouncer can be told to set
     /// `default_transaction_read_only` (`connect_query`).
+    ///
+    /// Diesel's connections prepare no statement by name then. `sqlx` always does, so SeaORM needs
+    /// a pooler that carries such statements (PgBouncer 1.21 with `max_prepared_statements`).
     Transaction,
 }
 

@@ -132,12 +132,9 @@ fn a_hot_standby_refuses_nothing_that_is_called_a_read() {
 }
 
 async fn ask_mariadb(connection: &mut MySqlConnection, sql: &str) -> Answer {
-    let error = match connection
-        .execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())))
-        .await
-    {
-        Ok(_) => return Answer::Runs,
-        Err(error) => error,
+    let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
+    let Err(error) = connection.execute(sql).await else {
+        return Answer::Runs;
     };
     let said = error
         .as_database_error()
