@@ -174,7 +174,7 @@ async fn price<A: Adapter>(db: &A, backend: Backend, volatility: &str) -> bool {
 }
 
 async fn functions_are_what_the_user_says<A: Adapter>(backend: Backend) {
-    let settings = |config: routing_core::RoutingConfigBuilder| {
+    let settings = |config: RoutingConfigBuilder| {
         config
             .reading_functions(["price"])
             .writing_functions(["lower"])
@@ -264,7 +264,7 @@ async fn the_catalog_is_asked_for_in_the_background<A: Adapter>(backend: Backend
 async fn a_replica_that_is_none_refuses_writes<A: Adapter>(backend: Backend) {
     let world = World::new(backend, false).await;
     let db = A::open(&world.misconfigured(), Ports::default()).expect("a handle");
-    let session = routing_core::Session::new();
+    let session = Session::new();
     let reader = db.with_session(&session);
     // The view is there on both, and the one that is taken for a replica could write.
     let direct = A::open(&world.other_alone(), Ports::default()).expect("a handle");
