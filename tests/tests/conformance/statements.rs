@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use routing_core::sql::TableName;
 use routing_core::{
-    Delegate, Mode, NodeBuilder, PinReason, PoolMode, Reason, Role, RoutingConfig, RoutingError,
-    Scope, Session, SetName, StatementKind,
+    Delegate, Mode, NodeBuilder, PinReason, PoolMode, Reason, Role, RoutingConfig,
+    RoutingConfigBuilder, RoutingError, Scope, Session, SetName, StatementKind,
 };
 use routing_tests::adapter::{Adapter, Begin, End, Outcome, Ports, Scene, Shop, Step};
 use routing_tests::pgbouncer::PgBouncer;
