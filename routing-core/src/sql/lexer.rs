@@ -48,6 +48,22 @@ pub(super) enum Glue {
     As,
 }
 
+/// Where a lexer has stopped.
+#[derive(Clone, Copy)]
+pub(super) struct Stop {
+    at: usize,
+    depends: bool,
+}
+
+/// What [`names`](Lexer::names) went over.
+pub(super) struct Run {
+    /// What is before the last name.
+    pub(super) last: Option<Glue>,
+    /// What is before the dotted chain that the last name ends, and where that begins, unless it is
+    /// the chain of the name before all of them.
+    pub(super) chain: Option<(Glue, usize)>,
+}
+
 /// What a function that is not inlined found.
 #[derive(Clone, Copy)]
 struct Cut {
@@ -144,6 +160,20 @@ impl<'a> Lexer<'a> {
         self.text.get(self.at + ahead).copied()
     }
 
+    /// Where it is, for another lexer of the same text to go on.
+    pub(super) const fn stop(&self) -> Stop {
+        Stop {
+            at: self.at,
+            depends: self.depends,
+        }
+    }
+
+    /// Goes on where another lexer of the same text has stopped.
+    pub(super) const fn go_to(&mut self, stop: Stop) {
+        self.at = stop.at;
+        self.depends |= stop.depends;
+    }
+
     /// The same text, from `at` on.
     pub(super) const fn from(mut self, at: usize) -> Self {
         self.start = at;
@@ -170,40 +200,66 @@ impl<'a> Lexer<'a> {
         self.next_inline()
     }
 
-    /// Takes what is between the last token, a name in quotes, and another one, with that name.
+    /// Goes on over what mostly follows a name in quotes, as ORMs write it: `."name"`, and in a list
+    /// `, "name"` and ` AS "name"`. The last token is then the last of these names.
     #[inline(always)]
-    pub(super) fn glue(&mut self) -> Option<Glue> {
-        let quote = *self.text.get(self.at.wrapping_sub(1))?;
+    pub(super) fn names(&mut self, is_list: bool) -> Run {
+        let mut run = Run {
+            last: None,
+            chain: None,
+        };
+        let (Some(&quote), Some(mut bytes)) = (
+            self.text.get(self.at.wrapping_sub(1)),
+            eight(self.text, self.at),
+        ) else {
+            return run;
+        };
         // Not MySQL's `"`, which may enclose a string.
         if self.classes[quote as usize] != Class::Quote {
-            return None;
+            return run;
         }
-        let bytes = eight(self.text, self.at)?;
-        let quote = u64::from(quote);
-        let (glue, length) = if bytes & 0xffff == (quote << 8 | 0x2e) {
-            (Glue::Dot, 2)
-        } else if bytes & 0xff_ffff == (quote << 16 | 0x202c) {
-            (Glue::Comma, 3)
-        } else if bytes & 0xff_ffff_ffff == (quote << 32 | 0x2053_4120) {
-            (Glue::As, 5)
-        } else {
-            return None;
-        };
-        let start = self.at + length - 1;
-        let end = find(self.text, start + 1, quote as u8)?;
-        // A doubled quote is for the general case.
-        if self.text.get(end + 1) == Some(&(quote as u8)) {
-            return None;
+        let name = u64::from(quote);
+        let (dot, comma, alias) = (
+            name << 8 | 0x2e,
+            name << 16 | 0x202c,
+            name << 32 | 0x2053_4120,
+        );
+        loop {
+            let (glue, length) = if bytes & 0xffff == dot {
+                (Glue::Dot, 2)
+            } else if !is_list {
+                return run;
+            } else if bytes & 0xff_ffff == comma {
+                (Glue::Comma, 3)
+            } else if bytes & 0xff_ffff_ffff == alias {
+                (Glue::As, 5)
+            } else {
+                return run;
+            };
+            let start = self.at + length - 1;
+            let Some(end) = find(self.text, start + 1, quote) else {
+                return run;
+            };
+            // A doubled quote is for the general case, and so is the end of the text.
+            match eight(self.text, end + 1) {
+                Some(next) if next & 0xff != name => bytes = next,
+                _ => return run,
+            }
+            if glue != Glue::Dot {
+                run.chain = Some((glue, start));
+            }
+            run.last = Some(glue);
+            self.start = start;
+            self.at = end + 1;
         }
-        self.start = start;
-        self.at = end + 1;
-        Some(glue)
     }
 
     /// [`next`](Self::next) for the one loop that is in a hurry.
     #[inline(always)]
     pub(super) fn next_inline(&mut self) -> Token {
         loop {
+            // Mostly there is one.
+            self.at += usize::from(self.text.get(self.at) == Some(&b' '));
             let Some(&byte) = self.text.get(self.at) else {
                 self.start = self.at;
                 return Token::End;

@@ -5,7 +5,7 @@ use super::calls::{Call, Verdict};
 use super::clause::{ALIASED, Before, CTE_BODY, CTE_NAMED, Clauses, Part, Place};
 use super::functions::Functions;
 use super::keyword::Keyword;
-use super::lexer::{Glue, Lexer, Token};
+use super::lexer::{Glue, Lexer, Stop, Token};
 use super::settings;
 use crate::access::StatementKind;
 
@@ -50,13 +50,13 @@ impl<'l, 'a> Query<'l, 'a> {
     }
 
     /// Reads from `first`, the lexer's last token, to the end of the statement, its semicolon
-    /// included; gives the lexer back.
+    /// included; says where that is.
     ///
     /// # Errors
     ///
     /// The first thing that makes it a write.
     #[inline(always)]
-    pub(super) fn check(mut self, first: Token) -> Result<Lexer<'a>, Found> {
+    pub(super) fn check(mut self, first: Token) -> Result<Stop, Found> {
         let mut token = first;
         loop {
             match token {
@@ -67,9 +67,7 @@ impl<'l, 'a> Query<'l, 'a> {
                         self.clauses.name();
                         self.begin_name(Part::Quoted);
                     }
-                    if self.clauses.is_list() {
-                        self.columns();
-                    }
+                    self.names();
                 }
                 Token::Word => {
                     if self.part == Part::Dot {
@@ -100,7 +98,7 @@ impl<'l, 'a> Query<'l, 'a> {
                     self.clauses.other();
                     self.part = Part::Symbol;
                 }
-                Token::End | Token::Semicolon => return Ok(self.tokens),
+                Token::End | Token::Semicolon => return Ok(self.tokens.stop()),
                 other => self.rare(other)?,
             }
             token = self.tokens.next_inline();
@@ -115,22 +113,21 @@ impl<'l, 'a> Query<'l, 'a> {
         self.part = part;
     }
 
-    /// Goes on over what is in most lists of columns, after a name in quotes: `."name"`,
-    /// `, "name"` and ` AS "name"`, as ORMs write them.
+    /// Goes on over the names in quotes that follow one.
     #[inline(always)]
-    fn columns(&mut self) {
-        while let Some(glue) = self.tokens.glue() {
-            match glue {
-                Glue::Dot => self.part = Part::QuotedMember,
-                Glue::Comma => {
-                    self.part = Part::Comma;
-                    self.begin_name(Part::Quoted);
-                }
-                Glue::As => {
-                    self.part = Part::As;
-                    self.begin_name(Part::Quoted);
-                }
-            }
+    fn names(&mut self) {
+        let run = self.tokens.names(self.clauses.is_list());
+        match run.last {
+            None => return,
+            Some(Glue::Dot) => self.part = Part::QuotedMember,
+            Some(Glue::Comma | Glue::As) => self.part = Part::Quoted,
+        }
+        if let Some((glue, start)) = run.chain {
+            self.chain = start;
+            self.lead = match glue {
+                Glue::As => Part::As,
+                _ => Part::Comma,
+            };
         }
     }
 

@@ -150,7 +150,7 @@ fn statement(
     let first = tokens.next();
     // Most are.
     if first == Token::Word && tokens.slice().eq_ignore_ascii_case(b"select") {
-        *tokens = Query::new(*tokens, functions).check(first)?;
+        tokens.go_to(Query::new(*tokens, functions).check(first)?);
         return Ok(StatementKind::Select);
     }
     let mut ahead = *tokens;
@@ -165,7 +165,7 @@ fn statement(
     match verb {
         Verb::Query(StatementKind::Show) => show(tokens, functions),
         Verb::Query(kind) => {
-            *tokens = query(*tokens, functions, first)?;
+            query(tokens, functions, first)?;
             Ok(kind)
         }
         other => rarer(other, first == Token::Open, &ahead, tokens, functions),
@@ -174,12 +174,9 @@ fn statement(
 
 /// A query where speed does not count.
 #[inline(never)]
-fn query<'a>(
-    tokens: Lexer<'a>,
-    functions: Option<&Functions>,
-    first: Token,
-) -> Result<Lexer<'a>, Found> {
-    Query::new(tokens, functions).check(first)
+fn query(tokens: &mut Lexer<'_>, functions: Option<&Functions>, first: Token) -> Result<(), Found> {
+    tokens.go_to(Query::new(*tokens, functions).check(first)?);
+    Ok(())
 }
 
 #[inline(never)]
@@ -259,7 +256,7 @@ fn show(tokens: &mut Lexer<'_>, functions: Option<&Functions>) -> Result<Stateme
         }
     }
     let first = tokens.next();
-    *tokens = query(*tokens, functions, first)?;
+    query(tokens, functions, first)?;
     Ok(StatementKind::Show)
 }
 
@@ -439,7 +436,7 @@ fn explain_mysql(
         }
         Verb::Is(StatementKind::Unknown) if !is_analyze && !is_any(ahead.slice(), &["for"]) => {
             let first = tokens.next();
-            *tokens = query(*tokens, functions, first)?;
+            query(tokens, functions, first)?;
         }
         _ => {
             return Err(explained(found, tokens, functions).err().unwrap_or(found));
@@ -491,7 +488,7 @@ fn copy(
             return Err(found);
         }
         let first = tokens.next();
-        *tokens = query(*tokens, functions, first)?;
+        query(tokens, functions, first)?;
     } else {
         loop {
             match tokens.next() {
