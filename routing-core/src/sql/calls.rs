@@ -20,6 +20,8 @@ pub(super) struct Call<'a> {
     pub(super) qualifier: &'a [u8],
     /// Whether nothing is between the name and the parenthesis.
     pub(super) is_adjacent: bool,
+    /// Whether it is in a `GROUP BY`.
+    pub(super) is_grouping: bool,
     /// What is before the chain.
     pub(super) lead: Before<'a>,
 }
@@ -59,6 +61,69 @@ static SQLITE: Tables<512, 1, 32, 128> = Tables {
     write: Names::new(sqlite::WRITE),
     keywords: Names::new(sqlite::KEYWORDS),
 };
+
+/// Whether a name that begins at `at` may be that of a function that writes: by its first two
+/// letters, which few columns share.
+#[inline(always)]
+pub(super) fn may_write(text: &[u8], at: usize) -> bool {
+    match text.get(at..) {
+        Some([first, second, ..]) => {
+            let bit = |byte: u8| (byte | 0x20).wrapping_sub(b'a');
+            let (first, second) = (bit(*first), bit(*second));
+            first < 26 && second < 26 && BEGINNINGS[first as usize] >> second & 1 == 1
+        }
+        _ => false,
+    }
+}
+
+/// By the first letter, the second ones of the functions that write.
+static BEGINNINGS: [u32; 26] = {
+    let mut beginnings = [0; 26];
+    let lists = [postgres::WRITE, mysql::WRITE];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut place = 0;
+        while place < lists[list].len() {
+            let name = lists[list][place].as_bytes();
+            beginnings[(name[0] - b'a') as usize] |= 1 << (name[1] - b'a');
+            place += 1;
+        }
+        list += 1;
+    }
+    beginnings
+};
+
+/// Whether a member of this name may be the call of a function that writes.
+pub(super) fn is_writing_member(name: &[u8], is_quoted: bool, dialect: Dialect) -> bool {
+    let name = if is_quoted {
+        name.get(1..name.len().saturating_sub(1))
+            .unwrap_or_default()
+    } else {
+        name
+    };
+    let Some(name) = Lower::of(name) else {
+        return false;
+    };
+    let (name, hash) = (name.as_bytes(), hash(name.as_bytes()));
+    match dialect {
+        Dialect::Postgres => POSTGRES.write.contains(name, hash),
+        Dialect::MySql => MYSQL.write.contains(name, hash),
+        Dialect::Sqlite => false,
+    }
+}
+
+/// Whether a table of SQLite's is a pragma that may do more than tell.
+pub(super) fn is_unknown_pragma(name: &[u8]) -> bool {
+    let name = match name {
+        [b'"' | b'`' | b'[', inside @ .., _] => inside,
+        plain => plain,
+    };
+    let Some(name) = Lower::of(name) else {
+        return false;
+    };
+    let name = name.as_bytes();
+    name.starts_with(b"pragma_") && !SQLITE.read.contains(name, hash(name))
+}
 
 impl Call<'_> {
     pub(super) fn verdict(&self, dialect: Dialect, functions: Option<&Functions>) -> Verdict {
@@ -160,7 +225,19 @@ impl Call<'_> {
         let word = |words: &[&str]| is_any(self.name, words);
         let lead = &self.lead;
         if word(&["over", "filter"]) {
-            return lead.part == Part::Close;
+            // `IGNORE NULLS OVER (…)`.
+            return lead.part == Part::Close || lead.is_word("nulls");
+        }
+        if lead.is_word("returning") {
+            // The type that `JSON_VALUE` gives.
+            return word(&[
+                "decimal",
+                "numeric",
+                "char",
+                "varchar",
+                "character",
+                "varying",
+            ]);
         }
         if word(&["by"]) {
             return lead.is_any(&["group", "order", "partition"]);
@@ -168,7 +245,9 @@ impl Call<'_> {
         match dialect {
             Dialect::Postgres => {
                 word(&["sets"]) && lead.is_word("grouping")
-                    || word(&["cube", "rollup"]) && lead.is_any(&["by", "all", "distinct"])
+                    || word(&["cube", "rollup"]) && self.is_grouping
+                    || word(&["columns"]) && lead.part == Part::Literal
+                    || word(&["repeatable"]) && lead.part == Part::Close
                     || word(&["second"]) && (lead.part == Part::Literal || lead.is_word("to"))
                     || word(&["varying"]) && lead.is_any(&["character", "char", "bit", "nchar"])
                     || word(&["bernoulli", "system"]) && lead.is_word("tablesample")

@@ -30,6 +30,9 @@ const LIST: Place = 8;
 /// Among the conditions of joins.
 const CONDITION: Place = 9;
 
+/// After `GROUP`.
+pub(super) const GROUPING: Place = 10;
+
 const PLACES: usize = 16;
 
 const fn places(moves: &[(Place, Place)]) -> [Place; PLACES] {
@@ -50,6 +53,7 @@ const AFTER_NAME: [Place; PLACES] = places(&[
     (CTE_BODY, CTE_BODY),
     (LIST, LIST),
     (CONDITION, CONDITION),
+    (GROUPING, GROUPING),
 ]);
 
 const AFTER_AS: [Place; PLACES] = places(&[
@@ -60,6 +64,7 @@ const AFTER_AS: [Place; PLACES] = places(&[
     (CTE_BODY, CTE_BODY),
     (LIST, LIST),
     (CONDITION, CONDITION),
+    (GROUPING, GROUPING),
 ]);
 
 const AFTER_COMMA: [Place; PLACES] = places(&[
@@ -69,6 +74,7 @@ const AFTER_COMMA: [Place; PLACES] = places(&[
     (CTE_DONE, CTE),
     (LIST, LIST),
     (CONDITION, SOURCE),
+    (GROUPING, GROUPING),
 ]);
 
 const AFTER_OTHER: [Place; PLACES] = places(&[
@@ -78,6 +84,7 @@ const AFTER_OTHER: [Place; PLACES] = places(&[
     (CTE_BODY, CTE_BODY),
     (LIST, LIST),
     (CONDITION, CONDITION),
+    (GROUPING, GROUPING),
 ]);
 
 /// Where the parenthesis that begins here leads to when it ends.
@@ -89,6 +96,7 @@ const AFTER_PARENTHESES: [Place; PLACES] = places(&[
     (CTE_BODY, CTE_DONE),
     (LIST, LIST),
     (CONDITION, CONDITION),
+    (GROUPING, GROUPING),
 ]);
 
 /// The place of the next token, and of what is around it.
@@ -199,7 +207,10 @@ impl Clauses {
             (Keyword::With, _) if before.begins_query() => self.place = CTE,
             (Keyword::With, SOURCED) | (Keyword::Recursive, CTE) => {}
             (Keyword::Group, _) if before.is_word("within") => {}
-            (Keyword::Clause | Keyword::Group | Keyword::Where | Keyword::For, _) => self.clause(),
+            (Keyword::Group, _) => self.place = GROUPING,
+            (Keyword::Clause | Keyword::Where | Keyword::For, _) | (Keyword::Values, SOURCE) => {
+                self.clause()
+            }
             // No table is called so.
             (Keyword::Operator, _) => self.other(),
             _ => self.name(),
@@ -228,6 +239,16 @@ pub(super) enum Part {
     Open,
     Close,
     Symbol,
+}
+
+impl Part {
+    /// Whether a dotted chain may go on after it.
+    pub(super) const fn is_name(self) -> bool {
+        matches!(
+            self,
+            Self::Word | Self::Reserved | Self::Quoted | Self::Member | Self::QuotedMember
+        )
+    }
 }
 
 /// The token before.

@@ -21,6 +21,8 @@ pub(super) enum Keyword {
     Where,
     /// `GROUP`: the same, unless it is in `WITHIN GROUP`.
     Group,
+    /// `VALUES`, which is a table of its own between parentheses.
+    Values,
     /// Within expressions; no dialect has a function of that name.
     Operator,
     For,
@@ -69,6 +71,7 @@ const KEYWORDS: &[(&str, Keyword)] = &[
     ("except", Keyword::Clause),
     ("minus", Keyword::Clause),
     ("window", Keyword::Clause),
+    ("values", Keyword::Values),
     ("for", Keyword::For),
     ("lock", Keyword::Lock),
     ("into", Keyword::Into),

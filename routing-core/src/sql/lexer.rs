@@ -2,6 +2,7 @@
 
 use super::Dialect;
 use super::bytes::{Class, Classes, classes_of, eight, find, is_word, letters};
+use super::calls::may_write;
 use super::clause::{Before, Part};
 
 /// A token, as far as the kind of a statement depends on it. Its text is the lexer's
@@ -62,6 +63,8 @@ pub(super) struct Run {
     /// What is before the dotted chain that the last name ends, and where that begins, unless it is
     /// the chain of the name before all of them.
     pub(super) chain: Option<(Glue, usize)>,
+    /// Where a member begins that may be called like a function that writes.
+    pub(super) suspect: Option<usize>,
 }
 
 /// What a function that is not inlined found.
@@ -81,6 +84,8 @@ pub(super) enum Strings {
     /// As by `NO_BACKSLASH_ESCAPES` in MySQL, and without `standard_conforming_strings` in
     /// PostgreSQL.
     Other,
+    /// As by `ANSI_QUOTES` in MySQL: what is in double quotes is a name, which has no escapes.
+    AnsiQuotes,
 }
 
 /// Total on every text: what it cannot cut is `Unclear`, and the last.
@@ -207,6 +212,7 @@ impl<'a> Lexer<'a> {
         let mut run = Run {
             last: None,
             chain: None,
+            suspect: None,
         };
         let (Some(&quote), Some(mut bytes)) = (
             self.text.get(self.at.wrapping_sub(1)),
@@ -247,6 +253,8 @@ impl<'a> Lexer<'a> {
             }
             if glue != Glue::Dot {
                 run.chain = Some((glue, start));
+            } else if may_write(self.text, start + 1) {
+                run.suspect = run.suspect.or(Some(start));
             }
             run.last = Some(glue);
             self.start = start;
@@ -429,7 +437,8 @@ impl<'a> Lexer<'a> {
     fn string(&mut self, end: u8) -> Token {
         let escapes = match (self.dialect, self.strings) {
             (Dialect::Postgres, Strings::Other) | (Dialect::MySql, Strings::Default) => true,
-            (Dialect::Postgres, Strings::Default)
+            (Dialect::MySql, Strings::AnsiQuotes) => end == b'\'',
+            (Dialect::Postgres, Strings::Default | Strings::AnsiQuotes)
             | (Dialect::MySql, Strings::Other)
             | (Dialect::Sqlite, _) => false,
         };

@@ -1,8 +1,8 @@
 //! Whether a query only reads.
 
 use super::Dialect;
-use super::calls::{Call, Verdict};
-use super::clause::{ALIASED, Before, CTE_BODY, CTE_NAMED, Clauses, Part, Place};
+use super::calls::{Call, Verdict, is_unknown_pragma, is_writing_member, may_write};
+use super::clause::{ALIASED, Before, CTE_BODY, CTE_NAMED, Clauses, GROUPING, Part, Place, SOURCE};
 use super::functions::Functions;
 use super::keyword::Keyword;
 use super::lexer::{Glue, Lexer, Stop, Token};
@@ -63,20 +63,29 @@ impl<'l, 'a> Query<'l, 'a> {
                 Token::Quoted => {
                     if self.part == Part::Dot {
                         self.part = Part::QuotedMember;
+                        self.member()?;
                     } else {
+                        self.table()?;
                         self.clauses.name();
                         self.begin_name(Part::Quoted);
                     }
-                    self.names();
+                    self.names()?;
                 }
                 Token::Word => {
                     if self.part == Part::Dot {
                         self.part = Part::Member;
+                        self.member()?;
                     } else {
                         self.word()?;
                     }
                 }
-                Token::Dot => self.part = Part::Dot,
+                Token::Dot => {
+                    // What follows something else than a name is no part of one before.
+                    if !self.part.is_name() {
+                        self.chain = self.tokens.start();
+                    }
+                    self.part = Part::Dot;
+                }
                 Token::Comma => {
                     self.clauses.comma();
                     self.part = Part::Comma;
@@ -115,10 +124,13 @@ impl<'l, 'a> Query<'l, 'a> {
 
     /// Goes on over the names in quotes that follow one.
     #[inline(always)]
-    fn names(&mut self) {
+    fn names(&mut self) -> Result<(), Found> {
         let run = self.tokens.names(self.clauses.is_list());
+        if let Some(start) = run.suspect {
+            Self::suspected(*self, start)?;
+        }
         match run.last {
-            None => return,
+            None => return Ok(()),
             Some(Glue::Dot) => self.part = Part::QuotedMember,
             Some(Glue::Comma | Glue::As) => self.part = Part::Quoted,
         }
@@ -129,13 +141,63 @@ impl<'l, 'a> Query<'l, 'a> {
                 _ => Part::Comma,
             };
         }
+        Ok(())
+    }
+
+    /// A member that is called like a function that writes may call it: PostgreSQL takes `x.f` for
+    /// `f(x)` (manual, 8.16.5), and MariaDB's Oracle mode `s.nextval` for a draw.
+    #[inline(always)]
+    fn member(&self) -> Result<(), Found> {
+        let quotes = usize::from(self.part == Part::QuotedMember);
+        if may_write(self.tokens.text(), self.tokens.start() + quotes) {
+            Self::suspected(*self, self.tokens.start())?;
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn suspected(self, start: usize) -> Result<(), Found> {
+        let mut name = self.tokens.from(start);
+        let is_quoted = name.next() == Token::Quoted;
+        if is_writing_member(name.slice(), is_quoted, self.tokens.dialect()) {
+            return Err(Found {
+                kind: StatementKind::WritingFunction,
+                start,
+                end: name.end(),
+            });
+        }
+        Ok(())
+    }
+
+    /// SQLite's pragmas are tables as well, with or without parentheses.
+    #[inline(always)]
+    fn table(&self) -> Result<(), Found> {
+        if self.tokens.dialect() == Dialect::Sqlite && self.clauses.place == SOURCE {
+            Self::pragma(*self)?;
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn pragma(self) -> Result<(), Found> {
+        if is_unknown_pragma(self.tokens.slice()) {
+            self.found(StatementKind::FunctionCall)?;
+        }
+        Ok(())
     }
 
     #[inline(always)]
     fn word(&mut self) -> Result<(), Found> {
         let tokens = &self.tokens;
+        // Whatever follows it is a label, or a type.
+        if self.part == Part::As {
+            self.clauses.name();
+            self.begin_name(Part::Word);
+            return Ok(());
+        }
         match Keyword::at(tokens.text(), tokens.start(), tokens.end()) {
             None => {
+                self.table()?;
                 self.clauses.name();
                 self.begin_name(Part::Word);
             }
@@ -270,9 +332,7 @@ impl<'l, 'a> Query<'l, 'a> {
     /// What a word makes of the query that it is in.
     fn write(&self, keyword: Keyword, before: &Before<'_>) -> Option<StatementKind> {
         let reserved = self.tokens.dialect() != Dialect::Postgres;
-        let is_label = before.part == Part::As;
         let writes = match keyword {
-            Keyword::For if is_label => false,
             // MariaDB's sequences: `NEXT VALUE FOR s`.
             Keyword::For if before.is_word("value") => return Some(StatementKind::WritingFunction),
             Keyword::For => {
@@ -280,19 +340,27 @@ impl<'l, 'a> Query<'l, 'a> {
                 return locks.then_some(StatementKind::LockingSelect);
             }
             Keyword::Lock => {
-                let locks = self.next_is_any(&["in"]) && !is_label;
+                let mut ahead = self.tokens;
+                let follows = |ahead: &mut Lexer<'_>, word| {
+                    ahead.next() == Token::Word && is_any(ahead.slice(), &[word])
+                };
+                let locks = follows(&mut ahead, "in") && follows(&mut ahead, "share");
                 return locks.then_some(StatementKind::LockingSelect);
             }
-            Keyword::Into => return (!is_label).then_some(StatementKind::SelectInto),
+            Keyword::Into => return Some(StatementKind::SelectInto),
             // What `found_rows` says is asked for after it.
             Keyword::CalcFoundRows => return Some(StatementKind::SessionState),
             // Functions of that name are harmless.
+            // To SQLite it is a name like any other, unless `INTO` follows.
+            Keyword::Replace if self.tokens.dialect() == Dialect::Sqlite => false,
             Keyword::Insert | Keyword::Replace if reserved => {
                 !self.next_is(|token, _| token == Token::Open)
             }
-            Keyword::Update | Keyword::Delete | Keyword::Merge if reserved => true,
+            Keyword::Update | Keyword::Delete if reserved => true,
+            // Only PostgreSQL has it.
+            Keyword::Merge if reserved => false,
             // To PostgreSQL these are names like any other, except where a statement may begin.
-            _ if is_label || !begins_statement(before) => false,
+            _ if !begins_statement(before) => false,
             Keyword::Insert | Keyword::Merge => self.next_is_any(&["into"]),
             Keyword::Delete => self.next_is_any(&["from"]),
             Keyword::Update => self.next_is(|token, slice| match token {
@@ -339,6 +407,7 @@ impl<'l, 'a> Query<'l, 'a> {
             is_quoted: matches!(self.part, Part::Quoted | Part::QuotedMember),
             qualifier: tokens.between(self.chain, start),
             is_adjacent: end == tokens.start(),
+            is_grouping: self.clauses.place == GROUPING,
             lead: tokens.before(self.lead, self.lead_start),
         };
         let kind = match call.verdict(tokens.dialect(), self.functions) {

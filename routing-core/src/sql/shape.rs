@@ -20,7 +20,11 @@ pub(crate) fn shape_of(sql: &[u8], dialect: Dialect) -> u64 {
         let token = tokens.next();
         match token {
             Token::End => return hash,
-            Token::Literal => {
+            // MySQL's double quotes mostly enclose a string.
+            Token::Literal | Token::Quoted
+                if token == Token::Literal
+                    || tokens.slice().first() == Some(&b'"') && dialect == Dialect::MySql =>
+            {
                 if values != 2 {
                     add(b'?');
                 }

@@ -94,18 +94,21 @@ impl fmt::Display for Statement<'_> {
 /// By other settings of the server the text has to be a read too, or a mistake.
 #[cold]
 fn in_doubt(tokens: &Lexer<'_>, functions: Option<&Functions>) -> Result<(), Found> {
-    let mut other = Lexer::new(tokens.text(), tokens.dialect(), Strings::Other);
-    match text(&mut other, functions) {
-        Err(found) if found.kind == StatementKind::Unknown && found.end == other.text().len() => {
+    for strings in [Strings::Other, Strings::AnsiQuotes] {
+        let mut other = Lexer::new(tokens.text(), tokens.dialect(), strings);
+        if let Err(found) = text(&mut other, functions) {
             // A string without an end: the server refuses it, as far as it gets.
-            Ok(())
+            let has_no_end =
+                found.kind == StatementKind::Unknown && found.end == other.text().len();
+            if !has_no_end {
+                return Err(Found {
+                    kind: StatementKind::Unknown,
+                    ..found
+                });
+            }
         }
-        Err(found) => Err(Found {
-            kind: StatementKind::Unknown,
-            ..found
-        }),
-        Ok(_) => Ok(()),
     }
+    Ok(())
 }
 
 /// The kind of the only statement of a text, or of the first if all of them only read.
@@ -375,8 +378,9 @@ fn explain_postgres(
             }
             _ => {}
         }
-        let is_label = token == Token::Word && is_any(tokens.slice(), &["as"]);
-        may_be_into = token != Token::Dot && !is_label;
+        // A label may be called `as`.
+        let is_as = may_be_into && token == Token::Word && is_any(tokens.slice(), &["as"]);
+        may_be_into = token != Token::Dot && !is_as;
     }
 }
 

@@ -110,13 +110,24 @@ impl<'a, V: FnMut(TableName<'a>)> Walk<'a, V> {
             let token = self.tokens.next();
             let begins = matches!(self.part, Part::Start | Part::Open);
             match token {
+                // A label, or a type.
+                Token::Word if self.part == Part::As => {
+                    self.clauses.name();
+                    self.part = Part::Word;
+                    self.word = self.tokens.start();
+                    continue;
+                }
                 Token::Word if self.part != Part::Dot => {
                     if self.part == Part::Start {
                         self.verb()?;
                     } else {
                         self.word(begins)?;
                     }
-                    self.part = Part::Word;
+                    self.part = if is_any(self.tokens.slice(), &["as"]) {
+                        Part::As
+                    } else {
+                        Part::Word
+                    };
                     self.word = self.tokens.start();
                     continue;
                 }
@@ -185,7 +196,7 @@ impl<'a, V: FnMut(TableName<'a>)> Walk<'a, V> {
         let before = tokens.before(self.part, self.word);
         let starts = begins || self.part == Part::Close;
         match keyword {
-            Some(Keyword::Into) if self.part != Part::As => {
+            Some(Keyword::Into) => {
                 self.clauses.source();
                 self.target()?;
             }

@@ -276,6 +276,10 @@ fn postgres_reads() {
             "SELECT * FROM a JOIN b ON a.x = b.x, LATERAL (SELECT 1) c (y)",
             "SELECT tsquery('a & b'), interval '1' second(2), interval '1 2:03' day to second(2)",
             "SELECT a FROM t GROUP BY DISTINCT ROLLUP (a)",
+            "SELECT a FROM t GROUP BY a, ROLLUP (b), CUBE (c) HAVING count(*) > 1",
+            "SELECT a FROM t TABLESAMPLE BERNOULLI (10) REPEATABLE (1) WHERE lock IN (1)",
+            "SELECT lag(a) IGNORE NULLS OVER (ORDER BY b) FROM t",
+            "SELECT t.session_id, t.last_name, \"t\".\"location\", \"t\".\"set_at\" FROM t",
             "EXPLAIN (ANALYZE, BUFFERS) SELECT 1",
             "EXPLAIN ANALYZE VERBOSE SELECT 1",
             "EXPLAIN (FORMAT JSON) (SELECT 1)",
@@ -360,6 +364,10 @@ fn postgres_writes() {
             (Kind::FunctionCall, "SELECT rollup(1), cube(2)"),
             (
                 Kind::FunctionCall,
+                "SELECT a FROM t GROUP BY a ORDER BY rollup(1)",
+            ),
+            (
+                Kind::FunctionCall,
                 "SELECT * FROM a JOIN b ON true, NOT do_write(1)",
             ),
             (
@@ -420,6 +428,33 @@ fn postgres_writes() {
             ),
             (Kind::Unknown, "EXPLAIN EXECUTE p"),
             (Kind::SelectInto, "EXPLAIN SELECT 1 INTO t"),
+            (Kind::SelectInto, "EXPLAIN SELECT 1 AS as INTO t"),
+            (Kind::SelectInto, "SELECT 1 AS as INTO t"),
+            (Kind::Unknown, "EXPLAIN ANALYZE EXPLAIN ANALYZE SELECT 1"),
+            (
+                Kind::WritingFunction,
+                "SELECT 1 AS from FROM pg_advisory_lock(7)",
+            ),
+            (
+                Kind::FunctionCall,
+                "SELECT 1 AS from FROM LATERAL do_write(1) f (x)",
+            ),
+            (Kind::WritingFunction, "SELECT (7::bigint).pg_advisory_lock"),
+            (
+                Kind::WritingFunction,
+                "SELECT x.pg_advisory_lock FROM generate_series(1, 2) x",
+            ),
+            (
+                Kind::WritingFunction,
+                "SELECT \"x\".\"nextval\" FROM \"t\" AS \"x\" WHERE 1 = 1",
+            ),
+            (Kind::FunctionCall, "SELECT now().do_write('s')"),
+            (Kind::FunctionCall, "SELECT now().lower('s')"),
+            (Kind::WritingFunction, "SELECT pg_walfile_name('0/0')"),
+            (
+                Kind::FunctionCall,
+                "SELECT * FROM (VALUES (1), (NOT do_write(1))) t",
+            ),
             (Kind::Unknown, "EXPLAIN CREATE TABLE u AS SELECT 1"),
             (Kind::Multiple, "EXPLAIN SELECT 1; DELETE FROM t"),
             (Kind::BulkTransfer, "COPY t FROM STDIN"),
@@ -474,6 +509,8 @@ fn mysql_reads() {
             "SELECT `a`.`delete`, `b` FROM `a`",
             "SELECT count(*), sum(a) OVER (PARTITION BY b) FROM t",
             "WITH a (x) AS (SELECT 1) SELECT * FROM a",
+            "SELECT merge, lock FROM t",
+            "SELECT json_value(a, '$.b' RETURNING DECIMAL(4, 2)) FROM t",
             "SELECT (a) IN (SELECT b FROM u) FROM t FOR SYSTEM_TIME AS OF NOW()",
         ],
     );
@@ -496,6 +533,16 @@ fn mysql_writes() {
             (
                 Kind::FunctionCall,
                 "SELECT trim(LEADING 'x' FROM BINARY do_write(1))",
+            ),
+            (Kind::FunctionCall, "SELECT DEFAULT(id) FROM t"),
+            (Kind::WritingFunction, "SELECT s.nextval, s.currval"),
+            (
+                Kind::WritingFunction,
+                "SELECT * FROM (VALUES (1), (BINARY get_lock('y', 1))) t",
+            ),
+            (
+                Kind::Unknown,
+                "SELECT 1 AS \"\\\", '\\', ', get_lock('x', 1) -- \"",
             ),
             (Kind::SessionState, "SELECT @a"),
             (Kind::SessionState, "SELECT @@session.last_insert_id"),
@@ -538,6 +585,8 @@ fn sqlite_reads() {
             "SELECT a FROM t INDEXED BY i WHERE a GLOB ('x' || '*') AND b NOT LIKE (c)",
             "SELECT sum(a) FILTER (WHERE b) OVER (ORDER BY c) FROM t",
             "SELECT 'it\\', x'00' FROM t",
+            "SELECT replace, merge FROM t WHERE replace = 1",
+            "SELECT * FROM pragma_user_version",
         ],
     );
 }
@@ -551,6 +600,15 @@ fn sqlite_writes() {
             (Kind::WritingFunction, "SELECT load_extension('x')"),
             (Kind::FunctionCall, "SELECT \"do_write\"()"),
             (Kind::FunctionCall, "SELECT match(1), regexp(2)"),
+            (Kind::FunctionCall, "SELECT * FROM pragma_optimize"),
+            (
+                Kind::FunctionCall,
+                "SELECT * FROM t, [pragma_journal_mode] AS j",
+            ),
+            (
+                Kind::SelectInto,
+                "WITH x AS (SELECT 1) REPLACE INTO t SELECT * FROM x",
+            ),
             (Kind::SessionState, "PRAGMA user_version = 3"),
             (Kind::SessionState, "PRAGMA journal_mode"),
             (Kind::SessionState, "PRAGMA main.journal_mode(wal)"),

@@ -11,7 +11,7 @@ pub(in crate::sql) const READ: &[&str] = &[
     "stddev_samp", "sum", "var_pop", "var_samp", "variance",
     // Conditions and comparison.
     "coalesce", "greatest", "if", "ifnull", "interval", "isnull", "least", "nullif", "nvl", "nvl2",
-    "strcmp", "default", "values", "name_const", "decode_oracle",
+    "strcmp", "values", "name_const", "decode_oracle",
     // Casts.
     "binary", "cast", "char", "convert",
     // Text.
@@ -84,7 +84,7 @@ pub(in crate::sql) const READ: &[&str] = &[
 #[rustfmt::skip] // A name a line would hide the groups.
 pub(in crate::sql) const WRITE: &[&str] = &[
     // Sequences (MariaDB).
-    "lastval", "nextval", "setval",
+    "currval", "lastval", "nextval", "setval",
     // Named locks.
     "get_lock", "is_free_lock", "is_used_lock", "release_all_locks", "release_lock",
     // What the statement before did.

@@ -69,7 +69,8 @@ pub(in crate::sql) const WRITE: &[&str] = &[
     "pg_wal_replay_pause", "pg_wal_replay_resume",
     // The log, of which a replica has only what it was sent.
     "pg_create_restore_point", "pg_current_wal_flush_lsn", "pg_current_wal_insert_lsn",
-    "pg_current_wal_lsn", "pg_logical_emit_message", "pg_switch_wal",
+    "pg_current_wal_lsn", "pg_logical_emit_message", "pg_switch_wal", "pg_walfile_name",
+    "pg_walfile_name_offset",
     // Replication's own.
     "pg_copy_logical_replication_slot", "pg_copy_physical_replication_slot",
     "pg_create_logical_replication_slot", "pg_create_physical_replication_slot",
