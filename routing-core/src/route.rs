@@ -24,6 +24,7 @@ use crate::notice::{
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
 use crate::resolution::{self, primary_unavailable};
+use crate::scope::ScopeView;
 
 /// One statement on its way to a node.
 #[derive(Debug)]
@@ -231,7 +232,8 @@ impl<'r, P> Route<'r, P> {
     /// for a read. From now on all of its shape are writes, and so is this one: the rule decides it
     /// anew. The node is well.
     ///
-    /// On the primary it is the driver's error that stands: there nothing else is to be tried.
+    /// On the primary it is the driver's error that stands, as there nothing else is to be tried;
+    /// unless the statement is where only reads may run.
     #[must_use]
     pub fn refused_as_write(mut self, sql: &str, caller: &Context) -> Next<'r, P> {
         if !self.set.has_rules() || self.access != Access::Read {
@@ -241,12 +243,14 @@ impl<'r, P> Route<'r, P> {
         let change = node.breaker.succeeded(self.trial.take());
         announce_change(self.ports, self.set.name(), node.name(), change);
         // A primary refuses what a connection of its own, or its demotion, forbids.
-        if node.role() == Role::Replica {
+        let is_replica = node.role() == Role::Replica;
+        if is_replica {
             announce_disguised(self.ports, self.set, node.name(), sql);
+        } else if !only_reads(self.set, caller) {
+            return Next::Unchanged;
         }
         let kind = StatementKind::DisguisedWrite;
         match Self::find_untried(self.ports, self.set, kind, caller, 0) {
-            Ok(next) if next.index == self.index => Next::Unchanged,
             Ok(next) => Next::Route(next),
             Err(error) => {
                 let error = error.unwrap_or_else(|| primary_unavailable(self.set, None));
@@ -303,6 +307,13 @@ pub(crate) fn check_in_transaction<P>(
             Err(error)
         }
     }
+}
+
+/// Whether the caller is where only reads may run.
+fn only_reads<P>(set: &ReplicaSet<P>, caller: &Context) -> bool {
+    Context::with_current(|ambient| {
+        ScopeView::new(caller.scopes(), ambient.scopes(), set.name()).read_only
+    })
 }
 
 /// A statement of an open transaction was refused by its node as a write; the error that says so,

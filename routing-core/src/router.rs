@@ -5,12 +5,13 @@ use std::sync::Arc;
 use crate::access::{Access, StatementKind};
 use crate::ambient::Context;
 use crate::clock::Clock;
+use crate::decision::Role;
 use crate::delegate::Delegate;
 use crate::error::{ConfigProblem, RoutingError};
 use crate::failure::Failure;
 use crate::name::SetName;
 use crate::node::Node;
-use crate::notice::{announce_refusal, report_failure};
+use crate::notice::{announce_disguised, announce_refusal, report_failure};
 use crate::observer::Observer;
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
@@ -311,6 +312,14 @@ impl<P> Router<P> {
         sql: &str,
     ) -> Option<RoutingError> {
         refused_in_transaction(&self.ports, set, node, transaction, sql)
+    }
+
+    /// Takes note that a node refused a statement as a write ([`Failure::ReadOnly`]) when some of its
+    /// rows had been given: all of its shape are writes from now on, but this one is not run again.
+    pub fn report_disguised_write(&self, set: &ReplicaSet<P>, node: &Node<P>, sql: &str) {
+        if set.has_rules() && node.role() == Role::Replica {
+            announce_disguised(&self.ports, set, node.name(), sql);
+        }
     }
 
     /// Takes note that a node failed outside a [`Route`], such as in the middle of a transaction.

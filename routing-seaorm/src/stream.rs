@@ -1,7 +1,7 @@
 //! Rows one by one.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -12,10 +12,12 @@ use sea_orm::{
 };
 
 use crate::execution::{BoxFuture, Text};
+use crate::failure::{Verdict, verdict};
 use crate::handle::RoutedConnection;
+use crate::pool::NodePool;
 use crate::statement::kind_of;
 use crate::transaction::RoutedTransaction;
-use routing_core::{Classifier, StatementKind};
+use routing_core::{Classifier, Failure, Node, ReplicaSet, Router, StatementKind};
 
 /// The rows of a statement.
 ///
@@ -30,13 +32,38 @@ enum Source<'a> {
     Connection {
         first: Option<Row>,
         rest: Box<QueryStream>,
+        watch: Box<Watch>,
     },
     Transaction {
         rows: Box<TransactionStream<'a>>,
-        failed: &'a AtomicBool,
+        transaction: &'a RoutedTransaction,
+        sql: String,
     },
     /// A stream that had no first row.
     Empty,
+}
+
+/// Who is told if the rows break off.
+struct Watch {
+    router: Arc<Router<NodePool>>,
+    set: Arc<ReplicaSet<NodePool>>,
+    node: Arc<Node<NodePool>>,
+    sql: String,
+}
+
+impl Watch {
+    fn failed(&self, error: &DbErr) {
+        match verdict(error, self.node.pool().backend()) {
+            Verdict::Failure(Failure::ReadOnly) => {
+                self.router
+                    .report_disguised_write(&self.set, &self.node, &self.sql);
+            }
+            Verdict::Failure(failure) => {
+                self.router.report_failure(&self.set, &self.node, failure);
+            }
+            Verdict::Users | Verdict::TimedOut => {}
+        }
+    }
 }
 
 impl Stream for RoutedStream<'_> {
@@ -44,16 +71,23 @@ impl Stream for RoutedStream<'_> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Row>> {
         match &mut self.get_mut().0 {
-            Source::Connection { first, rest } => match first.take() {
+            Source::Connection { first, rest, watch } => match first.take() {
                 Some(row) => Poll::Ready(Some(row)),
-                None => rest.poll_next_unpin(cx),
-            },
-            Source::Transaction { rows, failed } => {
-                let polled = rows.poll_next_unpin(cx);
-                if let Poll::Ready(Some(Err(_))) = polled {
-                    failed.store(true, Ordering::Relaxed);
+                None => {
+                    let polled = rest.poll_next_unpin(cx);
+                    if let Poll::Ready(Some(Err(error))) = &polled {
+                        watch.failed(error);
+                    }
+                    polled
                 }
-                polled
+            },
+            Source::Transaction {
+                rows,
+                transaction,
+                sql,
+            } => {
+                let polled = rows.poll_next_unpin(cx);
+                polled.map_err(|error| transaction.failed_midway(error, sql))
             }
             Source::Empty => Poll::Ready(None),
         }
@@ -68,22 +102,30 @@ impl RoutedConnection {
     ) -> Result<RoutedStream<'_>, DbErr> {
         let set = self.set_of(&statement.sql)?;
         let kind = kind_of(&statement.sql, set.classifier());
+        let sql = statement.sql.clone();
         let done = self
             .run(set, kind, Text::Built(statement), |attempt| {
                 Box::pin(async move {
                     let rows = attempt.connection.stream_raw(attempt.statement).await?;
                     let mut rest = Box::new(rows);
-                    Ok(match rest.next().await.transpose()? {
-                        None => Source::Empty,
-                        Some(row) => Source::Connection {
-                            first: Some(Ok(row)),
-                            rest,
-                        },
-                    })
+                    let first = rest.next().await.transpose()?;
+                    Ok(first.map(|row| (Ok(row), rest)))
                 })
             })
             .await?;
-        Ok(RoutedStream(done.value))
+        Ok(RoutedStream(match done.value {
+            None => Source::Empty,
+            Some((first, rest)) => Source::Connection {
+                first: Some(first),
+                rest,
+                watch: Box::new(Watch {
+                    router: Arc::clone(&self.router),
+                    set: Arc::clone(set),
+                    node: Arc::clone(done.node),
+                    sql,
+                }),
+            },
+        }))
     }
 }
 
@@ -114,10 +156,14 @@ impl RoutedTransaction {
         statement: Statement,
     ) -> Result<RoutedStream<'_>, DbErr> {
         self.check(kind, &statement.sql)?;
-        let rows = self.transaction.stream_raw(statement).await?;
+        let sql = statement.sql.clone();
+        let rows = self
+            .run(self.transaction.stream_raw(statement), || sql.clone())
+            .await?;
         Ok(RoutedStream(Source::Transaction {
             rows: Box::new(rows),
-            failed: &self.statement_failed,
+            transaction: self,
+            sql,
         }))
     }
 }

@@ -17,6 +17,7 @@ use sea_orm::{
 use crate::commit::finish;
 use crate::error::into_db_err;
 use crate::execution::{BoxFuture, Method, failure_of};
+use crate::failure::{Verdict, verdict};
 use crate::handle::RoutedConnection;
 use crate::pool::NodePool;
 use crate::statement::{kind_of, kind_of_begin};
@@ -121,7 +122,7 @@ impl RoutedTransaction {
     }
 
     /// Awaits a statement that was checked; `sql` is called if the node refuses it as a write.
-    async fn run<'c, T>(
+    pub(crate) async fn run<'c, T>(
         &'c self,
         running: BoxFuture<'c, Result<T, DbErr>>,
         sql: impl FnOnce() -> String + Send,
@@ -132,18 +133,30 @@ impl RoutedTransaction {
         };
         self.statement_failed.store(true, Ordering::Relaxed);
         match failure_of(&error, &self.node).await {
-            Some(Failure::ReadOnly) if self.access == Access::Read => {
-                let (set, node) = (&self.set, &self.node);
-                let refusal = self
-                    .router
-                    .refused_in_transaction(set, node, self.access, &sql());
-                Err(refusal.map_or(error, into_db_err))
-            }
-            Some(failure) => {
-                self.router.report_failure(&self.set, &self.node, failure);
-                Err(error)
-            }
+            Some(failure) => Err(self.failed(error, failure, sql)),
             None => Err(error),
+        }
+    }
+
+    /// The error to give after a failure.
+    fn failed(&self, error: DbErr, failure: Failure, sql: impl FnOnce() -> String) -> DbErr {
+        let (set, node) = (&self.set, &self.node);
+        if failure == Failure::ReadOnly && self.access == Access::Read {
+            let refusal = self
+                .router
+                .refused_in_transaction(set, node, self.access, &sql());
+            return refusal.map_or(error, into_db_err);
+        }
+        self.router.report_failure(set, node, failure);
+        error
+    }
+
+    /// The error to give for rows that break off.
+    pub(crate) fn failed_midway(&self, error: DbErr, sql: &str) -> DbErr {
+        self.statement_failed.store(true, Ordering::Relaxed);
+        match verdict(&error, self.get_database_backend()) {
+            Verdict::Failure(failure) => self.failed(error, failure, || sql.to_owned()),
+            Verdict::Users | Verdict::TimedOut => error,
         }
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use routing_core::{
-    Access, AnonymousReads, BreakerRules, Context, Failure, LatePin, Mode, NoReplica, Position,
-    Reason, Role, RoutingError, Rules, Scope, Session, StatementKind,
+    Access, AnonymousReads, BreakerRules, Context, Failure, LatePin, Mode, Next, NoReplica,
+    Position, Reason, Role, RoutingError, Rules, Scope, Session, StatementKind,
 };
 
 use crate::support::{Fixture, set_of};
@@ -328,6 +328,53 @@ fn what_may_have_written_is_not_run_again() {
         let fixture = Fixture::new(Rules::default());
         let failed = fixture.route_past(UNKNOWN, &caller, &all, failure);
         assert_eq!(failed, Ok(again.then_some("primary")), "{failure:?}");
+    }
+}
+
+#[test]
+fn what_a_node_refuses_as_a_write_is_decided_anew_once() {
+    let fixture = Fixture::new(Rules::default());
+    let set = fixture.router.default_set();
+    let sql = "SELECT id FROM view";
+    let session = Session::new();
+    let caller = Context::default().with_session(&session);
+    let route = fixture.router.route(set, StatementKind::Select, &caller);
+    let route = route.expect("a replica");
+    assert!(route.may_move());
+    let Next::Route(next) = route.refused_as_write(sql, &caller) else {
+        panic!("the primary is next");
+    };
+    assert_eq!(*next.node().pool(), "primary");
+    assert!(session.is_pinned("default") && !next.may_move());
+    // The primary refuses it as well: that is the driver's to say.
+    assert!(matches!(
+        next.refused_as_write(sql, &caller),
+        Next::Unchanged
+    ));
+
+    // A read of the primary's that it refuses changes nothing, and pins nobody.
+    let nobody = Context::default();
+    let mut rules = Rules::default();
+    rules.mode = Mode::Strict;
+    let strict = Fixture::new(rules);
+    for fixture in [&fixture, &strict] {
+        let set = fixture.router.default_set();
+        fixture.recorder.take();
+        let route = fixture.router.route(set, StatementKind::Select, &nobody);
+        let route = route.expect("the primary");
+        assert!(matches!(
+            route.refused_as_write(sql, &nobody),
+            Next::Unchanged
+        ));
+        assert_eq!(fixture.recorder.take().len(), 1);
+        // Where only reads may run, it is a mistake.
+        let reader = nobody.clone().with_scope(Scope::read_only());
+        let route = fixture.router.route(set, StatementKind::Select, &reader);
+        let next = route.expect("the primary").refused_as_write(sql, &reader);
+        assert!(matches!(
+            next,
+            Next::Refused(RoutingError::WriteInReadOnlyScope { .. })
+        ));
     }
 }
 

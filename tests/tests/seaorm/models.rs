@@ -1,14 +1,15 @@
 //! Queries through models go where they belong, unchanged.
 
-use futures_util::TryStreamExt;
-use routing_core::{Mode, Reason, Role, Session, StatementKind};
+use futures_util::{StreamExt, TryStreamExt};
+use routing_core::{Mode, Reason, Role, RoutingError, Session, StatementKind};
+use routing_seaorm::{RoutedConnection, RoutingErrExt};
 use routing_tests::entity::{cake, fruit};
 use routing_tests::stage::{Backend, Stage, server_of};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult,
-    IntoActiveModel, LoaderTrait, ModelTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    SelectExt, Set, Statement, StreamTrait,
+    AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait,
+    FromQueryResult, IntoActiveModel, LoaderTrait, ModelTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, SelectExt, Set, Statement, StreamTrait, TransactionTrait,
 };
 
 with_returning! {
@@ -315,7 +316,7 @@ async fn raw_sql_is_told_apart_by_its_text(backend: Backend) {
     // Nobody knows what this one does.
     let (db, session) = stage.session();
     let unknown = match backend {
-        sea_orm::DbBackend::Postgres => "SELECT set_config('routing.test', 'x', false)",
+        DbBackend::Postgres => "SELECT set_config('routing.test', 'x', false)",
         _ => "SELECT last_insert_rowid()",
     };
     db.execute_unprepared(unknown).await.expect(unknown);
@@ -347,4 +348,49 @@ async fn streams_carry_their_context(backend: Backend) {
     for server in servers {
         assert!(server.starts_with("replica-"), "{server}");
     }
+}
+
+/// What is refused after some rows cannot be run again, but is known from then on.
+#[test]
+fn a_stream_that_turns_out_to_write_is_known_for_the_next_time() {
+    routing_tests::runtime::run(async {
+        let stage = Stage::new(Backend::Postgres, Mode::Greedy).await;
+        for sql in [
+            "CREATE FUNCTION bake() RETURNS int LANGUAGE sql AS \
+             $$ INSERT INTO cake (name) VALUES ('hidden ' || random()) RETURNING id $$",
+            "CREATE VIEW late AS SELECT CASE n WHEN 2 THEN bake() ELSE n END AS id \
+             FROM generate_series(1, 3) AS g (n)",
+        ] {
+            stage.db.execute_unprepared(sql).await.expect("it is made");
+        }
+        stage.catch_up().await;
+        let rows = |db: RoutedConnection| async move {
+            let sql = Statement::from_string(DbBackend::Postgres, "SELECT id FROM late");
+            let mut stream = db.stream_raw(sql).await.expect("a first row");
+            let mut rows = Vec::new();
+            while let Some(row) = stream.next().await {
+                rows.push(row.is_ok());
+            }
+            rows
+        };
+        let (db, session) = stage.session();
+        assert_eq!(rows(db.clone()).await, [true, false]);
+        assert!(!session.is_pinned("default"));
+        assert_eq!(stage.recorder.disguised().len(), 1);
+        assert_eq!(rows(db).await, [true, true, true]);
+        assert!(session.is_pinned("default"));
+
+        // In a read-only transaction it is the typed error.
+        let sql = "SELECT id AS other FROM late";
+        let (db, _session) = stage.session();
+        let transaction = db.begin_with_config(None, Some(AccessMode::ReadOnly)).await;
+        let transaction = transaction.expect("a transaction");
+        let sql = Statement::from_string(DbBackend::Postgres, sql);
+        let stream = transaction.stream_raw(sql).await.expect("a stream");
+        let error = stream.try_collect::<Vec<_>>().await.expect_err("a refusal");
+        assert!(matches!(
+            error.routing(),
+            Some(RoutingError::WriteInReadOnlyTransaction { .. })
+        ));
+    });
 }
