@@ -53,7 +53,11 @@ impl Classifier {
     pub fn new(dialect: Option<Dialect>, functions: Functions) -> Self {
         Self {
             dialect,
-            functions: ArcSwap::from_pointee(functions),
+            functions: ArcSwap::from_pointee(match dialect {
+                // Everywhere else a function's name has no case.
+                Some(Dialect::Postgres) => functions,
+                _ => functions.in_lower_case(),
+            }),
             disguised: ArcSwap::default(),
             generation: AtomicU64::new(0),
             wants_catalog: AtomicBool::new(false),

@@ -16,7 +16,7 @@ use crate::name::{NodeName, SetName};
 #[non_exhaustive]
 pub enum RoutingError {
     /// A write on a session that is not pinned, in strict mode.
-    #[error("set `{set}`: {kind} {}", Unpinned { set, in_session: *in_session })]
+    #[error("set `{set}`: {kind} {}{}", Unpinned { set, in_session: *in_session }, Hint(*kind))]
     UnpinnedWrite {
         /// The replica set.
         set: SetName,
@@ -114,8 +114,8 @@ pub enum RoutingError {
 
     /// A statement over tables of two sets, or of another set than its transaction's.
     #[error(
-        "set `{set}`: table `{table}` is in set `{other}`; \
-         a statement, and a transaction, can only use tables of one set"
+        "set `{set}`: table `{table}` is in set `{other}`; take a handle to it (`on_set(\"{other}\")`), \
+         as a statement, a transaction and a connection of Diesel's are of one set"
     )]
     CrossSet {
         /// The replica set that the statement belongs to, or would run on.
@@ -269,6 +269,21 @@ impl<T: fmt::Display> fmt::Display for Listing<'_, T> {
             write!(f, "{comma}`{name}`")?;
         }
         Ok(())
+    }
+}
+
+/// What else can be done about a write that is one only because nobody knows better.
+struct Hint(StatementKind);
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            StatementKind::FunctionCall => f.write_str(
+                "; if the function only reads, name it in `functions.read` or, in PostgreSQL, \
+                 declare it STABLE",
+            ),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -69,7 +69,7 @@ impl<P> Router<P> {
     ///
     /// # Errors
     ///
-    /// [`RoutingError::Config`] if there is no set, or if two have one name.
+    /// [`RoutingError::Config`] if there is no set, or if two have one name or one table.
     pub fn new(sets: impl IntoIterator<Item = ReplicaSet<P>>) -> Result<Self, RoutingError> {
         let sets: Box<[_]> = sets.into_iter().map(Arc::new).collect();
         let mut problems = Vec::new();
@@ -80,6 +80,16 @@ impl<P> Router<P> {
             if sets[..i].iter().any(|earlier| earlier.name() == set.name()) {
                 let path = format!("sets.{}", set.name());
                 problems.push(ConfigProblem::new(path, "two sets have this name"));
+            }
+        }
+        for (i, set) in sets.iter().enumerate() {
+            for table in set.tables() {
+                let has = |other: &&Arc<ReplicaSet<P>>| other.tables().contains(table);
+                if let Some(other) = sets[..i].iter().find(has) {
+                    let path = format!("sets.{}.tables", set.name());
+                    let message = format!("`{table}` is a table of set `{}` too", other.name());
+                    problems.push(ConfigProblem::new(path, message));
+                }
             }
         }
         if !problems.is_empty() {

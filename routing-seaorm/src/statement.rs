@@ -12,21 +12,30 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{AccessMode, DbBackend, SqliteTransactionMode, StatementBuilder, TransactionOptions};
 
-/// The kind of a statement of type `S` whose text is `sql`.
-///
-/// The comparisons are of constants, so that one branch is left of them. A select is not decided
-/// by its type: locks, `INTO` and functions are private to it.
+/// The kind of a statement of type `S` whose text is `sql`: by its type where that is enough, and
+/// then the text would say the same.
 #[inline]
 pub(crate) fn kind_of<S: StatementBuilder>(sql: &str, classifier: &Classifier) -> StatementKind {
+    let Some(kind) = kind_of_type::<S>() else {
+        return classifier.kind_of(sql);
+    };
+    debug_assert_eq!(kind.access(), classifier.kind_of(sql).access(), "{sql}");
+    kind
+}
+
+/// The comparisons are of constants, so that one branch is left of them. A select is not decided by
+/// its type: locks, `INTO` and functions are private to it.
+#[inline]
+fn kind_of_type<S: StatementBuilder>() -> Option<StatementKind> {
     // `S` need not be `'static`, which the standard library's `TypeId::of` asks for.
     let id = typeid::of::<S>();
     let is = |other: TypeId| id == other;
     if is(TypeId::of::<InsertStatement>()) {
-        StatementKind::Insert
+        Some(StatementKind::Insert)
     } else if is(TypeId::of::<UpdateStatement>()) {
-        StatementKind::Update
+        Some(StatementKind::Update)
     } else if is(TypeId::of::<DeleteStatement>()) {
-        StatementKind::Delete
+        Some(StatementKind::Delete)
     } else if is(TypeId::of::<TableCreateStatement>())
         || is(TypeId::of::<TableDropStatement>())
         || is(TypeId::of::<TableAlterStatement>())
@@ -40,9 +49,9 @@ pub(crate) fn kind_of<S: StatementBuilder>(sql: &str, classifier: &Classifier) -
         || is(TypeId::of::<TypeAlterStatement>())
         || is(TypeId::of::<TypeDropStatement>())
     {
-        StatementKind::Ddl
+        Some(StatementKind::Ddl)
     } else {
-        classifier.kind_of(sql)
+        None
     }
 }
 

@@ -1,7 +1,7 @@
 //! Says of each statement of a file whether it is a read or a write, and why.
 //!
 //! One line per statement: `read` or `write`, the reason, and the statement on one line, with tabs
-//! between. What a program knows besides, such as a database's own functions, is not known here.
+//! between. A database's own functions are not known here, but can be named.
 
 use std::fs;
 use std::io::{self, BufWriter, Read, Write};
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use routing_core::Access;
-use routing_core::sql::{self, Statement};
+use routing_core::sql::{self, Functions, Statement};
 
 /// Says of each SQL statement whether a replica may run it, and why.
 #[derive(Debug, Parser)]
@@ -18,6 +18,9 @@ struct Arguments {
     /// Whose SQL it is.
     #[arg(long, value_enum)]
     dialect: Dialect,
+    /// A function that only reads, `name` or `schema.name`; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    reading_function: Vec<String>,
     /// The file that has the statements; standard input if there is none, or `-`.
     file: Option<PathBuf>,
 }
@@ -38,7 +41,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match print(&text, arguments.dialect) {
+    let writing: [&str; 0] = [];
+    let functions = Functions::new(&arguments.reading_function, writing);
+    match print(&text, arguments.dialect, &functions) {
         Ok(()) => ExitCode::SUCCESS,
         // Who reads has enough, as `head` does.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -65,7 +70,7 @@ fn read(arguments: &Arguments) -> Result<Vec<u8>, String> {
     }
 }
 
-fn print(text: &[u8], dialect: Dialect) -> io::Result<()> {
+fn print(text: &[u8], dialect: Dialect, functions: &Functions) -> io::Result<()> {
     let dialect = match dialect {
         Dialect::Postgres => sql::Dialect::Postgres,
         Dialect::Mysql => sql::Dialect::MySql,
@@ -74,7 +79,7 @@ fn print(text: &[u8], dialect: Dialect) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     let (mut reads, mut writes) = (0_u64, 0_u64);
     for text in sql::statements(text, dialect) {
-        let statement = Statement::new(text, dialect);
+        let statement = Statement::with_functions(text, dialect, functions);
         match statement.access() {
             Access::Read => reads += 1,
             Access::Write => writes += 1,
@@ -83,10 +88,9 @@ fn print(text: &[u8], dialect: Dialect) -> io::Result<()> {
         writeln!(out, "{}\t{statement}\t{line}", statement.access())?;
     }
     out.flush()?;
-    eprintln!(
-        "{} statements: {reads} read, {writes} write",
-        reads + writes
-    );
+    let all = reads + writes;
+    let word = if all == 1 { "statement" } else { "statements" };
+    eprintln!("{all} {word}: {reads} read, {writes} write");
     Ok(())
 }
 

@@ -218,7 +218,9 @@ fn names_of(
         .unwrap_or_default();
     for (i, name) in names.iter().enumerate() {
         let parts: Vec<_> = name.split('.').collect();
-        let is_name = |part: &&str| !part.is_empty() && part.len() <= 63 && part.trim() == *part;
+        let is_letter = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+        let is_name =
+            |part: &&str| !part.is_empty() && part.len() <= 63 && part.chars().all(is_letter);
         if parts.len() > 2 || !parts.iter().all(is_name) {
             let message = format!("is no name of {of}: write `name` or `schema.name`");
             problems.add(&format!("{path}[{i}]"), message);

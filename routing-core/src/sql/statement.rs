@@ -6,6 +6,7 @@ use super::Dialect;
 use super::functions::{Functions, sqlite};
 use super::lexer::{Lexer, Strings, Token};
 use super::query::{Found, Query, is_any};
+use super::statements::statements;
 use super::verb::Verb;
 use crate::access::{Access, StatementKind};
 
@@ -219,7 +220,7 @@ fn of_kind(found: Found, kind: StatementKind, tokens: &mut Lexer<'_>) -> Found {
             }
             Token::Semicolon => {
                 let mut ahead = *tokens;
-                if ahead.next() != Token::End {
+                if ahead.next() != Token::End && !is_one_body(kind, tokens) {
                     kind = StatementKind::Multiple;
                     break;
                 }
@@ -235,6 +236,17 @@ fn of_kind(found: Found, kind: StatementKind, tokens: &mut Lexer<'_>) -> Found {
         (words.0, words.0)
     };
     Found { kind, start, end }
+}
+
+/// Whether the semicolons are those in the body of a function or a trigger.
+fn is_one_body(kind: StatementKind, tokens: &mut Lexer<'_>) -> bool {
+    let is_one =
+        kind == StatementKind::Ddl && statements(tokens.text(), tokens.dialect()).nth(1).is_none();
+    if is_one {
+        // Once is enough.
+        while !matches!(tokens.next(), Token::End | Token::Unclear) {}
+    }
+    is_one
 }
 
 /// `SHOW`: what the statement before left on the connection is the primary's.

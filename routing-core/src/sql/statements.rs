@@ -22,8 +22,10 @@ use super::query::is_any;
 /// assert_eq!(all, [&b"SELECT ';'"[..], b"-- the last one\nDELETE FROM cake"]);
 /// ```
 pub fn statements<T: AsRef<[u8]> + ?Sized>(text: &T, dialect: Dialect) -> Statements<'_> {
+    let text = text.as_ref();
     Statements {
-        rest: text.as_ref(),
+        // A byte order mark is no part of the first.
+        rest: text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text),
         dialect,
         delimiter: b";",
     }
@@ -112,6 +114,14 @@ impl<'a> Statements<'a> {
                 return (place, place + self.delimiter.len(), is_empty);
             }
             match token {
+                // No SQL has one outside of strings: `psql` and `mysql` take what follows.
+                Token::Symbol if self.rest.get(start) == Some(&b'\\') => match self.dialect {
+                    Dialect::Postgres => return (start, start, is_empty),
+                    Dialect::MySql if matches!(self.rest.get(end), Some(b'g' | b'G')) => {
+                        return (start, end + 1, is_empty);
+                    }
+                    Dialect::MySql | Dialect::Sqlite => {}
+                },
                 Token::End => return (end, end, is_empty),
                 Token::Unclear => return (end, end, false),
                 Token::Semicolon if !own_delimiter && nesting.is_outside() => {
@@ -263,6 +273,15 @@ mod tests {
         let found = cut(mysql, Dialect::MySql);
         assert_eq!(found[..2], expected);
         assert_eq!(found.len(), 3);
+        let dump = "-- a dump\n\\restrict x\nSET a = 1;\nSELECT 1 \\gx\nSELECT 2\n\\unrestrict x";
+        assert_eq!(
+            cut(dump, Dialect::Postgres),
+            ["SET a = 1", "SELECT 1", "SELECT 2"]
+        );
+        assert_eq!(
+            cut("SELECT 1\\G SELECT 2", Dialect::MySql),
+            ["SELECT 1", "SELECT 2"]
+        );
         let sqlite = ".mode csv\nCREATE TEMP TRIGGER r AFTER INSERT ON t BEGIN DELETE FROM u; \
             UPDATE v SET a = CASE WHEN 1 THEN 2 END; END; SELECT (1; SELECT 2";
         assert_eq!(cut(sqlite, Dialect::Sqlite).len(), 3);

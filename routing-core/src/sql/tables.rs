@@ -18,23 +18,25 @@ const MAX_CTES: usize = 16;
 /// let sql = "SELECT * FROM shop.cake c JOIN \"Fruit\" f ON f.cake_id = c.id";
 /// tables(sql, Dialect::Postgres, |table| found.push(table));
 /// assert!(found[0].is("cake") && found[0].is("shop.cake") && !found[0].is("store.cake"));
-/// // In quotes, case counts.
+/// // In quotes, case counts in PostgreSQL.
 /// assert!(found[1].is("Fruit") && !found[1].is("fruit"));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableName<'a> {
     schema: Option<&'a [u8]>,
     name: &'a [u8],
+    dialect: Dialect,
 }
 
 impl TableName<'_> {
-    /// Whether it is the table of that name, `name` or `schema.name`. Names without quotes are
-    /// compared without regard to case; one that the statement does not qualify is in any schema.
+    /// Whether it is the table of that name, `name` or `schema.name`. Case counts in PostgreSQL's
+    /// quotes and nowhere else, though a MySQL server may be told to regard it. A name that is not
+    /// qualified, here or in the statement, is in any schema.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
         let same = |written: &[u8], name: &str| match inside(written) {
-            (name_inside, true) => name_inside == name.as_bytes(),
-            (plain, false) => plain.eq_ignore_ascii_case(name.as_bytes()),
+            (inside, true) if self.dialect == Dialect::Postgres => inside == name.as_bytes(),
+            (inside, _) => inside.eq_ignore_ascii_case(name.as_bytes()),
         };
         match name.rsplit_once('.') {
             Some((schema, name)) => {
@@ -278,7 +280,12 @@ impl<'a, V: FnMut(TableName<'a>)> Walk<'a, V> {
                 .iter()
                 .any(|cte| same_name(cte, name));
         if !is_call && !is_cte {
-            (self.visit)(TableName { schema, name });
+            let dialect = self.tokens.dialect();
+            (self.visit)(TableName {
+                schema,
+                name,
+                dialect,
+            });
         }
         Some(())
     }
@@ -362,6 +369,23 @@ mod tests {
         assert_eq!(names(update, Dialect::Sqlite).expect(update), ["my t"]);
         let delete = "DELETE a FROM `t` a JOIN u ON a.id = u.id";
         assert_eq!(names(delete, Dialect::MySql).expect(delete), ["t", "u"]);
+    }
+
+    #[test]
+    fn case_counts_where_the_database_says() {
+        for (dialect, counts) in [
+            (Dialect::Postgres, true),
+            (Dialect::MySql, false),
+            (Dialect::Sqlite, false),
+        ] {
+            let mut is = false;
+            let sql = match dialect {
+                Dialect::MySql => "SELECT * FROM `Audit_Log`",
+                _ => "SELECT * FROM \"Audit_Log\"",
+            };
+            tables(sql, dialect, |table| is = table.is("audit_log"));
+            assert_eq!(is, !counts, "{dialect:?}");
+        }
     }
 
     #[test]

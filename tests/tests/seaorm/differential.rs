@@ -236,10 +236,13 @@ fn the_table_of_functions_agrees_with_the_catalog() {
         for function in catalog.iter().filter(|function| !function.is_volatile) {
             let sql = format!("SELECT \"{}\".\"{}\"()", function.schema, function.name);
             let known = Statement::with_functions(&sql, Dialect::Postgres, &functions);
+            // These the catalog misjudges: see the table's own words.
             let stable_but_writes = [
-                "txid_current",
                 "pg_current_xact_id",
                 "pg_listening_channels",
+                "pg_walfile_name",
+                "pg_walfile_name_offset",
+                "txid_current",
             ]
             .contains(&function.name.as_str());
             let is_read = known.access() == Access::Read;

@@ -27,8 +27,9 @@ pub(super) enum Volatility {
 
 /// What users and their server's catalog say of functions.
 ///
-/// Names are `name` or `schema.name`, in lower case unless they were created in quotes; a name
-/// without schema stands for all functions of that name.
+/// Names are `name` or `schema.name`, for PostgreSQL in lower case unless they were created in quotes;
+/// a name without schema stands for all functions of that name. What is built in and writes stays a
+/// write.
 ///
 /// ```
 /// use routing_core::StatementKind;
@@ -123,6 +124,14 @@ impl Functions {
                 }
             }
         }
+        self
+    }
+
+    /// The same for a database where names of functions have no case.
+    pub(crate) fn in_lower_case(mut self) -> Self {
+        let lower =
+            |(name, volatility): (Box<[u8]>, _)| (name.to_ascii_lowercase().into(), volatility);
+        self.named = self.named.into_iter().map(lower).collect();
         self
     }
 
