@@ -2,7 +2,9 @@
 
 use super::Dialect;
 use super::calls::{Call, Verdict, is_unknown_pragma, is_writing_member, may_write};
-use super::clause::{ALIASED, Before, CTE_BODY, CTE_NAMED, Clauses, GROUPING, Part, Place, SOURCE};
+use super::clause::{
+    ALIASED, Before, CTE_BODY, CTE_NAMED, Clauses, GROUPING, Part, Place, SOURCE, SOURCED,
+};
 use super::functions::Functions;
 use super::keyword::Keyword;
 use super::lexer::{Glue, Lexer, Stop, Token};
@@ -127,11 +129,14 @@ impl<'l, 'a> Query<'l, 'a> {
     fn names(&mut self) -> Result<(), Found> {
         let run = self.tokens.names(self.clauses.is_list());
         if let Some(start) = run.suspect {
-            Self::suspected(*self, start)?;
+            Self::suspects(*self, start)?;
         }
         match run.last {
             None => return Ok(()),
-            Some(Glue::Dot) => self.part = Part::QuotedMember,
+            Some(Glue::Dot) => {
+                self.part = Part::QuotedMember;
+                self.qualified_table()?;
+            }
             Some(Glue::Comma | Glue::As) => self.part = Part::Quoted,
         }
         if let Some((glue, start)) = run.chain {
@@ -150,21 +155,39 @@ impl<'l, 'a> Query<'l, 'a> {
     fn member(&self) -> Result<(), Found> {
         let quotes = usize::from(self.part == Part::QuotedMember);
         if may_write(self.tokens.text(), self.tokens.start() + quotes) {
-            Self::suspected(*self, self.tokens.start())?;
+            Self::suspects(*self, self.tokens.start())?;
+        }
+        self.qualified_table()
+    }
+
+    /// The same as [`table`](Self::table), for a name after a dot.
+    #[inline(always)]
+    fn qualified_table(&self) -> Result<(), Found> {
+        if self.tokens.dialect() == Dialect::Sqlite && self.clauses.place == SOURCED {
+            Self::pragma(*self)?;
         }
         Ok(())
     }
 
+    /// Looks at the members from `start`, which is one, to the last token.
     #[inline(never)]
-    fn suspected(self, start: usize) -> Result<(), Found> {
-        let mut name = self.tokens.from(start);
-        let is_quoted = name.next() == Token::Quoted;
-        if is_writing_member(name.slice(), is_quoted, self.tokens.dialect()) {
-            return Err(Found {
-                kind: StatementKind::WritingFunction,
-                start,
-                end: name.end(),
-            });
+    fn suspects(self, start: usize) -> Result<(), Found> {
+        let mut tokens = self.tokens.from(start);
+        let mut is_member = true;
+        while tokens.end() < self.tokens.end() {
+            let token = tokens.next();
+            let is_quoted = token == Token::Quoted;
+            if is_member
+                && (is_quoted || token == Token::Word)
+                && is_writing_member(tokens.slice(), is_quoted, tokens.dialect())
+            {
+                return Err(Found {
+                    kind: StatementKind::WritingFunction,
+                    start: tokens.start(),
+                    end: tokens.end(),
+                });
+            }
+            is_member = token == Token::Dot;
         }
         Ok(())
     }

@@ -448,6 +448,10 @@ fn postgres_writes() {
                 Kind::WritingFunction,
                 "SELECT \"x\".\"nextval\" FROM \"t\" AS \"x\" WHERE 1 = 1",
             ),
+            (
+                Kind::WritingFunction,
+                "SELECT \"t\".\"session_id\", \"t\".\"a\", \"x\".\"nextval\", \"t\".\"b\" FROM t",
+            ),
             (Kind::FunctionCall, "SELECT now().do_write('s')"),
             (Kind::FunctionCall, "SELECT now().lower('s')"),
             (Kind::WritingFunction, "SELECT pg_walfile_name('0/0')"),
@@ -601,6 +605,11 @@ fn sqlite_writes() {
             (Kind::FunctionCall, "SELECT \"do_write\"()"),
             (Kind::FunctionCall, "SELECT match(1), regexp(2)"),
             (Kind::FunctionCall, "SELECT * FROM pragma_optimize"),
+            (Kind::FunctionCall, "SELECT * FROM main.pragma_optimize"),
+            (
+                Kind::FunctionCall,
+                "SELECT * FROM \"main\".\"pragma_optimize\"",
+            ),
             (
                 Kind::FunctionCall,
                 "SELECT * FROM t, [pragma_journal_mode] AS j",
