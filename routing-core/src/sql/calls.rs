@@ -62,30 +62,24 @@ static SQLITE: Tables<512, 1, 32, 128> = Tables {
     keywords: Names::new(sqlite::KEYWORDS),
 };
 
-/// Whether a name that begins at `at` may be that of a function that writes: by its first two
-/// letters, which few columns share.
+/// Whether a name that begins with these letters may be that of a function that writes: few columns
+/// share their first two letters with one.
 #[inline(always)]
-pub(super) fn may_write(text: &[u8], at: usize) -> bool {
-    match text.get(at..) {
-        Some([first, second, ..]) => {
-            let bit = |byte: u8| (byte | 0x20).wrapping_sub(b'a');
-            let (first, second) = (bit(*first), bit(*second));
-            first < 26 && second < 26 && BEGINNINGS[first as usize] >> second & 1 == 1
-        }
-        _ => false,
-    }
+pub(super) fn may_write(first: u8, second: u8) -> bool {
+    BEGINNINGS[usize::from(first & 31)] >> (second & 31) & 1 == 1
 }
 
-/// By the first letter, the second ones of the functions that write.
-static BEGINNINGS: [u32; 26] = {
-    let mut beginnings = [0; 26];
+/// By the first letter, the second ones of the functions that write; of a letter the lowest five
+/// bits, in which case does not count.
+static BEGINNINGS: [u32; 32] = {
+    let mut beginnings = [0; 32];
     let lists = [postgres::WRITE, mysql::WRITE];
     let mut list = 0;
     while list < lists.len() {
         let mut place = 0;
         while place < lists[list].len() {
             let name = lists[list][place].as_bytes();
-            beginnings[(name[0] - b'a') as usize] |= 1 << (name[1] - b'a');
+            beginnings[(name[0] & 31) as usize] |= 1 << (name[1] & 31);
             place += 1;
         }
         list += 1;

@@ -247,13 +247,14 @@ impl<'a> Lexer<'a> {
                 return run;
             };
             // A doubled quote is for the general case, and so is the end of the text.
+            let seen = bytes;
             match eight(self.text, end + 1) {
                 Some(next) if next & 0xff != name => bytes = next,
                 _ => return run,
             }
             if glue != Glue::Dot {
                 run.chain = Some((glue, start));
-            } else if may_write(self.text, start + 1) {
+            } else if may_write(seen.to_le_bytes()[2], seen.to_le_bytes()[3]) {
                 run.suspect = run.suspect.or(Some(start));
             }
             run.last = Some(glue);

@@ -154,7 +154,9 @@ impl<'l, 'a> Query<'l, 'a> {
     #[inline(always)]
     fn member(&self) -> Result<(), Found> {
         let quotes = usize::from(self.part == Part::QuotedMember);
-        if may_write(self.tokens.text(), self.tokens.start() + quotes) {
+        if let [first, second, ..] = self.tokens.slice()[quotes..]
+            && may_write(first, second)
+        {
             Self::suspects(*self, self.tokens.start())?;
         }
         self.qualified_table()
