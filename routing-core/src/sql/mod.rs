@@ -19,6 +19,8 @@
 mod bytes;
 mod calls;
 mod clause;
+mod commands;
+mod explain;
 mod functions;
 mod keyword;
 mod lexer;

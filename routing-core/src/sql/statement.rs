@@ -3,9 +3,11 @@
 use std::fmt;
 
 use super::Dialect;
-use super::functions::{Functions, sqlite};
+use super::commands::{copy, pragma, show};
+use super::explain::explain;
+use super::functions::Functions;
 use super::lexer::{Lexer, Strings, Token};
-use super::query::{Found, Query, is_any};
+use super::query::{Found, Query};
 use super::statements::statements;
 use super::verb::Verb;
 use crate::access::{Access, StatementKind};
@@ -147,7 +149,7 @@ fn several(
 
 /// The next statement of a text, its semicolon included.
 #[inline]
-fn statement(
+pub(super) fn statement(
     tokens: &mut Lexer<'_>,
     functions: Option<&Functions>,
 ) -> Result<StatementKind, Found> {
@@ -178,7 +180,11 @@ fn statement(
 
 /// A query where speed does not count.
 #[inline(never)]
-fn query(tokens: &mut Lexer<'_>, functions: Option<&Functions>, first: Token) -> Result<(), Found> {
+pub(super) fn query(
+    tokens: &mut Lexer<'_>,
+    functions: Option<&Functions>,
+    first: Token,
+) -> Result<(), Found> {
     tokens.go_to(Query::new(*tokens, functions).check(first)?);
     Ok(())
 }
@@ -247,310 +253,4 @@ fn is_one_body(kind: StatementKind, tokens: &mut Lexer<'_>) -> bool {
         while !matches!(tokens.next(), Token::End | Token::Unclear) {}
     }
     is_one
-}
-
-/// `SHOW`: what the statement before left on the connection is the primary's.
-fn show(tokens: &mut Lexer<'_>, functions: Option<&Functions>) -> Result<StatementKind, Found> {
-    const LEFT: &[&str] = &["warnings", "errors", "profile", "profiles"];
-    if tokens.dialect() == Dialect::MySql {
-        let mut ahead = *tokens;
-        let mut token = ahead.next();
-        // `SHOW COUNT(*) WARNINGS`.
-        if token == Token::Word && is_any(ahead.slice(), &["count"]) {
-            while !matches!(token, Token::Close | Token::End | Token::Unclear) {
-                token = ahead.next();
-            }
-            token = ahead.next();
-        }
-        if token == Token::Word && is_any(ahead.slice(), LEFT) {
-            return Err(Found {
-                kind: StatementKind::SessionState,
-                start: ahead.start(),
-                end: ahead.end(),
-            });
-        }
-    }
-    let first = tokens.next();
-    query(tokens, functions, first)?;
-    Ok(StatementKind::Show)
-}
-
-/// `EXPLAIN`, `DESCRIBE` and MariaDB's `ANALYZE`: what is explained must only read, where it is
-/// executed, where planning it may execute parts of it (MySQL), and where the prefix does not
-/// count (SQLite's `sqlite3_stmt_readonly`).
-fn explain(
-    found: Found,
-    tokens: &mut Lexer<'_>,
-    functions: Option<&Functions>,
-) -> Result<StatementKind, Found> {
-    match tokens.dialect() {
-        Dialect::Postgres => explain_postgres(found, tokens, functions),
-        Dialect::MySql => explain_mysql(found, tokens, functions),
-        Dialect::Sqlite => {
-            let mut ahead = *tokens;
-            if ahead.next() == Token::Word && is_any(ahead.slice(), &["query"]) {
-                let mut after = ahead;
-                if after.next() == Token::Word && is_any(after.slice(), &["plan"]) {
-                    *tokens = after;
-                }
-            }
-            explained(found, tokens, functions)
-        }
-    }
-}
-
-/// The statement that an `EXPLAIN` executes, or may. None can explain another.
-fn explained(
-    found: Found,
-    tokens: &mut Lexer<'_>,
-    functions: Option<&Functions>,
-) -> Result<StatementKind, Found> {
-    let mut ahead = *tokens;
-    if ahead.next() == Token::Word
-        && matches!(Verb::of(ahead.slice(), tokens.dialect()), Verb::Explain)
-    {
-        return Err(found);
-    }
-    statement(tokens, functions)?;
-    Ok(StatementKind::Explain)
-}
-
-fn explain_postgres(
-    found: Found,
-    tokens: &mut Lexer<'_>,
-    functions: Option<&Functions>,
-) -> Result<StatementKind, Found> {
-    const ANALYZE: &[&str] = &["analyze", "analyse"];
-    let mut executes = false;
-    let mut ahead = *tokens;
-    if ahead.next() == Token::Open && is_option(ahead) {
-        loop {
-            match ahead.next() {
-                Token::Close => break,
-                // Its name may be in quotes, and it may be switched off again.
-                Token::Quoted => executes = true,
-                Token::Word => executes |= is_any(ahead.slice(), ANALYZE),
-                Token::Comma | Token::Literal => {}
-                _ => return Err(found),
-            }
-        }
-        *tokens = ahead;
-    } else {
-        loop {
-            let mut ahead = *tokens;
-            match ahead.next() {
-                Token::Word if is_any(ahead.slice(), ANALYZE) => executes = true,
-                Token::Word if is_any(ahead.slice(), &["verbose"]) => {}
-                _ => break,
-            }
-            *tokens = ahead;
-        }
-    }
-    if executes {
-        return explained(found, tokens, functions);
-    }
-    let mut ahead = *tokens;
-    let mut token = ahead.next();
-    while token == Token::Open {
-        token = ahead.next();
-    }
-    let explained = match token {
-        Token::Word => Verb::of(ahead.slice(), Dialect::Postgres),
-        _ => return Err(found),
-    };
-    // What `EXECUTE` runs was prepared on another connection.
-    let plans = match explained {
-        Verb::Query(kind) => kind == StatementKind::Select || kind == StatementKind::Values,
-        Verb::Is(kind) => matches!(
-            kind,
-            StatementKind::Insert
-                | StatementKind::Update
-                | StatementKind::Delete
-                | StatementKind::Merge
-        ),
-        _ => false,
-    };
-    if !plans {
-        return Err(found);
-    }
-    // A hot standby refuses even to plan `SELECT … INTO`.
-    let is_query = matches!(explained, Verb::Query(_));
-    let mut may_be_into = true;
-    loop {
-        let token = tokens.next();
-        match token {
-            Token::End | Token::Semicolon => return Ok(StatementKind::Explain),
-            Token::Unclear => return Err(found),
-            Token::Word if is_query && may_be_into && is_any(tokens.slice(), &["into"]) => {
-                return Err(Found {
-                    kind: StatementKind::SelectInto,
-                    start: tokens.start(),
-                    end: tokens.end(),
-                });
-            }
-            _ => {}
-        }
-        // A label may be called `as`.
-        let is_as = may_be_into && token == Token::Word && is_any(tokens.slice(), &["as"]);
-        may_be_into = token != Token::Dot && !is_as;
-    }
-}
-
-/// Whether a parenthesis holds options, and not a query.
-fn is_option(mut inside: Lexer<'_>) -> bool {
-    match inside.next() {
-        Token::Word => !matches!(
-            Verb::of(inside.slice(), Dialect::Postgres),
-            Verb::Query(StatementKind::Select | StatementKind::Values)
-        ),
-        Token::Quoted => true,
-        _ => false,
-    }
-}
-
-fn explain_mysql(
-    found: Found,
-    tokens: &mut Lexer<'_>,
-    functions: Option<&Functions>,
-) -> Result<StatementKind, Found> {
-    let is_analyze = is_any(tokens.between(found.start, found.end), &["analyze"]);
-    // `EXPLAIN [ANALYZE | EXTENDED | PARTITIONS] [FORMAT = name] statement`
-    loop {
-        let mut ahead = *tokens;
-        let token = ahead.next();
-        if token == Token::Word && is_any(ahead.slice(), &["analyze", "extended", "partitions"]) {
-            *tokens = ahead;
-        } else if token == Token::Word && is_any(ahead.slice(), &["format"]) {
-            if ahead.next() != Token::Symbol || !matches!(ahead.next(), Token::Word | Token::Quoted)
-            {
-                return Err(found);
-            }
-            *tokens = ahead;
-        } else {
-            break;
-        }
-    }
-    let mut ahead = *tokens;
-    let token = ahead.next();
-    let verb = match token {
-        Token::Word => Verb::of(ahead.slice(), Dialect::MySql),
-        Token::Open => SELECT_IN_PARENTHESES,
-        // `DESCRIBE table column`.
-        Token::Quoted if !is_analyze => Verb::Is(StatementKind::Unknown),
-        _ => return Err(found),
-    };
-    // It writes what it finds.
-    if is_analyze && is_any(ahead.slice(), &["table", "local", "no_write_to_binlog"]) {
-        return Err(Found {
-            kind: StatementKind::Ddl,
-            ..found
-        });
-    }
-    match verb {
-        Verb::Query(StatementKind::Select | StatementKind::Values) => {
-            statement(tokens, functions)?;
-        }
-        Verb::Is(StatementKind::Unknown) if !is_analyze && !is_any(ahead.slice(), &["for"]) => {
-            let first = tokens.next();
-            query(tokens, functions, first)?;
-        }
-        _ => {
-            return Err(explained(found, tokens, functions).err().unwrap_or(found));
-        }
-    }
-    Ok(StatementKind::Explain)
-}
-
-const SELECT_IN_PARENTHESES: Verb = Verb::Query(StatementKind::Select);
-
-/// `COPY … TO STDOUT` reads, if what it copies does.
-fn copy(
-    found: Found,
-    tokens: &mut Lexer<'_>,
-    functions: Option<&Functions>,
-) -> Result<StatementKind, Found> {
-    let found = Found {
-        kind: StatementKind::BulkTransfer,
-        ..found
-    };
-    let mut ahead = *tokens;
-    let mut depth = 0_usize;
-    loop {
-        match ahead.next() {
-            Token::Open => depth += 1,
-            Token::Close => depth = depth.saturating_sub(1),
-            Token::Word if depth == 0 && is_any(ahead.slice(), &["from"]) => return Err(found),
-            Token::Word if depth == 0 && is_any(ahead.slice(), &["to"]) => break,
-            Token::Word | Token::Quoted | Token::Dot => {}
-            Token::End | Token::Semicolon | Token::Unclear => return Err(found),
-            _ if depth == 0 => return Err(found),
-            _ => {}
-        }
-    }
-    // Either name is taken for either direction.
-    if ahead.next() != Token::Word || !is_any(ahead.slice(), &["stdout", "stdin"]) {
-        return Err(found);
-    }
-    let mut start = *tokens;
-    if start.next() == Token::Open {
-        // What is in the parentheses is a statement of its own.
-        let mut inside = start;
-        if inside.next() != Token::Word
-            || !matches!(
-                Verb::of(inside.slice(), Dialect::Postgres),
-                Verb::Query(StatementKind::Select | StatementKind::Values)
-            )
-        {
-            return Err(found);
-        }
-        let first = tokens.next();
-        query(tokens, functions, first)?;
-    } else {
-        loop {
-            match tokens.next() {
-                Token::End | Token::Semicolon => break,
-                Token::Unclear => return Err(found),
-                _ => {}
-            }
-        }
-    }
-    Ok(StatementKind::CopyTo)
-}
-
-/// `PRAGMA` only tells if it has no value, or one that says of what.
-fn pragma(found: Found, tokens: &mut Lexer<'_>) -> Result<StatementKind, Found> {
-    let found = Found {
-        kind: StatementKind::SessionState,
-        ..found
-    };
-    if !matches!(tokens.next(), Token::Word) {
-        return Err(found);
-    }
-    let mut name = *tokens;
-    let mut token = tokens.next();
-    if token == Token::Dot {
-        if tokens.next() != Token::Word {
-            return Err(found);
-        }
-        name = *tokens;
-        token = tokens.next();
-    }
-    let found = Found {
-        start: name.start(),
-        end: name.end(),
-        ..found
-    };
-    match token {
-        Token::End | Token::Semicolon if is_any(name.slice(), sqlite::READING_PRAGMAS) => {
-            Ok(StatementKind::Show)
-        }
-        Token::Open if is_any(name.slice(), sqlite::PRAGMAS_WITH_SUBJECT) => loop {
-            match tokens.next() {
-                Token::End | Token::Semicolon => return Ok(StatementKind::Show),
-                Token::Unclear => return Err(found),
-                _ => {}
-            }
-        },
-        _ => Err(found),
-    }
 }

@@ -1,92 +1,16 @@
 //! SQL text, cut into tokens.
 
+mod comments;
+mod strings;
+mod token;
+
 use super::Dialect;
 use super::bytes::{Class, Classes, classes_of, eight, find, is_word, letters};
 use super::calls::may_write;
 use super::clause::{Before, Part};
+use token::Cut;
 
-/// A token, as far as the kind of a statement depends on it. Its text is the lexer's
-/// [`slice`](Lexer::slice).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token {
-    /// A keyword or a name without quotes.
-    Word,
-    /// A name in quotes; in MySQL also what is one or a string by the server's settings.
-    Quoted,
-    /// A string, a number or a parameter.
-    Literal,
-    Dot,
-    Comma,
-    Open,
-    Close,
-    Semicolon,
-    /// `::`.
-    Cast,
-    /// `:=`.
-    Assignment,
-    /// `@`, before the name of a variable of MySQL's.
-    Variable,
-    /// `@@`, before the name of a setting of MySQL's.
-    Setting,
-    /// Any other character.
-    Symbol,
-    /// Something that has no end, or that servers read differently.
-    Unclear,
-    /// Nothing is left.
-    End,
-    /// None; the lexer keeps it to itself.
-    Comment,
-}
-
-/// What is between two names in quotes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Glue {
-    /// `.`
-    Dot,
-    /// `, `
-    Comma,
-    /// ` AS `
-    As,
-}
-
-/// Where a lexer has stopped.
-#[derive(Clone, Copy)]
-pub(super) struct Stop {
-    at: usize,
-    depends: bool,
-}
-
-/// What [`names`](Lexer::names) went over.
-pub(super) struct Run {
-    /// What is before the last name.
-    pub(super) last: Option<Glue>,
-    /// What is before the dotted chain that the last name ends, and where that begins, unless it is
-    /// the chain of the name before all of them.
-    pub(super) chain: Option<(Glue, usize)>,
-    /// Where a member begins that may be called like a function that writes.
-    pub(super) suspect: Option<usize>,
-}
-
-/// What a function that is not inlined found.
-#[derive(Clone, Copy)]
-struct Cut {
-    token: Token,
-    at: usize,
-    depends: bool,
-}
-
-/// How strings are read whose meaning depends on the server's settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Strings {
-    /// As by the server's default settings: a backslash escapes in MySQL, and does not in
-    /// PostgreSQL.
-    Default,
-    /// As by `NO_BACKSLASH_ESCAPES` in MySQL, and without `standard_conforming_strings` in
-    /// PostgreSQL.
-    Other,
-    /// As by `ANSI_QUOTES` in MySQL: what is in double quotes is a name, which has no escapes.
-    AnsiQuotes,
-}
+pub(super) use token::{Glue, Run, Stop, Strings, Token};
 
 /// Total on every text: what it cannot cut is `Unclear`, and the last.
 #[derive(Debug, Clone, Copy)]
@@ -433,77 +357,6 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A string in quotes. Doubled quotes belong to it, and those after a backslash, by the
-    /// server's settings.
-    fn string(&mut self, end: u8) -> Token {
-        let escapes = match (self.dialect, self.strings) {
-            (Dialect::Postgres, Strings::Other) | (Dialect::MySql, Strings::Default) => true,
-            (Dialect::MySql, Strings::AnsiQuotes) => end == b'\'',
-            (Dialect::Postgres, Strings::Default | Strings::AnsiQuotes)
-            | (Dialect::MySql, Strings::Other)
-            | (Dialect::Sqlite, _) => false,
-        };
-        let (token, backslash) = self.rest_of_string(end, escapes);
-        self.depends |= backslash && self.dialect != Dialect::Sqlite;
-        // A string of MySQL's is a name by its setting `ANSI_QUOTES`.
-        if token == Token::Literal && end == b'"' {
-            Token::Quoted
-        } else {
-            token
-        }
-    }
-
-    /// Also says whether a quote in it or at its end comes after a backslash.
-    fn rest_of_string(&mut self, end: u8, escapes: bool) -> (Token, bool) {
-        let from = self.at;
-        let mut after_backslash = false;
-        loop {
-            let Some(found) = find(self.text, self.at, end) else {
-                return (self.unclear(), after_backslash);
-            };
-            let before = self.text[from..found].iter().rev();
-            // Each run of backslashes is counted once, before the quote that it ends at.
-            let backslashes = before.take_while(|byte| **byte == b'\\').count();
-            after_backslash |= backslashes > 0;
-            self.at = found + 1;
-            if escapes && backslashes % 2 == 1 {
-                continue;
-            }
-            if self.byte(0) != Some(end) {
-                return (Token::Literal, after_backslash);
-            }
-            self.at += 1;
-        }
-    }
-
-    /// `E'…'` of PostgreSQL's, and what goes on with it: a string on a line after it is read as it
-    /// is (manual, 4.1.2.1).
-    fn escape_string(&mut self) -> Token {
-        loop {
-            let (token, _) = self.rest_of_string(b'\'', true);
-            let end = self.at;
-            if token == Token::Unclear {
-                return token;
-            }
-            let mut new_line = false;
-            loop {
-                match self.byte(0) {
-                    Some(byte @ (b' ' | b'\t'..=b'\r')) => {
-                        new_line |= matches!(byte, b'\n' | b'\r');
-                        self.at += 1;
-                    }
-                    Some(b'-') if self.byte(1) == Some(b'-') => self.skip_line(),
-                    _ => break,
-                }
-            }
-            if !new_line || self.byte(0) != Some(b'\'') {
-                self.at = end;
-                return Token::Literal;
-            }
-            self.at += 1;
-        }
-    }
-
     /// `.`, unless a fraction begins with it.
     #[inline(always)]
     fn dot(&mut self) -> Token {
@@ -541,98 +394,6 @@ impl<'a> Lexer<'a> {
             self.ambiguous()
         } else {
             Token::Literal
-        }
-    }
-
-    /// `$1`, or a string between two `$tag$`.
-    #[inline]
-    fn dollar(&mut self) -> Token {
-        if self.byte(0).is_some_and(|byte| byte.is_ascii_digit()) {
-            self.skip_while(|byte| byte.is_ascii_digit());
-            return if self.byte(0).is_some_and(is_word) {
-                self.ambiguous()
-            } else {
-                Token::Literal
-            };
-        }
-        self.go_on(Self::dollar_quoted(*self))
-    }
-
-    #[inline(never)]
-    fn dollar_quoted(mut self) -> Cut {
-        let token = self.dollar_token();
-        self.cut(token)
-    }
-
-    fn dollar_token(&mut self) -> Token {
-        self.skip_while(|byte| is_word(byte) && byte != b'$');
-        if self.byte(0) != Some(b'$') {
-            return Token::Symbol;
-        }
-        self.at += 1;
-        let tag = self.slice();
-        // A tag has no dollar inside, so no byte is compared twice.
-        while let Some(found) = find(self.text, self.at, b'$') {
-            if self.text[found..].starts_with(tag) {
-                self.at = found + tag.len();
-                return Token::Literal;
-            }
-            self.at = found + 1;
-        }
-        self.unclear()
-    }
-
-    fn starts_line_comment(&self) -> bool {
-        self.byte(0) == Some(b'-')
-            && (self.dialect != Dialect::MySql
-                || self.byte(1).is_none_or(|b| b <= b' ' || b == 0x7f))
-    }
-
-    fn skip_line(&mut self) {
-        self.skip_while(|byte| byte != b'\n' && byte != b'\r' && byte != 0);
-    }
-
-    /// To the end of the line, which for PostgreSQL a carriage return is too; elsewhere one inside
-    /// a line is a trick.
-    fn line_comment(&mut self) -> Option<Token> {
-        self.skip_line();
-        match (self.byte(0), self.byte(1)) {
-            (Some(b'\r'), Some(next)) if self.dialect != Dialect::Postgres && next != b'\n' => {
-                Some(self.ambiguous())
-            }
-            _ => None,
-        }
-    }
-
-    /// PostgreSQL's nest. MySQL and MariaDB execute what some of theirs hold.
-    fn block_comment(&mut self) -> Option<Token> {
-        self.at += 1;
-        let executed = matches!(
-            (self.byte(0), self.byte(1)),
-            (Some(b'!'), _) | (Some(b'M'), Some(b'!'))
-        );
-        if self.dialect == Dialect::MySql && executed {
-            // Who only looks for ends finds them in what it holds as well.
-            return (!self.splits).then(|| self.unclear());
-        }
-        let nests = self.dialect == Dialect::Postgres;
-        let mut depth = 1_usize;
-        loop {
-            match (self.byte(0), self.byte(1)) {
-                (Some(b'*'), Some(b'/')) => {
-                    depth -= 1;
-                    self.at += 2;
-                    if depth == 0 {
-                        return None;
-                    }
-                }
-                (Some(b'/'), Some(b'*')) if nests => {
-                    depth += 1;
-                    self.at += 2;
-                }
-                (Some(0) | None, _) => return Some(self.unclear()),
-                _ => self.at += 1,
-            }
         }
     }
 }

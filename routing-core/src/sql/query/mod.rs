@@ -1,9 +1,11 @@
 //! Whether a query only reads.
 
+mod writes;
+
 use super::Dialect;
 use super::calls::{Call, Verdict, is_unknown_pragma, is_writing_member, may_write};
 use super::clause::{
-    ALIASED, Before, CTE_BODY, CTE_NAMED, Clauses, GROUPING, Part, Place, SOURCE, SOURCED,
+    ALIASED, Before, CTE_BODY, CTE_NAMED, Clauses, GROUPING, Part, SOURCE, SOURCED,
 };
 use super::functions::Functions;
 use super::keyword::Keyword;
@@ -13,10 +15,10 @@ use crate::access::StatementKind;
 
 /// What makes a write of a statement, and where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) kind: StatementKind,
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(in crate::sql) struct Found {
+    pub(in crate::sql) kind: StatementKind,
+    pub(in crate::sql) start: usize,
+    pub(in crate::sql) end: usize,
 }
 
 /// A query, token by token.
@@ -25,7 +27,7 @@ pub(super) struct Found {
 /// mostly nowhere. What is called out of line has it by value, so that the loop's own stays in
 /// registers.
 #[derive(Clone, Copy)]
-pub(super) struct Query<'l, 'a> {
+pub(in crate::sql) struct Query<'l, 'a> {
     tokens: Lexer<'a>,
     functions: Option<&'l Functions>,
     clauses: Clauses,
@@ -39,7 +41,7 @@ pub(super) struct Query<'l, 'a> {
 
 impl<'l, 'a> Query<'l, 'a> {
     #[inline(always)]
-    pub(super) const fn new(tokens: Lexer<'a>, functions: Option<&'l Functions>) -> Self {
+    pub(in crate::sql) const fn new(tokens: Lexer<'a>, functions: Option<&'l Functions>) -> Self {
         Self {
             tokens,
             functions,
@@ -58,7 +60,7 @@ impl<'l, 'a> Query<'l, 'a> {
     ///
     /// The first thing that makes it a write.
     #[inline(always)]
-    pub(super) fn check(mut self, first: Token) -> Result<Stop, Found> {
+    pub(in crate::sql) fn check(mut self, first: Token) -> Result<Stop, Found> {
         let mut token = first;
         loop {
             match token {
@@ -321,82 +323,6 @@ impl<'l, 'a> Query<'l, 'a> {
         }
     }
 
-    fn next_is(&self, accept: impl FnOnce(Token, &[u8]) -> bool) -> bool {
-        let mut ahead = self.tokens;
-        let token = ahead.next();
-        accept(token, ahead.slice())
-    }
-
-    fn next_is_any(&self, words: &[&str]) -> bool {
-        self.next_is(|token, slice| token == Token::Word && is_any(slice, words))
-    }
-
-    #[inline(never)]
-    fn place_after(mut self, keyword: Keyword) -> Result<Place, Found> {
-        let before = self.before();
-        match keyword {
-            Keyword::For
-            | Keyword::Lock
-            | Keyword::Into
-            | Keyword::Insert
-            | Keyword::Update
-            | Keyword::Delete
-            | Keyword::Merge
-            | Keyword::Replace
-            | Keyword::CalcFoundRows => {
-                if let Some(kind) = self.write(keyword, &before) {
-                    self.found(kind)?;
-                }
-            }
-            _ => {}
-        }
-        self.clauses.keyword(keyword, &before);
-        Ok(self.clauses.place)
-    }
-
-    /// What a word makes of the query that it is in.
-    fn write(&self, keyword: Keyword, before: &Before<'_>) -> Option<StatementKind> {
-        let reserved = self.tokens.dialect() != Dialect::Postgres;
-        let writes = match keyword {
-            // MariaDB's sequences: `NEXT VALUE FOR s`.
-            Keyword::For if before.is_word("value") => return Some(StatementKind::WritingFunction),
-            Keyword::For => {
-                let locks = self.next_is_any(&["update", "no", "share", "key"]);
-                return locks.then_some(StatementKind::LockingSelect);
-            }
-            Keyword::Lock => {
-                let mut ahead = self.tokens;
-                let follows = |ahead: &mut Lexer<'_>, word| {
-                    ahead.next() == Token::Word && is_any(ahead.slice(), &[word])
-                };
-                let locks = follows(&mut ahead, "in") && follows(&mut ahead, "share");
-                return locks.then_some(StatementKind::LockingSelect);
-            }
-            Keyword::Into => return Some(StatementKind::SelectInto),
-            // What `found_rows` says is asked for after it.
-            Keyword::CalcFoundRows => return Some(StatementKind::SessionState),
-            // Functions of that name are harmless.
-            // To SQLite it is a name like any other, unless `INTO` follows.
-            Keyword::Replace if self.tokens.dialect() == Dialect::Sqlite => false,
-            Keyword::Insert | Keyword::Replace if reserved => {
-                !self.next_is(|token, _| token == Token::Open)
-            }
-            Keyword::Update | Keyword::Delete if reserved => true,
-            // Only PostgreSQL has it.
-            Keyword::Merge if reserved => false,
-            // To PostgreSQL these are names like any other, except where a statement may begin.
-            _ if !begins_statement(before) => false,
-            Keyword::Insert | Keyword::Merge => self.next_is_any(&["into"]),
-            Keyword::Delete => self.next_is_any(&["from"]),
-            Keyword::Update => self.next_is(|token, slice| match token {
-                Token::Word => !is_any(slice, AFTER_A_COLUMN),
-                token => token == Token::Quoted,
-            }),
-            _ => false,
-        };
-        writes.then_some(StatementKind::WritingCte)
-    }
-
     /// What a parenthesis begins: harmless, or a call that nobody vouches for.
     #[inline(always)]
     fn call(&self) -> Result<(), Found> {
@@ -448,58 +374,7 @@ impl<'l, 'a> Query<'l, 'a> {
     }
 }
 
-/// Words that no table can be called, but may follow a column called `update`.
-const AFTER_A_COLUMN: &[&str] = &[
-    "from",
-    "where",
-    "as",
-    "and",
-    "or",
-    "not",
-    "is",
-    "in",
-    "like",
-    "group",
-    "order",
-    "limit",
-    "offset",
-    "having",
-    "union",
-    "except",
-    "intersect",
-    "window",
-    "end",
-    "when",
-    "then",
-    "else",
-    "asc",
-    "desc",
-    "for",
-    "join",
-    "left",
-    "right",
-    "inner",
-    "cross",
-    "full",
-    "natural",
-    "on",
-    "using",
-];
-
-/// Whether PostgreSQL may begin a statement after this, in a query or around it.
-fn begins_statement(before: &Before<'_>) -> bool {
-    // Reserved words, after which an expression goes on.
-    const GOES_ON: &[&str] = &[
-        "select", "distinct", "all", "and", "or", "not", "where", "from", "join", "on", "having",
-    ];
-    match before.part {
-        Part::Comma | Part::Symbol | Part::Literal | Part::Cast | Part::As => false,
-        Part::Word | Part::Reserved => !before.is_any(GOES_ON),
-        _ => true,
-    }
-}
-
-pub(super) fn is_any(word: &[u8], words: &[&str]) -> bool {
+pub(in crate::sql) fn is_any(word: &[u8], words: &[&str]) -> bool {
     words
         .iter()
         .any(|other| word.eq_ignore_ascii_case(other.as_bytes()))

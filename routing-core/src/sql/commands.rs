@@ -1,0 +1,130 @@
+//! `SHOW`, `COPY` and `PRAGMA`: what tells, and what does more.
+
+use super::Dialect;
+use super::functions::{Functions, sqlite};
+use super::lexer::{Lexer, Token};
+use super::query::{Found, is_any};
+use super::statement::query;
+use super::verb::Verb;
+use crate::access::StatementKind;
+
+/// `SHOW`: what the statement before left on the connection is the primary's.
+pub(super) fn show(
+    tokens: &mut Lexer<'_>,
+    functions: Option<&Functions>,
+) -> Result<StatementKind, Found> {
+    const LEFT: &[&str] = &["warnings", "errors", "profile", "profiles"];
+    if tokens.dialect() == Dialect::MySql {
+        let mut ahead = *tokens;
+        let mut token = ahead.next();
+        // `SHOW COUNT(*) WARNINGS`.
+        if token == Token::Word && is_any(ahead.slice(), &["count"]) {
+            while !matches!(token, Token::Close | Token::End | Token::Unclear) {
+                token = ahead.next();
+            }
+            token = ahead.next();
+        }
+        if token == Token::Word && is_any(ahead.slice(), LEFT) {
+            return Err(Found {
+                kind: StatementKind::SessionState,
+                start: ahead.start(),
+                end: ahead.end(),
+            });
+        }
+    }
+    let first = tokens.next();
+    query(tokens, functions, first)?;
+    Ok(StatementKind::Show)
+}
+
+/// `COPY … TO STDOUT` reads, if what it copies does.
+pub(super) fn copy(
+    found: Found,
+    tokens: &mut Lexer<'_>,
+    functions: Option<&Functions>,
+) -> Result<StatementKind, Found> {
+    let found = Found {
+        kind: StatementKind::BulkTransfer,
+        ..found
+    };
+    let mut ahead = *tokens;
+    let mut depth = 0_usize;
+    loop {
+        match ahead.next() {
+            Token::Open => depth += 1,
+            Token::Close => depth = depth.saturating_sub(1),
+            Token::Word if depth == 0 && is_any(ahead.slice(), &["from"]) => return Err(found),
+            Token::Word if depth == 0 && is_any(ahead.slice(), &["to"]) => break,
+            Token::Word | Token::Quoted | Token::Dot => {}
+            Token::End | Token::Semicolon | Token::Unclear => return Err(found),
+            _ if depth == 0 => return Err(found),
+            _ => {}
+        }
+    }
+    // Either name is taken for either direction.
+    if ahead.next() != Token::Word || !is_any(ahead.slice(), &["stdout", "stdin"]) {
+        return Err(found);
+    }
+    let mut start = *tokens;
+    if start.next() == Token::Open {
+        // What is in the parentheses is a statement of its own.
+        let mut inside = start;
+        if inside.next() != Token::Word
+            || !matches!(
+                Verb::of(inside.slice(), Dialect::Postgres),
+                Verb::Query(StatementKind::Select | StatementKind::Values)
+            )
+        {
+            return Err(found);
+        }
+        let first = tokens.next();
+        query(tokens, functions, first)?;
+    } else {
+        loop {
+            match tokens.next() {
+                Token::End | Token::Semicolon => break,
+                Token::Unclear => return Err(found),
+                _ => {}
+            }
+        }
+    }
+    Ok(StatementKind::CopyTo)
+}
+
+/// `PRAGMA` only tells if it has no value, or one that says of what.
+pub(super) fn pragma(found: Found, tokens: &mut Lexer<'_>) -> Result<StatementKind, Found> {
+    let found = Found {
+        kind: StatementKind::SessionState,
+        ..found
+    };
+    if !matches!(tokens.next(), Token::Word) {
+        return Err(found);
+    }
+    let mut name = *tokens;
+    let mut token = tokens.next();
+    if token == Token::Dot {
+        if tokens.next() != Token::Word {
+            return Err(found);
+        }
+        name = *tokens;
+        token = tokens.next();
+    }
+    let found = Found {
+        start: name.start(),
+        end: name.end(),
+        ..found
+    };
+    match token {
+        Token::End | Token::Semicolon if is_any(name.slice(), sqlite::READING_PRAGMAS) => {
+            Ok(StatementKind::Show)
+        }
+        Token::Open if is_any(name.slice(), sqlite::PRAGMAS_WITH_SUBJECT) => loop {
+            match tokens.next() {
+                Token::End | Token::Semicolon => return Ok(StatementKind::Show),
+                Token::Unclear => return Err(found),
+                _ => {}
+            }
+        },
+        _ => Err(found),
+    }
+}

@@ -1,0 +1,59 @@
+use super::{Dialect, Kind, reads, writes};
+
+#[test]
+fn what_reads() {
+    reads(
+        Dialect::Sqlite,
+        &[
+            "PRAGMA user_version",
+            "PRAGMA main.page_count;",
+            "PRAGMA table_info(cake)",
+            "EXPLAIN QUERY PLAN SELECT 1",
+            "EXPLAIN SELECT 1",
+            "SELECT :update, @insert, $delete, ?1, ?",
+            "SELECT \"abs\"(1), [abs](1), `abs`(1)",
+            "SELECT * FROM json_each('[]') AS j, pragma_table_info('cake')",
+            "SELECT a FROM t INDEXED BY i WHERE a GLOB ('x' || '*') AND b NOT LIKE (c)",
+            "SELECT sum(a) FILTER (WHERE b) OVER (ORDER BY c) FROM t",
+            "SELECT 'it\\', x'00' FROM t",
+            "SELECT replace, merge FROM t WHERE replace = 1",
+            "SELECT * FROM pragma_user_version",
+        ],
+    );
+}
+
+#[test]
+fn what_writes() {
+    writes(
+        Dialect::Sqlite,
+        &[
+            (Kind::WritingFunction, "SELECT last_insert_rowid()"),
+            (Kind::WritingFunction, "SELECT load_extension('x')"),
+            (Kind::FunctionCall, "SELECT \"do_write\"()"),
+            (Kind::FunctionCall, "SELECT match(1), regexp(2)"),
+            (Kind::FunctionCall, "SELECT * FROM pragma_optimize"),
+            (Kind::FunctionCall, "SELECT * FROM main.pragma_optimize"),
+            (
+                Kind::FunctionCall,
+                "SELECT * FROM \"main\".\"pragma_optimize\"",
+            ),
+            (
+                Kind::FunctionCall,
+                "SELECT * FROM t, [pragma_journal_mode] AS j",
+            ),
+            (
+                Kind::SelectInto,
+                "WITH x AS (SELECT 1) REPLACE INTO t SELECT * FROM x",
+            ),
+            (Kind::SessionState, "PRAGMA user_version = 3"),
+            (Kind::SessionState, "PRAGMA journal_mode"),
+            (Kind::SessionState, "PRAGMA main.journal_mode(wal)"),
+            (Kind::SessionState, "PRAGMA \"user_version\""),
+            (Kind::Insert, "EXPLAIN INSERT INTO t VALUES (1)"),
+            (Kind::Delete, "EXPLAIN QUERY PLAN DELETE FROM t"),
+            (Kind::Ddl, "ATTACH 'x' AS y"),
+            (Kind::Unknown, "TABLE t"),
+            (Kind::Unknown, "SELECT 1\0; DELETE FROM t"),
+        ],
+    );
+}
