@@ -245,3 +245,42 @@ fn the_way_around_is_the_primary_and_pins_nobody() {
         });
     });
 }
+
+/// The kinds of queries are kept by type, and asked for again when more is known.
+#[test]
+fn a_query_whose_type_was_a_write_is_looked_at_again() {
+    #[diesel::declare_sql_function]
+    extern "SQL" {
+        fn price() -> BigInt;
+    }
+
+    run(async {
+        let on = postgres().await;
+        let create = "CREATE FUNCTION price() RETURNS bigint LANGUAGE sql";
+        let change = |sql: String| {
+            let mut conn = on.pool.get().expect("a connection");
+            conn.batch_execute(&sql).expect("a function");
+            on.pool.load_functions().expect("the catalog");
+        };
+        let is_read = || {
+            let session = Session::new();
+            let mut conn = on.pool.get_in(&session).expect("a connection");
+            let seven: i64 = diesel::select(price())
+                .get_result(&mut conn)
+                .expect("seven");
+            assert_eq!(seven, 7);
+            !session.is_pinned("default")
+        };
+        blocking(|| {
+            change(format!("{create} VOLATILE AS 'SELECT 7'"));
+            assert!(!is_read());
+            change("ALTER FUNCTION price() STABLE".to_owned());
+        });
+        on.world.catch_up().await;
+        blocking(|| {
+            assert!(is_read());
+            change("ALTER FUNCTION price() VOLATILE".to_owned());
+            assert!(!is_read());
+        });
+    });
+}
