@@ -17,6 +17,7 @@ use sea_orm::{
 use crate::commit::finish;
 use crate::error::into_db_err;
 use crate::execution::{BoxFuture, Method, failure_of};
+#[cfg(feature = "stream")]
 use crate::failure::{Verdict, verdict};
 use crate::handle::RoutedConnection;
 use crate::pool::NodePool;
@@ -152,6 +153,7 @@ impl RoutedTransaction {
     }
 
     /// The error to give for rows that break off.
+    #[cfg(feature = "stream")]
     pub(crate) fn failed_midway(&self, error: DbErr, sql: &str) -> DbErr {
         self.statement_failed.store(true, Ordering::Relaxed);
         match verdict(&error, self.get_database_backend()) {
