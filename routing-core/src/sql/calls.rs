@@ -121,16 +121,25 @@ pub(super) fn is_unknown_pragma(name: &[u8]) -> bool {
 
 impl Call<'_> {
     pub(super) fn verdict(&self, dialect: Dialect, functions: Option<&Functions>) -> Verdict {
-        let plain = !self.is_quoted && self.qualifier.is_empty();
-        if plain && self.follows_its_keyword(dialect) {
+        let verdict = self.of_name(dialect, functions);
+        // Mostly it is a function, so this comes last.
+        if verdict != Verdict::Harmless && self.is_plain() && self.follows_its_keyword(dialect) {
             return Verdict::Harmless;
         }
+        verdict
+    }
+
+    const fn is_plain(&self) -> bool {
+        !self.is_quoted && self.qualifier.is_empty()
+    }
+
+    fn of_name(&self, dialect: Dialect, functions: Option<&Functions>) -> Verdict {
         let Some((name, schema)) = self.resolve(dialect) else {
             return Verdict::Unknown;
         };
         let name = name.as_bytes();
         let hash = hash(name);
-        if plain {
+        if self.is_plain() {
             let is_keyword = match dialect {
                 Dialect::Postgres => POSTGRES.keywords.contains(name, hash),
                 Dialect::MySql => MYSQL.keywords.contains(name, hash),

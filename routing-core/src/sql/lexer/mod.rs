@@ -208,7 +208,7 @@ impl<'a> Lexer<'a> {
                 Class::Open => Token::Open,
                 Class::Close => Token::Close,
                 Class::Symbol => Token::Symbol,
-                Class::Digit => self.number(byte),
+                Class::Digit => self.go_on(Self::number(*self, byte)),
                 Class::Dollar => self.dollar(),
                 other => match self.go_on(Self::rare(*self, other, byte)) {
                     Token::Comment => continue,
@@ -362,7 +362,7 @@ impl<'a> Lexer<'a> {
     fn dot(&mut self) -> Token {
         if self.byte(0).is_some_and(|byte| byte.is_ascii_digit()) {
             self.at -= 1;
-            self.number(b'.')
+            self.go_on(Self::number(*self, b'.'))
         } else {
             Token::Dot
         }
@@ -370,8 +370,13 @@ impl<'a> Lexer<'a> {
 
     /// Digits, a fraction and an exponent, or `0x` and its like. Letters that follow at once are a
     /// word to some servers and a mistake to others.
-    #[inline]
-    fn number(&mut self, first: u8) -> Token {
+    #[inline(never)]
+    fn number(mut self, first: u8) -> Cut {
+        let token = self.number_token(first);
+        self.cut(token)
+    }
+
+    fn number_token(&mut self, first: u8) -> Token {
         let is_digit = |byte: u8| byte.is_ascii_digit() || byte == b'_';
         if first == b'0' && matches!(self.byte(0), Some(b'x' | b'X' | b'b' | b'B' | b'o' | b'O')) {
             self.at += 1;

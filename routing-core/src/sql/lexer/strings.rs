@@ -77,7 +77,7 @@ impl Lexer<'_> {
     }
 
     /// `$1`, or a string between two `$tag$`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn dollar(&mut self) -> Token {
         if self.byte(0).is_some_and(|byte| byte.is_ascii_digit()) {
             self.skip_while(|byte| byte.is_ascii_digit());
