@@ -208,7 +208,7 @@ impl<'a> Lexer<'a> {
                 Class::Open => Token::Open,
                 Class::Close => Token::Close,
                 Class::Symbol => Token::Symbol,
-                Class::Digit => self.go_on(Self::number(*self, byte)),
+                Class::Digit => self.digits(byte),
                 Class::Dollar => self.dollar(),
                 other => match self.go_on(Self::rare(*self, other, byte)) {
                     Token::Comment => continue,
@@ -365,6 +365,24 @@ impl<'a> Lexer<'a> {
             self.go_on(Self::number(*self, b'.'))
         } else {
             Token::Dot
+        }
+    }
+
+    /// Mostly a few digits.
+    #[inline(always)]
+    fn digits(&mut self, first: u8) -> Token {
+        let mut end = self.at;
+        while let Some(byte) = self.text.get(end)
+            && byte.is_ascii_digit()
+        {
+            end += 1;
+        }
+        match self.text.get(end) {
+            Some(byte) if is_word(*byte) || *byte == b'.' => self.go_on(Self::number(*self, first)),
+            _ => {
+                self.at = end;
+                Token::Literal
+            }
         }
     }
 
