@@ -6,8 +6,10 @@
 //! database.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -121,6 +123,34 @@ impl Classifier {
     #[must_use]
     pub fn functions(&self) -> Arc<Functions> {
         self.functions.load_full()
+    }
+
+    /// Takes over the answer to [`CATALOG_QUERY`](crate::sql::CATALOG_QUERY) that was asked for in
+    /// the background, or says for how long the database is to be left alone: **60 s**. Until then
+    /// functions that are not built in stay unknown, and so writes.
+    ///
+    /// # Errors
+    ///
+    /// That time, if there was no answer.
+    pub fn take_catalog<E: fmt::Display>(
+        &self,
+        answer: Result<Vec<CatalogFunction>, E>,
+    ) -> Result<(), Duration> {
+        const BACK_OFF: Duration = Duration::from_secs(60);
+        match answer {
+            Ok(functions) => {
+                self.set_catalog(functions);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(
+                    target: "routing",
+                    %error,
+                    "the functions of the database could not be loaded; unknown ones are writes"
+                );
+                Err(BACK_OFF)
+            }
+        }
     }
 
     /// Takes over the answer to [`CATALOG_QUERY`](crate::sql::CATALOG_QUERY), in place of an

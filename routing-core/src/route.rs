@@ -236,12 +236,15 @@ impl<'r, P> Route<'r, P> {
     /// unless the statement is where only reads may run.
     #[must_use]
     pub fn refused_as_write(mut self, sql: &str, caller: &Context) -> Next<'r, P> {
-        if !self.set.has_rules() || self.access != Access::Read {
+        if !self.set.has_rules() {
             return Next::Unchanged;
         }
         let node = self.node();
         let change = node.breaker.succeeded(self.trial.take());
         announce_change(self.ports, self.set.name(), node.name(), change);
+        if self.access != Access::Read {
+            return Next::Unchanged;
+        }
         // A primary refuses what a connection of its own, or its demotion, forbids.
         let is_replica = node.role() == Role::Replica;
         if is_replica {

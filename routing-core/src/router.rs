@@ -207,6 +207,20 @@ impl<P> Router<P> {
         }
     }
 
+    /// The kind of a statement that stays on `set`, if it may run there at all.
+    ///
+    /// # Errors
+    ///
+    /// As for [`check_tables`](Self::check_tables).
+    pub fn examine(
+        &self,
+        set: &Arc<ReplicaSet<P>>,
+        sql: &str,
+    ) -> Result<StatementKind, RoutingError> {
+        self.check_tables(set, sql)?;
+        Ok(set.kind_of(sql))
+    }
+
     /// The one set that has the tables of a statement, and the first of them.
     fn set_of_tables<'r, 's>(
         &'r self,

@@ -10,9 +10,8 @@ use sea_orm::DbErr;
 use crate::handle::RoutedConnection;
 use crate::pool::NodePool;
 
-/// How long the database has to answer, and how long it is left alone if it does not.
+/// How long the database has to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-const BACK_OFF: Duration = Duration::from_secs(60);
 
 type Set = Arc<ReplicaSet<NodePool>>;
 
@@ -25,7 +24,9 @@ impl RoutedConnection {
     ///
     /// The driver's, if the primary does not answer.
     pub async fn load_functions(&self) -> Result<(), DbErr> {
-        load(&self.set).await
+        let functions = ask(&self.set).await?;
+        self.set.classifier().set_catalog(functions);
+        Ok(())
     }
 }
 
@@ -45,32 +46,20 @@ fn load_in_background(set: &Set) {
     };
     let set = Arc::downgrade(set);
     runtime.spawn(async move {
-        loop {
-            let Some(strong) = Weak::upgrade(&set) else {
+        while let Some(strong) = Weak::upgrade(&set) {
+            let answer = ask(&strong).await;
+            let Err(back_off) = strong.classifier().take_catalog(answer) else {
                 return;
             };
-            let Err(error) = load(&strong).await else {
-                return;
-            };
-            tracing::warn!(
-                target: "routing",
-                set = strong.name().as_str(),
-                %error,
-                "the functions of the database could not be loaded; unknown ones are writes"
-            );
             drop(strong);
-            tokio::time::sleep(BACK_OFF).await;
+            tokio::time::sleep(back_off).await;
         }
     });
 }
 
-async fn load(set: &Set) -> Result<(), DbErr> {
+async fn ask(set: &Set) -> Result<Vec<CatalogFunction>, DbErr> {
     let asking = set.primary().pool().catalog();
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, asking).await;
-    let functions: Vec<CatalogFunction> = match answer {
-        Ok(answer) => answer?,
-        Err(_) => return Err(DbErr::Custom("the primary did not answer in time".into())),
-    };
-    set.classifier().set_catalog(functions);
-    Ok(())
+    let late = DbErr::Custom("the primary did not answer in time".into());
+    answer.unwrap_or(Err(late))
 }

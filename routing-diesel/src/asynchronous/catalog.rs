@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use diesel::result::{Error, QueryResult};
 use routing_core::ReplicaSet;
+use routing_core::sql::CatalogFunction;
 
 use super::driver::AsyncRoutable;
 use super::node_pool::NodePool;
 use super::pool::AsyncRoutedPool;
 use crate::error::{CheckoutError, into_diesel};
 
-/// How long the database has to answer, and how long it is left alone if it does not.
+/// How long the database has to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-const BACK_OFF: Duration = Duration::from_secs(60);
 
 type Set<C> = ReplicaSet<NodePool<C>>;
 
@@ -26,7 +26,9 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     ///
     /// Diesel's, if the primary has no connection or does not answer.
     pub async fn load_functions(&self) -> QueryResult<()> {
-        load(&self.set).await
+        let functions = ask(&self.set).await?;
+        self.set.classifier().set_catalog(functions);
+        Ok(())
     }
 
     /// Has the catalog asked for in the background, if it is wanted and there is a runtime for it.
@@ -47,22 +49,17 @@ fn load_in_background<C: AsyncRoutable>(set: &Arc<Set<C>>) {
     let weak = Arc::downgrade(set);
     runtime.spawn(async move {
         while let Some(set) = Weak::upgrade(&weak) {
-            let Err(error) = load(&set).await else {
+            let answer = ask(&set).await;
+            let Err(back_off) = set.classifier().take_catalog(answer) else {
                 return;
             };
-            tracing::warn!(
-                target: "routing",
-                set = set.name().as_str(),
-                %error,
-                "the functions of the database could not be loaded; unknown ones are writes"
-            );
             drop(set);
-            tokio::time::sleep(BACK_OFF).await;
+            tokio::time::sleep(back_off).await;
         }
     });
 }
 
-async fn load<C: AsyncRoutable>(set: &Set<C>) -> QueryResult<()> {
+async fn ask<C: AsyncRoutable>(set: &Set<C>) -> QueryResult<Vec<CatalogFunction>> {
     let node = set.primary();
     let asking = async {
         let beside = node.pool().dedicated().await;
@@ -72,7 +69,5 @@ async fn load<C: AsyncRoutable>(set: &Set<C>) -> QueryResult<()> {
     };
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, asking).await;
     let late = "the primary did not answer in time";
-    let functions = answer.unwrap_or_else(|_| Err(Error::QueryBuilderError(late.into())))?;
-    set.classifier().set_catalog(functions);
-    Ok(())
+    answer.unwrap_or_else(|_| Err(Error::QueryBuilderError(late.into())))
 }

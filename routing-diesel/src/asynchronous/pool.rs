@@ -144,10 +144,7 @@ impl<C: AsyncRoutable> Examine for AsyncRoutedPool<C> {
     }
 
     fn examine(&self, sql: &str) -> QueryResult<StatementKind> {
-        self.router
-            .check_tables(&self.set, sql)
-            .map_err(into_diesel)?;
-        Ok(self.set.kind_of(sql))
+        self.router.examine(&self.set, sql).map_err(into_diesel)
     }
 }
 

@@ -2,18 +2,15 @@
 
 use std::sync::{Arc, Weak};
 use std::thread;
-use std::time::Duration;
 
 use diesel::result::QueryResult;
 use routing_core::ReplicaSet;
+use routing_core::sql::CatalogFunction;
 
 use super::node_pool::NodePool;
 use super::pool::RoutedPool;
 use crate::database::{Database, Routable};
 use crate::error::{CheckoutError, into_diesel};
-
-/// How long a database is left alone that did not answer.
-const BACK_OFF: Duration = Duration::from_secs(60);
 
 type Set<C> = ReplicaSet<NodePool<C>>;
 
@@ -26,7 +23,9 @@ impl<C: Routable> RoutedPool<C> {
     ///
     /// Diesel's, if the primary has no connection or does not answer.
     pub fn load_functions(&self) -> QueryResult<()> {
-        load(&self.set)
+        let functions = ask(&self.set)?;
+        self.set.classifier().set_catalog(functions);
+        Ok(())
     }
 
     /// Has the catalog asked for in the background, if it is wanted.
@@ -44,17 +43,11 @@ fn load_in_background<C: Routable>(set: &Arc<Set<C>>) {
     let thread = thread::Builder::new().name("routing-functions".to_owned());
     let started = thread.spawn(move || {
         while let Some(set) = Weak::upgrade(&weak) {
-            let Err(error) = load(&set) else {
+            let Err(back_off) = set.classifier().take_catalog(ask(&set)) else {
                 return;
             };
-            tracing::warn!(
-                target: "routing",
-                set = set.name().as_str(),
-                %error,
-                "the functions of the database could not be loaded; unknown ones are writes"
-            );
             drop(set);
-            thread::sleep(BACK_OFF);
+            thread::sleep(back_off);
         }
     });
     if started.is_err() {
@@ -62,13 +55,11 @@ fn load_in_background<C: Routable>(set: &Arc<Set<C>>) {
     }
 }
 
-fn load<C: Routable>(set: &Set<C>) -> QueryResult<()> {
+fn ask<C: Routable>(set: &Set<C>) -> QueryResult<Vec<CatalogFunction>> {
     let node = set.primary();
     let mut connection = node
         .pool()
         .checkout()
         .map_err(|(_, error)| into_diesel(CheckoutError::new(set.name(), node.name(), error)))?;
-    let functions = C::Backend::catalog::<C>(&mut connection)?;
-    set.classifier().set_catalog(functions);
-    Ok(())
+    C::Backend::catalog::<C>(&mut connection)
 }
