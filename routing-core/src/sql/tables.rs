@@ -121,6 +121,11 @@ impl<'a, V: FnMut(TableName<'a>)> Walk<'a, V> {
                 }
                 Token::Word if self.part != Part::Dot => {
                     if self.part == Part::Start {
+                        // What is explained begins like any other statement.
+                        if is_any(self.tokens.slice(), &["explain", "describe"]) {
+                            self.skip(&["analyze", "analyse", "verbose", "query", "plan"]);
+                            continue;
+                        }
                         self.verb()?;
                     } else {
                         self.word(begins)?;
@@ -176,9 +181,6 @@ impl<'a, V: FnMut(TableName<'a>)> Walk<'a, V> {
         let word = self.tokens.slice();
         if is_any(word, QUERIES) || is_any(word, CHANGES) {
             return self.word(true);
-        }
-        if is_any(word, &["explain", "describe"]) {
-            return Some(());
         }
         if is_any(word, &["table"]) {
             self.clauses.source();
@@ -360,6 +362,7 @@ mod tests {
             ("TABLE t", "t"),
             ("TRUNCATE TABLE t, u", "t u"),
             ("EXPLAIN SELECT * FROM t", "t"),
+            ("EXPLAIN ANALYZE UPDATE t SET a = 1 FROM u", "t u"),
             ("SELECT a FROM t; SELECT b FROM u", "t u"),
         ] {
             let expected: Vec<_> = expected.split_whitespace().collect();
