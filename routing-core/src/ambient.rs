@@ -84,6 +84,16 @@ impl Context {
         self.session.as_ref()
     }
 
+    /// The same in the session that the caller runs in, unless it has one of its own: for what goes
+    /// on where that is left.
+    #[must_use]
+    pub fn with_current_session(mut self) -> Self {
+        if self.session.is_none() {
+            self.session = Session::current();
+        }
+        self
+    }
+
     pub(crate) const fn scopes(&self) -> &Scopes {
         &self.scopes
     }

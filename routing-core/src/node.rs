@@ -1,14 +1,18 @@
 //! One database server, as the application reaches it.
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use arc_swap::ArcSwapOption;
 
 use crate::breaker::Breaker;
 use crate::decision::Role;
 use crate::name::NodeName;
 use crate::position::{Position, Reach};
 use crate::rules::BreakerRules;
+use crate::samples::Hurry;
+use crate::tick;
 
 /// Identifies a node within the process: sets that share a name do not share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +58,10 @@ pub struct Node<P> {
     pool: P,
     pub(crate) breaker: Breaker,
     /// A lower bound: the node is there or further.
-    position: Mutex<Option<Position>>,
+    position: ArcSwapOption<Position>,
+    /// When it was last not certain that the node goes on from where it was.
+    broken: AtomicU64,
+    pub(crate) hurry: Hurry,
 }
 
 impl<P> Node<P> {
@@ -64,7 +71,9 @@ impl<P> Node<P> {
             role,
             pool,
             breaker: Breaker::new(rules),
-            position: Mutex::new(None),
+            position: ArcSwapOption::const_empty(),
+            broken: AtomicU64::new(0),
+            hurry: Hurry::default(),
         }
     }
 
@@ -92,13 +101,36 @@ impl<P> Node<P> {
         self.breaker.is_up()
     }
 
-    /// Takes note that the node has replayed up to `position`. It may be further, never less far.
-    pub fn observe(&self, position: Position) {
-        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(position);
+    /// How far it is known to have replayed, if it is a replica.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        self.position.load().as_deref().cloned()
     }
 
-    pub(crate) fn reaches(&self, required: Position) -> bool {
-        let position = *self.position.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes note that the node has replayed up to `position`. It may be further, never less far.
+    /// A position that is not known takes the last one back.
+    pub fn observe(&self, position: Position) {
+        let known = position.is_known().then(|| Arc::new(position));
+        self.position.store(known);
+    }
+
+    /// The node may have been replaced, or may have started anew from behind where it was.
+    pub(crate) fn lose_track(&self) {
+        self.position.store(None);
+        self.broken.store(tick::now(), Ordering::SeqCst);
+    }
+
+    /// Whether the node goes on from where it was at `mark`.
+    #[inline]
+    pub(crate) fn is_unbroken_since(&self, mark: u64) -> bool {
+        let broken = self.broken.load(Ordering::Acquire);
+        broken == 0 || mark > broken
+    }
+
+    #[inline]
+    pub(crate) fn reaches(&self, required: &Position) -> bool {
+        let position = self.position.load();
+        let position = position.as_deref();
         position.is_some_and(|position| position.reaches(required) == Reach::Yes)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::ambient::warn_late_pin;
 use crate::breaker::{Change, Trial};
-use crate::decision::Decision;
+use crate::decision::{Decision, Role};
 use crate::error::RoutingError;
 use crate::failure::Failure;
 use crate::name::{NodeName, SetName};
@@ -21,6 +21,10 @@ pub(crate) fn report_failure<P>(
 ) {
     if !set.has_rules() {
         return;
+    }
+    if failure.blames_node() && node.role() == Role::Replica {
+        // It may come back from behind where it was.
+        node.lose_track();
     }
     let change = if failure.blames_node() {
         node.breaker.failed(trial, ports.clock.now())

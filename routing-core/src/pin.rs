@@ -34,25 +34,54 @@ impl PinInfo {
     }
 }
 
-/// Zero is unpinned; otherwise two bits of reason and the time.
+/// The word is zero if unpinned; otherwise two bits of reason and the time.
 #[derive(Debug, Default)]
-pub(crate) struct PinCell(AtomicU64);
+pub(crate) struct PinCell {
+    word: AtomicU64,
+    /// When what was carried is over, also behind a new pin; 0 if nothing was.
+    until: AtomicU64,
+}
 
 const REASON_BITS: u32 = 2;
 const REASON_MASK: u64 = 0b11;
+const CARRIED: u64 = 3;
+const ENDLESS: u64 = u64::MAX;
 
 impl PinCell {
+    /// Whether there is a pin that is not over; the time is asked only of a carried one.
     #[inline]
-    pub(crate) fn is_pinned(&self) -> bool {
-        self.0.load(Ordering::Acquire) != 0
+    pub(crate) fn is_pinned_at(&self, now: impl FnOnce() -> Timestamp) -> bool {
+        let word = self.word.load(Ordering::Acquire);
+        word != 0 && (word & REASON_MASK != CARRIED || !self.is_over(now))
     }
 
-    pub(crate) fn get(&self) -> Option<PinInfo> {
-        let word = self.0.load(Ordering::Acquire);
+    fn is_over(&self, now: impl FnOnce() -> Timestamp) -> bool {
+        match self.until.load(Ordering::Acquire) {
+            ENDLESS => false,
+            until => now() >= Timestamp::from_nanos(until),
+        }
+    }
+
+    /// Whether something was carried that is not over, be it behind a new pin.
+    pub(crate) fn is_carried_at(&self, now: impl FnOnce() -> Timestamp) -> bool {
+        self.until.load(Ordering::Acquire) != 0 && !self.is_over(now)
+    }
+
+    /// When what was carried is over, if it ever is.
+    pub(crate) fn carried_until(&self) -> Option<Timestamp> {
+        match self.until.load(Ordering::Acquire) {
+            0 | ENDLESS => None,
+            until => Some(Timestamp::from_nanos(until)),
+        }
+    }
+
+    pub(crate) fn get_at(&self, now: impl FnOnce() -> Timestamp) -> Option<PinInfo> {
+        let word = self.word.load(Ordering::Acquire);
         let reason = match word & REASON_MASK {
             0 => return None,
             1 => PinReason::Declared,
             2 => PinReason::Write,
+            _ if self.is_over(now) => return None,
             _ => PinReason::Carried,
         };
         Some(PinInfo {
@@ -61,20 +90,37 @@ impl PinCell {
         })
     }
 
-    /// Sets the pin unless there is one. A new pin replaces a carried one, so that it is handed on.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            word: AtomicU64::new(self.word.load(Ordering::Acquire)),
+            until: AtomicU64::new(self.until.load(Ordering::Acquire)),
+        }
+    }
+
+    /// Sets a carried pin, until then or for ever; of several the longest counts.
+    pub(crate) fn carry(&self, since: Timestamp, until: Option<Timestamp>) {
+        let until = until.map_or(ENDLESS, |until| until.as_nanos().clamp(1, ENDLESS - 1));
+        self.until.fetch_max(until, Ordering::AcqRel);
+        self.set(PinInfo {
+            reason: PinReason::Carried,
+            since,
+        });
+    }
+
+    /// Sets the pin unless there is one. A new pin goes before a carried one, which stays behind it.
     pub(crate) fn set(&self, pin: PinInfo) {
         let reason = match pin.reason {
             PinReason::Declared => 1,
             PinReason::Write => 2,
-            PinReason::Carried => 3,
+            PinReason::Carried => CARRIED,
         };
         let word = (pin.since.as_nanos() << REASON_BITS) | reason;
         let _unchanged = self
-            .0
+            .word
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |current| {
                 let replace = match current & REASON_MASK {
                     0 => true,
-                    3 => pin.is_new(),
+                    CARRIED => pin.is_new(),
                     _ => false,
                 };
                 replace.then_some(word)
@@ -82,7 +128,8 @@ impl PinCell {
     }
 
     pub(crate) fn clear(&self) {
-        self.0.store(0, Ordering::Release);
+        self.word.store(0, Ordering::Release);
+        self.until.store(0, Ordering::Release);
     }
 }
 
@@ -100,15 +147,40 @@ mod tests {
     #[test]
     fn the_first_pin_stays_and_a_new_one_replaces_a_carried_one() {
         let cell = PinCell::default();
-        assert_eq!(cell.get(), None);
-        cell.set(pin(PinReason::Carried, 7));
-        cell.set(pin(PinReason::Carried, 8));
-        assert_eq!(cell.get(), Some(pin(PinReason::Carried, 7)));
+        assert_eq!(cell.get_at(Timestamp::default), None);
+        cell.carry(Timestamp::from_nanos(7), None);
+        cell.carry(Timestamp::from_nanos(8), None);
+        assert_eq!(
+            cell.get_at(Timestamp::default),
+            Some(pin(PinReason::Carried, 7))
+        );
         cell.set(pin(PinReason::Write, 9));
         cell.set(pin(PinReason::Declared, 10));
-        cell.set(pin(PinReason::Carried, 11));
-        assert_eq!(cell.get(), Some(pin(PinReason::Write, 9)));
+        cell.carry(Timestamp::from_nanos(11), None);
+        assert_eq!(
+            cell.get_at(Timestamp::default),
+            Some(pin(PinReason::Write, 9))
+        );
         cell.clear();
-        assert!(!cell.is_pinned());
+        assert!(!cell.is_pinned_at(Timestamp::default));
+    }
+
+    #[test]
+    fn a_carried_pin_ends_at_the_latest_of_its_times() {
+        let at = Timestamp::from_nanos;
+        let cell = PinCell::default();
+        cell.carry(at(1), Some(at(10)));
+        cell.carry(at(2), Some(at(5)));
+        assert!(cell.is_pinned_at(|| at(9)));
+        assert!(!cell.is_pinned_at(|| at(10)));
+        cell.carry(at(3), None);
+        cell.carry(at(4), Some(at(20)));
+        assert!(cell.is_pinned_at(|| at(1_000)), "one without end stays");
+        cell.set(pin(PinReason::Write, 7));
+        assert_eq!(cell.get_at(|| at(1_000)), Some(pin(PinReason::Write, 7)));
+        assert!(
+            cell.is_carried_at(|| at(1_000)),
+            "and is still behind the new one"
+        );
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Question<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SessionView {
     pub(crate) pinned: bool,
+    /// Whether that pin still keeps reads on the primary.
+    pub(crate) holds_reads: bool,
     /// What the set says to a late pin, if a pin now would be late.
     pub(crate) late: Option<LatePin>,
 }
@@ -163,7 +165,7 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
             (Some(Override::Replica), ..) => Verdict::Replica(Wanted::AnyForced),
             (_, None, AnonymousReads::Primary) => Verdict::Primary(Reason::NoSession),
             (_, None, AnonymousReads::Replica) => Verdict::Replica(Wanted::AnyAnonymous),
-            (_, Some(_), _) if pinned => Verdict::Primary(Reason::Pinned),
+            (_, Some(session), _) if session.holds_reads => Verdict::Primary(Reason::Pinned),
             (_, Some(_), _) => Verdict::Replica(Wanted::CaughtUp),
         },
     };

@@ -1,6 +1,7 @@
 //! One primary and its replicas.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::access::StatementKind;
 use crate::balance::{Balancer, Candidates};
@@ -9,9 +10,13 @@ use crate::classifier::Classifier;
 use crate::clock::{Clock, Timestamp};
 use crate::decision::{Reason, Role};
 use crate::name::{NodeName, SetName};
+use crate::needs::Needs;
 use crate::node::{Node, NodeId};
+use crate::policy::Wanted;
 use crate::rules::Rules;
-use crate::session::{Required, Slot};
+use crate::samples::Samples;
+use crate::session::Slot;
+use crate::tick;
 
 /// The most nodes a set can have: the candidates of a choice are one word.
 pub(crate) const MAX_NODES: usize = u64::BITS as usize;
@@ -34,6 +39,9 @@ pub struct ReplicaSet<P> {
     /// By node; the primary's is its share of reads.
     weights: Box<[u16]>,
     balancer: Box<dyn Balancer>,
+    samples: Arc<Samples>,
+    /// Whether the nodes are to be monitored, and nobody does so.
+    monitor_wanted: AtomicBool,
 }
 
 /// A node that was chosen, and the right to try it if it is down.
@@ -64,8 +72,11 @@ impl<P> ReplicaSet<P> {
         nodes: Vec<Node<P>>,
         weights: Vec<u16>,
         balancer: Box<dyn Balancer>,
+        samples: Samples,
     ) -> Self {
         Self {
+            monitor_wanted: AtomicBool::new(samples.has_positions()),
+            samples: Arc::new(samples),
             name,
             enabled,
             managed,
@@ -156,10 +167,80 @@ impl<P> ReplicaSet<P> {
         }
     }
 
-    /// The session's reads stay on this node.
+    /// The session's reads stay on this node from now on.
     pub(crate) fn remember(&self, slot: &Slot, index: usize) {
         if self.rules.affinity {
-            slot.set_affinity(self.first_id.plus(index));
+            slot.marks.move_to(self.first_id.plus(index), 0);
+        }
+    }
+
+    pub(crate) const fn samples(&self) -> &Arc<Samples> {
+        &self.samples
+    }
+
+    /// Whether somebody has to start monitoring the nodes; who is told so has to.
+    #[inline]
+    #[must_use]
+    pub fn take_monitor_request(&self) -> bool {
+        self.monitor_wanted.load(Ordering::Relaxed)
+            && self.monitor_wanted.swap(false, Ordering::AcqRel)
+    }
+
+    /// Nobody monitors the nodes: the next to ask is to start.
+    pub fn want_monitor(&self) {
+        self.monitor_wanted.store(true, Ordering::Release);
+    }
+
+    /// The session has seen what a node shows now.
+    #[inline]
+    pub(crate) fn saw(&self, slot: &Slot, node: &Node<P>, asked_for: bool) {
+        let tick = tick::now();
+        match node.role() {
+            Role::Primary => slot.marks.saw(tick),
+            Role::Replica => {
+                let id = self.id_of(node);
+                let is_home = id.is_some_and(|id| slot.marks.read(id, tick));
+                if !is_home && !asked_for && self.rules.affinity {
+                    slot.marks.saw(tick);
+                }
+            }
+        }
+    }
+
+    /// The session has written, or may have.
+    pub(crate) fn wrote(&self, slot: &Slot, clock: &dyn Clock, hurry: bool) {
+        slot.wrote(&self.rules, &self.samples, clock.now());
+        if hurry && self.samples.has_positions() {
+            self.samples.primary.ask();
+        }
+    }
+
+    fn id_of(&self, node: &Node<P>) -> Option<NodeId> {
+        let index = self
+            .nodes
+            .iter()
+            .position(|other| std::ptr::eq(&**other, node))?;
+        Some(self.first_id.plus(index))
+    }
+
+    /// Whether waiting for a replica is in vain: the primary itself was asked after the session was
+    /// told of a position, and does not know it. It is of another history, or of the future.
+    pub(crate) fn is_in_vain(&self, slot: Option<&Slot>) -> bool {
+        slot.is_some_and(|slot| slot.marks.is_beyond(&self.samples))
+    }
+
+    /// Has it found out whether a replica has what the session requires.
+    pub(crate) fn hurry(&self, slot: Option<&Slot>) {
+        let is_open = |slot: &Slot| {
+            !slot.marks.settle(&self.samples) || slot.marks.is_untested(&self.samples)
+        };
+        if slot.is_some_and(is_open) {
+            // The replicas are asked when it is known for what.
+            self.samples.primary.ask();
+            return;
+        }
+        for node in &self.nodes[1..] {
+            node.hurry.ask();
         }
     }
 
@@ -170,22 +251,22 @@ impl<P> ReplicaSet<P> {
     pub(crate) fn choose(
         &self,
         slot: Option<&Slot>,
-        required: Required,
+        wanted: Wanted,
         tried: u64,
         clock: &dyn Clock,
     ) -> Result<Choice, NoChoice> {
+        let needs = Needs::of(slot, wanted, &self.samples, self.first_id);
         if self.rules.affinity
-            && let Some(slot) = slot
-            && let Some(node) = slot.affinity()
-            && let Some(choice) = self.affine(node.behind(self.first_id), required, tried, clock)
+            && let Some(home) = needs.home()
+            && let Some(choice) = self.affine(home, &needs, tried, clock)
         {
             return Ok(choice);
         }
-        let choice = self.balanced(required, tried, clock)?;
+        let choice = self.balanced(&needs, tried, clock)?;
         if let Some(slot) = slot
-            && slot.affinity() != Some(self.first_id)
+            && (wanted == Wanted::CaughtUp || slot.marks.home().is_none())
         {
-            // Who stays on the primary and is given a replica has asked for that this once.
+            needs.require_of_others(slot);
             self.remember(slot, choice.index);
         }
         Ok(choice)
@@ -197,13 +278,13 @@ impl<P> ReplicaSet<P> {
     fn affine(
         &self,
         index: usize,
-        required: Required,
+        needs: &Needs<'_>,
         tried: u64,
         clock: &dyn Clock,
     ) -> Option<Choice> {
         // A node of another set that has the same name is none of this one's.
         let node = self.nodes.get(index)?;
-        if tried & (1 << index) != 0 || !is_caught_up(node, required) {
+        if tried & (1 << index) != 0 || !needs.are_met_by(node, index) {
             return None;
         }
         let trial = self.admit(index, clock).ok()?;
@@ -216,14 +297,14 @@ impl<P> ReplicaSet<P> {
 
     fn balanced(
         &self,
-        required: Required,
+        needs: &Needs<'_>,
         mut tried: u64,
         clock: &dyn Clock,
     ) -> Result<Choice, NoChoice> {
         let mut now = None;
         loop {
             let (eligible, behind) =
-                self.eligible(required, tried, || *now.get_or_insert_with(|| clock.now()));
+                self.eligible(needs, tried, || *now.get_or_insert_with(|| clock.now()));
             if eligible == 0 {
                 return Err(NoChoice { behind });
             }
@@ -243,7 +324,7 @@ impl<P> ReplicaSet<P> {
     /// The nodes that may serve, and whether one that is up is behind.
     fn eligible(
         &self,
-        required: Required,
+        needs: &Needs<'_>,
         tried: u64,
         mut now: impl FnMut() -> Timestamp,
     ) -> (u64, bool) {
@@ -256,7 +337,7 @@ impl<P> ReplicaSet<P> {
             if !node.breaker.is_up() && !node.breaker.would_admit(now()) {
                 continue;
             }
-            if is_caught_up(node, required) {
+            if needs.are_met_by(node, index) {
                 eligible |= 1 << index;
             } else {
                 behind = true;
@@ -276,12 +357,12 @@ impl<P> ReplicaSet<P> {
     }
 }
 
-/// Whether a node is known to have what a session requires; a primary has everything.
-#[inline]
-fn is_caught_up<P>(node: &Node<P>, required: Required) -> bool {
-    match (required, node.role()) {
-        (Required::Nothing, _) | (_, Role::Primary) => true,
-        (Required::Position(position), Role::Replica) => node.reaches(position),
-        (Required::Unknown, Role::Replica) => false,
+/// The monitors find that it is gone.
+impl<P> Drop for ReplicaSet<P> {
+    fn drop(&mut self) {
+        self.samples.primary.wake();
+        for node in &self.nodes {
+            node.hurry.wake();
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::name::{NodeName, SetName};
 use crate::node::Node;
 use crate::replica_set::{MAX_NODES, ReplicaSet};
 use crate::rules::Rules;
+use crate::samples::{Positions, Samples};
 use crate::sql::Dialect;
 
 /// Collects the nodes and rules of a [`ReplicaSet`].
@@ -23,6 +24,7 @@ pub struct ReplicaSetBuilder<P> {
     primary: (NodeName, P),
     replicas: Vec<Member<P>>,
     balancer: Option<Box<dyn Balancer>>,
+    positions: Positions,
 }
 
 #[derive(Debug)]
@@ -45,6 +47,7 @@ impl<P> ReplicaSet<P> {
             primary: (NodeName::from(PRIMARY_NAME), primary),
             replicas: Vec::new(),
             balancer: None,
+            positions: Positions::None,
         }
     }
 }
@@ -122,6 +125,17 @@ impl<P> ReplicaSetBuilder<P> {
         self
     }
 
+    /// Whether somebody will ask the nodes for their positions; **`false`**. Until there is an
+    /// answer, whoever has written reads from the primary.
+    pub const fn positions(mut self, positions: bool) -> Self {
+        self.positions = if positions {
+            Positions::Asked
+        } else {
+            Positions::None
+        };
+        self
+    }
+
     /// The set.
     ///
     /// # Errors
@@ -168,6 +182,11 @@ impl<P> ReplicaSetBuilder<P> {
             nodes,
             weights,
             balancer,
+            Samples::new(if chooses {
+                self.positions
+            } else {
+                Positions::None
+            }),
         ))
     }
 

@@ -12,7 +12,7 @@ use crate::ports::Ports;
 use crate::replica_set::{Choice, NoChoice, ReplicaSet};
 use crate::rules::LatePin;
 use crate::scope::ScopeView;
-use crate::session::{Required, Slot};
+use crate::session::{Session, Slot};
 
 /// Where a statement goes, before anybody is told.
 #[derive(Debug)]
@@ -23,9 +23,25 @@ pub(crate) struct Found {
     pub(crate) late: Option<LatePin>,
 }
 
+/// Why a statement goes nowhere, at least not now.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Refused(RoutingError),
+    /// All that the rule allows has been tried.
+    Exhausted,
+    /// Replicas are up, and none is known to have what the session requires: one may soon.
+    Behind,
+}
+
+impl From<RoutingError> for Stop {
+    fn from(error: RoutingError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 /// Asks the rule, chooses among equals, and pins the session if the rule says so.
 ///
-/// `Err(None)`: all that the rule allows has been tried.
+/// Who is `patient` is told that replicas are behind, instead of being sent to the primary.
 #[inline]
 pub(crate) fn resolve<P>(
     ports: &Ports,
@@ -34,11 +50,12 @@ pub(crate) fn resolve<P>(
     caller: &Context,
     ambient: &Context,
     tried: u64,
-) -> Result<Found, Option<RoutingError>> {
+    patient: bool,
+) -> Result<Found, Stop> {
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
     let slot = slot_of(set, caller, ambient);
-    let (verdict, access) = ask(set, kind, None, scopes, slot)
-        .map_err(|refusal| Some(refuse(set, set.primary().name(), kind, slot, refusal)))?;
+    let (verdict, access) = ask(ports, set, kind, None, scopes, slot)
+        .map_err(|refusal| refuse(set, set.primary().name(), kind, slot, refusal))?;
 
     let mut late = None;
     let choice = match verdict {
@@ -55,7 +72,7 @@ pub(crate) fn resolve<P>(
         Verdict::Node(name) => admit_named(ports, set, name, tried)?,
         Verdict::Replica(wanted) => {
             let slot = slot.filter(|_| wanted != Wanted::AnyAnonymous);
-            let choice = choose_replica(ports, set, slot, wanted, tried)?;
+            let choice = choose_replica(ports, set, slot, wanted, tried, patient)?;
             if let Some(slot) = slot
                 && set.nodes()[choice.index].role() == Role::Replica
             {
@@ -71,7 +88,7 @@ pub(crate) fn resolve<P>(
             }
         }
         // Only said of a transaction, and there is none here.
-        Verdict::Transaction | Verdict::PinInTransaction { .. } => return Err(None),
+        Verdict::Transaction | Verdict::PinInTransaction { .. } => return Err(Stop::Exhausted),
     };
     Ok(Found {
         access,
@@ -112,7 +129,7 @@ pub(crate) fn allow_in_transaction<P>(
 ) -> Result<(Reason, Option<LatePin>), RoutingError> {
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
     let slot = slot_of(set, caller, ambient);
-    let (verdict, _) = ask(set, kind, Some(transaction), scopes, slot)
+    let (verdict, _) = ask(ports, set, kind, Some(transaction), scopes, slot)
         .map_err(|refusal| refuse(set, node.name(), kind, slot, refusal))?;
     Ok(match verdict {
         Verdict::Primary(reason) => (reason, None),
@@ -134,19 +151,16 @@ fn choose_replica<P>(
     slot: Option<&Slot>,
     wanted: Wanted,
     tried: u64,
-) -> Result<Choice, Option<RoutingError>> {
-    let (required, left_out) = match wanted {
-        Wanted::CaughtUp => (slot.map_or(Required::Nothing, Slot::required), tried),
+    patient: bool,
+) -> Result<Choice, Stop> {
+    let left_out = match wanted {
         // Whoever asks for a replica gets none but a replica.
-        Wanted::AnyForced => {
-            let primary = 1 << ReplicaSet::<P>::primary_index();
-            (Required::Nothing, tried | primary)
-        }
-        Wanted::AnyAnonymous => (Required::Nothing, tried),
+        Wanted::AnyForced => tried | (1 << ReplicaSet::<P>::primary_index()),
+        Wanted::CaughtUp | Wanted::AnyAnonymous => tried,
     };
-    match set.choose(slot, required, left_out, &*ports.clock) {
+    match set.choose(slot, wanted, left_out, &*ports.clock) {
         Ok(choice) => Ok(choice),
-        Err(none) => without_replica(ports, set, slot, wanted, none, tried),
+        Err(none) => without_replica(ports, set, slot, wanted, none, tried, patient),
     }
 }
 
@@ -159,13 +173,21 @@ fn without_replica<P>(
     wanted: Wanted,
     none: NoChoice,
     tried: u64,
-) -> Result<Choice, Option<RoutingError>> {
+    patient: bool,
+) -> Result<Choice, Stop> {
+    if none.behind {
+        set.hurry(slot);
+        if patient && !set.is_in_vain(slot) {
+            return Err(Stop::Behind);
+        }
+    }
     let Some(reason) = policy::without_replica(set.rules().no_replica, none.behind) else {
         let set = set.name().clone();
-        return Err(Some(RoutingError::NoReplica { set }));
+        return Err(RoutingError::NoReplica { set }.into());
     };
     let choice = admit_primary(ports, set, reason, tried)?;
-    if let (Some(slot), Wanted::CaughtUp) = (slot, wanted) {
+    // By position it is known when to come back; by nothing else.
+    if let (Some(slot), Wanted::CaughtUp, false) = (slot, wanted, set.samples().has_positions()) {
         set.remember(slot, choice.index);
     }
     Ok(choice)
@@ -185,10 +207,10 @@ fn admit_primary<P>(
     set: &ReplicaSet<P>,
     reason: Reason,
     tried: u64,
-) -> Result<Choice, Option<RoutingError>> {
+) -> Result<Choice, Stop> {
     let index = ReplicaSet::<P>::primary_index();
     if tried & (1 << index) != 0 {
-        return Err(None);
+        return Err(Stop::Exhausted);
     }
     match set.admit(index, &*ports.clock) {
         Ok(trial) => Ok(Choice {
@@ -196,7 +218,7 @@ fn admit_primary<P>(
             reason,
             trial,
         }),
-        Err(wait) => Err(Some(primary_unavailable(set, Some(wait)))),
+        Err(wait) => Err(primary_unavailable(set, Some(wait)).into()),
     }
 }
 
@@ -205,16 +227,16 @@ fn admit_named<P>(
     set: &ReplicaSet<P>,
     name: &NodeName,
     tried: u64,
-) -> Result<Choice, Option<RoutingError>> {
+) -> Result<Choice, Stop> {
     let index = set.position_of(name).filter(|i| tried & (1 << i) == 0);
-    let index = index.ok_or(None)?;
+    let index = index.ok_or(Stop::Exhausted)?;
     match set.admit(index, &*ports.clock) {
         Ok(trial) => Ok(Choice {
             index,
             reason: Reason::Named,
             trial,
         }),
-        Err(wait) => Err(Some(RoutingError::NodeUnavailable {
+        Err(wait) => Err(Stop::Refused(RoutingError::NodeUnavailable {
             set: set.name().clone(),
             node: name.clone(),
             retry_in: Some(wait),
@@ -225,17 +247,23 @@ fn admit_named<P>(
 
 /// A handle's own session goes before the one that its caller runs in.
 #[inline]
-fn slot_of<'a, P>(
+pub(crate) fn slot_of<'a, P>(
     set: &ReplicaSet<P>,
     caller: &'a Context,
     ambient: &'a Context,
 ) -> Option<&'a Slot> {
-    let session = caller.session().or_else(|| ambient.session())?;
+    let session = session_of(caller, ambient)?;
     set.has_rules().then(|| session.slot(set.name()))
 }
 
 #[inline]
+pub(crate) fn session_of<'a>(caller: &'a Context, ambient: &'a Context) -> Option<&'a Session> {
+    caller.session().or_else(|| ambient.session())
+}
+
+#[inline]
 fn ask<'a, P>(
+    ports: &Ports,
     set: &ReplicaSet<P>,
     kind: StatementKind,
     transaction: Option<Access>,
@@ -247,10 +275,7 @@ fn ask<'a, P>(
             kind,
             transaction,
             scopes,
-            session: slot.map(|slot| SessionView {
-                pinned: slot.is_pinned(),
-                late: slot.late(),
-            }),
+            session: slot.map(|slot| view(ports, set, slot)),
         },
         &SetView {
             enabled: set.enabled,
@@ -260,6 +285,17 @@ fn ask<'a, P>(
             role_of: &|name| set.role_of(name),
         },
     )
+}
+
+#[inline]
+fn view<P>(ports: &Ports, set: &ReplicaSet<P>, slot: &Slot) -> SessionView {
+    let now = || ports.clock.now();
+    let pinned = slot.is_pinned(now);
+    SessionView {
+        pinned,
+        holds_reads: pinned && slot.holds_reads(set.rules(), set.samples(), now),
+        late: slot.late(),
+    }
 }
 
 /// `node` is where the statement would have gone.

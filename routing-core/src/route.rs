@@ -21,9 +21,12 @@ use crate::notice::{
     announce, announce_change, announce_disguised, announce_late_pin, announce_refusal,
     report_failure,
 };
+use crate::patience::{CatchUp, Patience};
 use crate::ports::Ports;
+use crate::position::Position;
 use crate::replica_set::ReplicaSet;
-use crate::resolution::{self, primary_unavailable};
+use crate::resolution::{self, Stop, primary_unavailable, session_of, slot_of};
+use crate::rules::PinRelease;
 use crate::scope::ScopeView;
 
 /// One statement on its way to a node.
@@ -39,6 +42,15 @@ pub struct Route<'r, P> {
     trial: Option<Trial>,
     /// Nodes that this statement has failed on, one bit each.
     tried: u64,
+}
+
+/// What a patient statement is told.
+#[derive(Debug)]
+pub(crate) enum Arrival<'r, P> {
+    /// Run it there.
+    Route(Route<'r, P>),
+    /// Replicas are up, and none is known to have what the session requires: wait, and ask again.
+    Behind(CatchUp),
 }
 
 /// What follows a failure.
@@ -62,14 +74,50 @@ impl<'r, P> Route<'r, P> {
         kind: StatementKind,
         caller: &Context,
     ) -> Result<Self, RoutingError> {
-        Self::find_untried(ports, set, kind, caller, 0).map_err(|refused| {
-            let error = refused.unwrap_or_else(|| primary_unavailable(set, None));
-            announce_refusal(ports, &error);
-            error
-        })
+        Self::find_untried(ports, set, kind, caller, 0, false)
+            .map_err(|stop| refused(ports, set, stop))
     }
 
-    /// `Err(None)`: all that the rule allows has been tried.
+    /// The same for who can wait until a replica has caught up.
+    #[inline]
+    pub(crate) fn find_patiently(
+        ports: &'r Ports,
+        set: &'r ReplicaSet<P>,
+        kind: StatementKind,
+        caller: &Context,
+        patience: &mut Patience,
+    ) -> Result<Arrival<'r, P>, RoutingError> {
+        let wait = set.rules().catch_up_wait;
+        let is_patient = !patience.is_over() && !wait.is_zero();
+        match Self::find_untried(ports, set, kind, caller, 0, is_patient) {
+            Ok(route) => Ok(Arrival::Route(route)),
+            Err(Stop::Behind) => Self::wait(ports, set, kind, caller, patience),
+            Err(stop) => Err(refused(ports, set, stop)),
+        }
+    }
+
+    #[cold]
+    fn wait(
+        ports: &'r Ports,
+        set: &'r ReplicaSet<P>,
+        kind: StatementKind,
+        caller: &Context,
+        patience: &mut Patience,
+    ) -> Result<Arrival<'r, P>, RoutingError> {
+        let left = patience.left(set.rules().catch_up_wait, &*ports.clock);
+        // It may have changed before anybody listened.
+        let changed = set.samples().listen();
+        match (
+            Self::find_untried(ports, set, kind, caller, 0, left.is_some()),
+            left,
+        ) {
+            (Err(Stop::Behind), Some(left)) => Ok(Arrival::Behind(CatchUp::new(changed, left))),
+            (found, _) => found
+                .map(Arrival::Route)
+                .map_err(|stop| refused(ports, set, stop)),
+        }
+    }
+
     #[inline]
     fn find_untried(
         ports: &'r Ports,
@@ -77,9 +125,10 @@ impl<'r, P> Route<'r, P> {
         kind: StatementKind,
         caller: &Context,
         tried: u64,
-    ) -> Result<Self, Option<RoutingError>> {
+        patient: bool,
+    ) -> Result<Self, Stop> {
         let found = Context::with_current(|ambient| {
-            resolution::resolve(ports, set, kind, caller, ambient, tried)
+            resolution::resolve(ports, set, kind, caller, ambient, tried, patient)
         })?;
         if let Some(late) = found.late {
             announce_late_pin(ports, set.name(), late, kind.as_str());
@@ -172,8 +221,11 @@ impl<'r, P> Route<'r, P> {
         )
     }
 
-    /// The node answered, be it with an error of the user's.
-    pub fn succeeded(mut self) {
+    /// The node answered, be it with an error of the user's. What was written counts as
+    /// acknowledged, and what was read as seen.
+    #[inline]
+    pub fn succeeded(mut self, caller: &Context) {
+        self.mark(caller);
         let node = self.node();
         if self.trial.is_none() && node.breaker.is_spotless() {
             return;
@@ -181,6 +233,26 @@ impl<'r, P> Route<'r, P> {
         if self.set.has_rules() {
             let change = self.node().breaker.succeeded(self.trial.take());
             announce_change(self.ports, self.set.name(), self.node().name(), change);
+        }
+    }
+
+    /// The session has done what the statement does, or may have.
+    #[inline]
+    fn mark(&self, caller: &Context) {
+        let asked_for = matches!(
+            self.reason,
+            Reason::Forced | Reason::Named | Reason::NoSession
+        );
+        let begins = matches!(
+            self.kind,
+            StatementKind::Transaction | StatementKind::BeginReadOnly
+        );
+        match self.access {
+            _ if begins => {}
+            // The user's way to write something that the session need not see.
+            Access::Write if self.reason == Reason::Forced => {}
+            Access::Write => wrote(self.ports, self.set, caller),
+            Access::Read => saw(self.set, self.node(), caller, asked_for),
         }
     }
 
@@ -198,17 +270,20 @@ impl<'r, P> Route<'r, P> {
             self.trial.take(),
             failure,
         );
+        if !failure.was_not_sent() && self.access == Access::Write {
+            self.mark(caller);
+        }
         // What may have run, and is a read only because somebody said so, is not run again.
         let may_have_written = failure == Failure::Lost && self.kind.is_ambiguous();
         if self.may_fail_over() && !may_have_written {
             let tried = self.tried | (1 << self.index);
-            match Self::find_untried(self.ports, self.set, self.kind, caller, tried) {
+            match Self::find_untried(self.ports, self.set, self.kind, caller, tried, false) {
                 Ok(next) => return Next::Route(next),
-                Err(Some(RoutingError::NoReplica { .. })) if failure == Failure::Busy => {
+                Err(Stop::Refused(RoutingError::NoReplica { .. })) if failure == Failure::Busy => {
                     return Next::Unchanged;
                 }
-                Err(Some(error)) => return self.refuse(error),
-                Err(None) => {}
+                Err(Stop::Refused(error)) => return self.refuse(error),
+                Err(Stop::Exhausted | Stop::Behind) => {}
             }
         }
         match (failure, self.reason, self.node().role()) {
@@ -253,12 +328,9 @@ impl<'r, P> Route<'r, P> {
             return Next::Unchanged;
         }
         let kind = StatementKind::DisguisedWrite;
-        match Self::find_untried(self.ports, self.set, kind, caller, 0) {
+        match Self::find_untried(self.ports, self.set, kind, caller, 0, false) {
             Ok(next) => Next::Route(next),
-            Err(error) => {
-                let error = error.unwrap_or_else(|| primary_unavailable(self.set, None));
-                self.refuse(error)
-            }
+            Err(stop) => self.refuse(error_of(self.set, stop)),
         }
     }
 
@@ -274,6 +346,55 @@ impl<P> Drop for Route<'_, P> {
             self.node().breaker.gave_up(trial);
         }
     }
+}
+
+fn refused<P>(ports: &Ports, set: &ReplicaSet<P>, stop: Stop) -> RoutingError {
+    let error = error_of(set, stop);
+    announce_refusal(ports, &error);
+    error
+}
+
+fn error_of<P>(set: &ReplicaSet<P>, stop: Stop) -> RoutingError {
+    match stop {
+        Stop::Refused(error) => error,
+        Stop::Exhausted | Stop::Behind => primary_unavailable(set, None),
+    }
+}
+
+/// The caller's session has seen what the node shows now.
+#[inline]
+pub(crate) fn saw<P>(set: &ReplicaSet<P>, node: &Node<P>, caller: &Context, asked_for: bool) {
+    Context::with_current(|ambient| {
+        if let Some(slot) = slot_of(set, caller, ambient) {
+            set.saw(slot, node, asked_for);
+        }
+    });
+}
+
+/// The caller's session has written, or may have.
+pub(crate) fn wrote<P>(ports: &Ports, set: &ReplicaSet<P>, caller: &Context) {
+    Context::with_current(|ambient| {
+        if let Some(session) = session_of(caller, ambient)
+            && let Some(slot) = slot_of(set, caller, ambient)
+        {
+            let is_released = set.rules().pin_release == PinRelease::CaughtUp;
+            set.wrote(
+                slot,
+                &*ports.clock,
+                is_released || session.is_to_hand_over(),
+            );
+        }
+    });
+}
+
+/// The caller's session goes on to write where nobody will see when.
+pub(crate) fn wrote_out_of_sight<P>(ports: &Ports, set: &ReplicaSet<P>, caller: &Context) {
+    wrote(ports, set, caller);
+    Context::with_current(|ambient| {
+        if let Some(slot) = slot_of(set, caller, ambient) {
+            slot.marks.require(&Position::UNKNOWN);
+        }
+    });
 }
 
 /// Checks a statement of an open transaction, which stays on its node.

@@ -15,6 +15,7 @@ use crate::delegate::Delegate;
 use crate::error::{ConfigProblem, RoutingError};
 use crate::name::{NodeName, SetName};
 use crate::observer::Observer;
+use crate::probe::Probe;
 use crate::replica_set::ReplicaSet;
 use crate::router::Router;
 use crate::rules::{Mode, Rules};
@@ -41,6 +42,9 @@ pub trait Pool: Sized {
 
     /// The dialect that the node's database speaks; `None` if it is none that is known.
     fn dialect(&self) -> Option<Dialect>;
+
+    /// Whether the adapter can [probe](crate::Probe) the node.
+    fn can_be_probed(&self) -> bool;
 }
 
 /// What an adapter hands out: a routed connection, or a pool of them.
@@ -314,10 +318,13 @@ impl<P: Pool> SetDraft<P> {
     ) -> Option<Result<ReplicaSet<P>, RoutingError>> {
         let primary = self.primary.pool?;
         let dialect = primary.dialect();
+        let positions = dialect.is_some_and(|dialect| Probe::new(dialect, "").is_some())
+            && primary.can_be_probed();
         let mut builder = ReplicaSet::builder(self.name.clone(), primary)
             .primary_name(self.primary.name)
             .rules(self.rules)
             .dialect(dialect)
+            .positions(positions)
             .tables(self.tables)
             .enabled(self.enabled)
             .managed(self.managed);

@@ -13,10 +13,15 @@ use crate::name::SetName;
 use crate::node::Node;
 use crate::notice::{announce_disguised, announce_refusal, report_failure};
 use crate::observer::Observer;
+use crate::patience::Patience;
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
-use crate::route::{Route, check_in_transaction, pin, refused_in_transaction};
+use crate::route::{
+    Arrival, Route, check_in_transaction, pin, refused_in_transaction, saw, wrote,
+    wrote_out_of_sight,
+};
 use crate::sql::{TableName, tables};
+use crate::timer::Timer;
 
 /// Decides for every statement which node runs it.
 ///
@@ -43,13 +48,13 @@ use crate::sql::{TableName, tables};
 ///     panic!("there is another replica");
 /// };
 /// assert_ne!(*route.node().pool(), first);
-/// route.succeeded();
+/// route.succeeded(&caller);
 ///
 /// // A write pins the session.
-/// router.route(set, StatementKind::Insert, &caller)?.succeeded();
+/// router.route(set, StatementKind::Insert, &caller)?.succeeded(&caller);
 /// let route = router.route(set, StatementKind::Select, &caller)?;
 /// assert_eq!(*route.node().pool(), "pool of db-1");
-/// route.succeeded();
+/// route.succeeded(&caller);
 /// # Ok::<(), routing_core::RoutingError>(())
 /// ```
 #[derive(Debug)]
@@ -293,6 +298,77 @@ impl<P> Router<P> {
         caller: &Context,
     ) -> Result<Route<'r, P>, RoutingError> {
         Route::find(&self.ports, set, kind, caller)
+    }
+
+    /// The same for who can wait: a read that no replica is known to serve yet waits for one, for
+    /// [`Rules::catch_up_wait`](crate::Rules), before it goes to the primary.
+    ///
+    /// # Errors
+    ///
+    /// As for [`route`](Self::route).
+    #[inline]
+    pub async fn route_patiently<'r, T: Timer>(
+        &'r self,
+        set: &'r ReplicaSet<P>,
+        kind: StatementKind,
+        caller: &Context,
+    ) -> Result<Route<'r, P>, RoutingError>
+    where
+        P: Send + Sync,
+    {
+        let mut patience = Patience::default();
+        loop {
+            match Route::find_patiently(&self.ports, set, kind, caller, &mut patience)? {
+                Arrival::Route(route) => return Ok(route),
+                Arrival::Behind(behind) => behind.wait_async::<T>(&mut patience).await,
+            }
+        }
+    }
+
+    /// The same on a thread, which is blocked for as long.
+    ///
+    /// # Errors
+    ///
+    /// As for [`route`](Self::route).
+    #[inline]
+    pub fn route_blocking<'r>(
+        &'r self,
+        set: &'r ReplicaSet<P>,
+        kind: StatementKind,
+        caller: &Context,
+    ) -> Result<Route<'r, P>, RoutingError> {
+        let mut patience = Patience::default();
+        loop {
+            match Route::find_patiently(&self.ports, set, kind, caller, &mut patience)? {
+                Arrival::Route(route) => return Ok(route),
+                Arrival::Behind(behind) => behind.wait(&mut patience),
+            }
+        }
+    }
+
+    /// Takes note that the caller's session has seen what `node` shows now, outside a [`Route`]: at
+    /// the end of each statement of a transaction, and of a stream.
+    #[inline]
+    pub fn saw(&self, set: &ReplicaSet<P>, node: &Node<P>, caller: &Context) {
+        saw(set, node, caller, false);
+    }
+
+    /// Takes note that the caller's session has written, or may have, outside a [`Route`]: when a
+    /// commit is acknowledged, or lost, and at the end of a stream.
+    pub fn wrote(&self, set: &ReplicaSet<P>, caller: &Context) {
+        wrote(&self.ports, set, caller);
+    }
+
+    /// Takes note that the caller's session goes on to write where nobody will see when: it stays on
+    /// the primary.
+    pub fn wrote_out_of_sight(&self, set: &ReplicaSet<P>, caller: &Context) {
+        wrote_out_of_sight(&self.ports, set, caller);
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.ports.clock
     }
 
     /// Pins the caller's session on a set, as [`Session::pin`](crate::Session::pin) does. A set

@@ -102,6 +102,41 @@ impl BreakerRules {
     };
 }
 
+/// For how long the reads of a pinned session go to the primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PinRelease {
+    /// Until the session ends.
+    #[default]
+    SessionEnd,
+    /// Until a replica has what the session has written and seen; then that replica serves them.
+    /// Where there are no positions, for [`Rules::time_pin`] after the last write. A session that
+    /// has pinned itself and has not written stays on the primary.
+    CaughtUp,
+}
+
+/// How often nodes are asked where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct ProbeRules {
+    /// From one probe of a node to the next, while nobody waits; a tenth more or less, at random.
+    pub heartbeat: Duration,
+    /// The least time from one probe of a node to the next, while sessions wait.
+    pub fastest: Duration,
+    /// How long a node has to answer.
+    pub timeout: Duration,
+}
+
+impl ProbeRules {
+    /// Every **5 s**, and every **5 ms** at the most; **1 s** to answer.
+    pub const DEFAULT: Self = Self {
+        heartbeat: Duration::from_secs(5),
+        fastest: Duration::from_millis(5),
+        timeout: Duration::from_secs(1),
+    };
+}
+
 /// The settings of one replica set's routing rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -125,6 +160,15 @@ pub struct Rules {
     /// Whether PostgreSQL is asked, in the background, which of its functions may write; **`true`**.
     /// What is not known to be harmless is a write.
     pub load_functions: bool,
+    /// For how long the reads of a pinned session go to the primary; **`SessionEnd`**.
+    pub pin_release: PinRelease,
+    /// How long a read waits for a replica that has what its session requires, before it goes to
+    /// the primary; **10 ms**.
+    pub catch_up_wait: Duration,
+    /// For how long a write is kept on the primary where there are no positions; **15 s**.
+    pub time_pin: Duration,
+    /// How often nodes are asked where they are.
+    pub probe: ProbeRules,
     /// When a replica is left alone.
     pub replica_breaker: BreakerRules,
     /// When the primary is left alone.
@@ -143,6 +187,10 @@ impl Default for Rules {
             primary_read_weight: 0,
             functions: Functions::default(),
             load_functions: true,
+            pin_release: PinRelease::default(),
+            catch_up_wait: Duration::from_millis(10),
+            time_pin: Duration::from_secs(15),
+            probe: ProbeRules::DEFAULT,
             replica_breaker: BreakerRules::REPLICA,
             primary_breaker: BreakerRules::PRIMARY,
         }

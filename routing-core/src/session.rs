@@ -5,16 +5,19 @@
 //! value that is created for a unit of work, is handed along, and dies with it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::RoutingError;
+use crate::marks::Marks;
 use crate::name::SetName;
-use crate::node::NodeId;
 use crate::pin::{PinCell, PinInfo, PinReason};
-use crate::position::{Position, Reach};
-use crate::rules::LatePin;
+use crate::position::Position;
+use crate::rules::{LatePin, PinRelease, Rules};
+use crate::samples::Samples;
+use crate::tick;
 
 /// One unit of work that must read its own writes.
 ///
@@ -35,6 +38,10 @@ pub struct Session(Arc<Inside>);
 
 struct Inside {
     clock: Arc<dyn Clock>,
+    /// Of all sets, also of those that are met later.
+    everywhere: PinCell,
+    /// Whether somebody will ask for the positions of what it writes.
+    hands_over: AtomicBool,
     /// The sets this session has met; the list only grows, so it is read without a lock.
     slots: OnceLock<Box<Slot>>,
 }
@@ -54,23 +61,27 @@ impl Drop for Inside {
 pub(crate) struct Slot {
     set: SetName,
     pin: PinCell,
-    /// The node that serves the session's reads; 0 is none.
-    affinity: AtomicU32,
     /// 0 until a replica served a read; then the set's `LatePin`, so that `pin` can apply it.
     replica_read: AtomicU8,
-    required: Mutex<Required>,
-    has_requirement: AtomicBool,
+    pub(crate) marks: Marks,
+    /// Where the session's marks become positions.
+    samples: OnceLock<Arc<Samples>>,
+    /// For how long a write is kept on the primary where there are no positions.
+    time_pin: OnceLock<Duration>,
     next: OnceLock<Box<Self>>,
 }
 
-/// What a node must have replayed before it may serve the session's reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Required {
-    #[default]
-    Nothing,
-    Position(Position),
-    /// Points of two histories: no known position reaches both.
-    Unknown,
+/// What a session has to tell the next one about a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HandOver {
+    /// The set.
+    pub set: SetName,
+    /// What a replica must have replayed, if that is known.
+    pub position: Option<Position>,
+    /// For how long reads belong on the primary, if something was written whose position is not
+    /// known, or if the session was itself told so.
+    pub pinned_for: Option<Duration>,
 }
 
 impl Session {
@@ -85,6 +96,8 @@ impl Session {
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Inside {
             clock,
+            everywhere: PinCell::default(),
+            hands_over: AtomicBool::new(false),
             slots: OnceLock::new(),
         }))
     }
@@ -92,30 +105,105 @@ impl Session {
     /// Whether reads of this set go to the primary because of a pin.
     #[must_use]
     pub fn is_pinned(&self, set: impl AsRef<str>) -> bool {
-        self.find(set.as_ref()).is_some_and(Slot::is_pinned)
+        self.pinned(set).is_some()
     }
 
     /// The pin on this set: why and since when.
     #[must_use]
     pub fn pinned(&self, set: impl AsRef<str>) -> Option<PinInfo> {
-        self.find(set.as_ref())?.pin.get()
+        match self.find(set.as_ref()) {
+            Some(slot) => slot.pin.get_at(|| self.now()),
+            None => self.0.everywhere.get_at(|| self.now()),
+        }
     }
 
     /// All pins, new and carried.
     #[must_use]
     pub fn pins(&self) -> Vec<(SetName, PinInfo)> {
         self.slots()
-            .filter_map(|slot| Some((slot.set.clone(), slot.pin.get()?)))
+            .filter_map(|slot| Some((slot.set.clone(), slot.pin.get_at(|| self.now())?)))
             .collect()
     }
 
-    /// Pins a set because an earlier session of the same user was pinned.
+    /// Pins a set because an earlier session of the same user was pinned; for as long as this
+    /// session lasts, or for so long.
     ///
-    /// Such a pin is not [new](PinInfo::is_new), and it never counts as late. It lasts as long as
-    /// this session: for how long pins are carried is up to whoever carries them.
-    pub fn carry_pin(&self, set: impl Into<SetName>) {
-        self.slot(&set.into())
-            .pin_now(PinReason::Carried, self.now());
+    /// Such a pin is not [new](PinInfo::is_new), and it never counts as late.
+    pub fn carry_pin(&self, set: impl Into<SetName>, lasts: Option<Duration>) {
+        let now = self.now();
+        let until = lasts.map(|lasts| now.after(lasts));
+        self.slot(&set.into()).pin.carry(now, until);
+    }
+
+    /// Pins all sets, also those that the session meets later, because of what is not known of an
+    /// earlier one.
+    pub fn carry_pin_everywhere(&self) {
+        let since = self.now();
+        self.0.everywhere.carry(since, None);
+        for slot in self.slots() {
+            slot.pin.carry(since, None);
+        }
+    }
+
+    /// Pins all sets, also those that the session meets later. Nothing forbids it, and it never
+    /// counts as late.
+    pub fn pin_everywhere(&self) {
+        let (reason, since) = (PinReason::Declared, self.now());
+        self.0.everywhere.set(PinInfo { reason, since });
+        for slot in self.slots() {
+            slot.pin_now(reason, since);
+        }
+    }
+
+    /// Has the positions of this session's writes asked for as soon as it writes, because a later
+    /// session is going to be told of them ([`hand_over`](Self::hand_over)).
+    pub fn expect_hand_over(&self) {
+        self.0.hands_over.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_to_hand_over(&self) -> bool {
+        self.0.hands_over.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has written to any set, or may have.
+    #[must_use]
+    pub fn has_written(&self) -> bool {
+        self.slots().any(|slot| slot.marks.has_written())
+    }
+
+    /// What a later session of the same user has to be told, so that it misses none of this one's
+    /// writes: see [`take_over`](Self::take_over).
+    ///
+    /// A write whose position is not known yet is told as a time.
+    /// [`when_settled`](Self::when_settled) waits until it is.
+    #[must_use]
+    pub fn hand_over(&self) -> Vec<HandOver> {
+        let now = self.now();
+        self.slots()
+            .map(|slot| slot.hand_over(now))
+            .filter(|told| told.position.is_some() || told.pinned_for.is_some())
+            .collect()
+    }
+
+    /// Takes over what an earlier session of the same user has handed over.
+    pub fn take_over(&self, told: impl IntoIterator<Item = HandOver>) {
+        for told in told {
+            if let Some(lasts) = told.pinned_for {
+                self.carry_pin(told.set.clone(), Some(lasts));
+            }
+            if let Some(position) = told.position {
+                self.require(told.set, &position);
+            }
+        }
+    }
+
+    /// Waits until the positions of all that the session has written are known: where nobody can
+    /// know them, not at all, and otherwise for the answer of a primary, which may never come. Use
+    /// it with a timeout.
+    pub async fn when_settled(&self) {
+        for slot in self.slots() {
+            slot.when_settled().await;
+        }
     }
 
     /// Forgets pins, replicas and required positions of all sets, as if the session were new.
@@ -123,20 +211,19 @@ impl Session {
     /// For a context that outlives its units of work, such as a worker's; where a session can be
     /// created per unit, there is nothing to forget.
     pub fn unpin_all(&self) {
+        self.0.everywhere.clear();
         for slot in self.slots() {
             slot.pin.clear();
-            slot.affinity.store(0, Ordering::Release);
             slot.replica_read.store(0, Ordering::Release);
-            slot.set_required(|_| Required::Nothing);
+            slot.marks.clear();
         }
     }
 
     /// Demands that a node has reached `position` before it serves this session's reads.
     ///
     /// The further of two positions counts. Nodes whose position is not known do not serve.
-    pub fn require(&self, set: impl Into<SetName>, position: Position) {
-        self.slot(&set.into())
-            .set_required(|required| required.merge(position));
+    pub fn require(&self, set: impl Into<SetName>, position: &Position) {
+        self.slot(&set.into()).marks.be_told(position);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -148,7 +235,7 @@ impl Session {
     pub(crate) fn slot(&self, set: &SetName) -> &Slot {
         let mut cell = &self.0.slots;
         loop {
-            let slot = cell.get_or_init(|| Box::new(Slot::new(set.clone())));
+            let slot = cell.get_or_init(|| Box::new(Slot::new(set.clone(), &self.0.everywhere)));
             if slot.set.same(set) {
                 return slot;
             }
@@ -180,31 +267,100 @@ impl fmt::Debug for Session {
 }
 
 impl Slot {
-    fn new(set: SetName) -> Self {
+    fn new(set: SetName, everywhere: &PinCell) -> Self {
         Self {
             set,
-            pin: PinCell::default(),
-            affinity: AtomicU32::new(0),
+            pin: everywhere.copy(),
             replica_read: AtomicU8::new(0),
-            required: Mutex::default(),
-            has_requirement: AtomicBool::new(false),
+            marks: Marks::default(),
+            samples: OnceLock::new(),
+            time_pin: OnceLock::new(),
             next: OnceLock::new(),
         }
     }
 
     #[inline]
-    pub(crate) fn is_pinned(&self) -> bool {
-        self.pin.is_pinned()
+    pub(crate) fn is_pinned(&self, now: impl FnOnce() -> Timestamp) -> bool {
+        self.pin.is_pinned_at(now)
+    }
+
+    /// Whether reads go to the primary because of the pin; `is_pinned` says that there is one.
+    #[inline]
+    pub(crate) fn holds_reads(
+        &self,
+        rules: &Rules,
+        samples: &Samples,
+        now: impl Fn() -> Timestamp,
+    ) -> bool {
+        if rules.pin_release == PinRelease::SessionEnd || self.pin.is_carried_at(&now) {
+            return true;
+        }
+        match self.marks.written_at() {
+            None => true,
+            // What has to be reached is among the marks.
+            Some(_) if samples.has_positions() => false,
+            Some(at) => now() < at.after(rules.time_pin),
+        }
+    }
+
+    /// The session has written, and that was acknowledged, or may have happened.
+    pub(crate) fn wrote(&self, rules: &Rules, samples: &Arc<Samples>, now: Timestamp) {
+        self.samples.get_or_init(|| Arc::clone(samples));
+        self.time_pin.get_or_init(|| rules.time_pin);
+        self.marks.wrote(tick::now(), now);
+    }
+
+    fn hand_over(&self, now: Timestamp) -> HandOver {
+        let left = |until: Timestamp| Some(until.since(now)).filter(|left| !left.is_zero());
+        let mut pinned_for = self.pin.carried_until().and_then(left);
+        let is_settled = self.is_settled();
+        let position = self.marks.required().as_deref().cloned();
+        let is_lost = position
+            .as_ref()
+            .is_some_and(|position| !position.is_known());
+        if self.marks.has_written()
+            && (is_lost || !is_settled)
+            && let Some(at) = self.marks.written_at()
+        {
+            let lasts = self.time_pin.get().copied().unwrap_or_default();
+            pinned_for = pinned_for.max(left(at.after(lasts)));
+        }
+        HandOver {
+            set: self.set.clone(),
+            position: position.filter(Position::is_known),
+            pinned_for,
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        let samples = self.samples.get();
+        samples
+            .is_some_and(|samples| samples.has_positions() && self.marks.is_write_settled(samples))
+    }
+
+    async fn when_settled(&self) {
+        let Some(samples) = self.samples.get() else {
+            return;
+        };
+        loop {
+            let changed = samples.listen();
+            if !samples.has_positions() || self.marks.is_write_settled(samples) {
+                return;
+            }
+            samples.primary.ask();
+            changed.await;
+        }
     }
 
     /// Pins by declaration, unless that is forbidden; says whether and how late it was.
     pub(crate) fn declare(
         &self,
         frozen: bool,
-        now: impl FnOnce() -> Timestamp,
+        now: impl Fn() -> Timestamp,
     ) -> Result<Option<LatePin>, RoutingError> {
-        let late = if self.is_pinned() { None } else { self.late() };
-        if frozen && !self.is_pinned() {
+        let is_pinned = self.is_pinned(&now);
+        let late = if is_pinned { None } else { self.late() };
+        if frozen && !is_pinned {
             let set = self.set.clone();
             return Err(RoutingError::Frozen { set, kind: None });
         }
@@ -240,46 +396,6 @@ impl Slot {
         };
         if self.replica_read.load(Ordering::Relaxed) != word {
             self.replica_read.store(word, Ordering::Release);
-        }
-    }
-
-    /// The node that the session's reads go to.
-    #[inline]
-    pub(crate) fn affinity(&self) -> Option<NodeId> {
-        NodeId::from_word(self.affinity.load(Ordering::Acquire))
-    }
-
-    pub(crate) fn set_affinity(&self, node: NodeId) {
-        self.affinity.store(node.to_word(), Ordering::Release);
-    }
-
-    #[inline]
-    pub(crate) fn required(&self) -> Required {
-        if self.has_requirement.load(Ordering::Acquire) {
-            *self.required.lock().unwrap_or_else(PoisonError::into_inner)
-        } else {
-            Required::Nothing
-        }
-    }
-
-    fn set_required(&self, change: impl FnOnce(Required) -> Required) {
-        let mut required = self.required.lock().unwrap_or_else(PoisonError::into_inner);
-        *required = change(*required);
-        self.has_requirement
-            .store(*required != Required::Nothing, Ordering::Release);
-    }
-}
-
-impl Required {
-    fn merge(self, position: Position) -> Self {
-        match self {
-            Self::Nothing => Self::Position(position),
-            Self::Unknown => Self::Unknown,
-            Self::Position(current) => match current.reaches(position) {
-                Reach::Yes => self,
-                Reach::No => Self::Position(position),
-                Reach::Unknown => Self::Unknown,
-            },
         }
     }
 }

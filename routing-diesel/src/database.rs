@@ -20,6 +20,31 @@ pub trait Database: Backend<QueryBuilder: Default> + Default + 'static {
         let _ = connection;
         Ok(Vec::new())
     }
+
+    /// The one text that a question is answered with, by a connection of Diesel's own.
+    #[doc(hidden)]
+    fn text<C: 'static>(connection: &mut C, question: &'static str) -> QueryResult<String> {
+        let _ = (connection, question);
+        Err(diesel::result::Error::NotFound)
+    }
+}
+
+/// Asks a connection of Diesel's own for one text.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+macro_rules! text_of {
+    ($connection:ty) => {
+        fn text<C: 'static>(connection: &mut C, question: &'static str) -> QueryResult<String> {
+            use diesel::RunQueryDsl;
+
+            let connection: &mut dyn std::any::Any = connection;
+            match connection.downcast_mut::<$connection>() {
+                Some(connection) => {
+                    diesel::dsl::sql::<diesel::sql_types::Text>(question).get_result(connection)
+                }
+                None => Err(diesel::result::Error::NotFound),
+            }
+        }
+    };
 }
 
 #[cfg(any(feature = "postgres", feature = "async-postgres"))]
@@ -37,6 +62,9 @@ impl Database for diesel::pg::Pg {
         let rows = catalog_query().load::<CatalogRow>(connection)?;
         Ok(rows.into_iter().map(function).collect())
     }
+
+    #[cfg(feature = "postgres")]
+    text_of!(diesel::PgConnection);
 }
 
 /// Schema, name and whether one of that name is volatile.
@@ -68,6 +96,9 @@ pub(crate) fn function((schema, name, is_volatile): CatalogRow) -> CatalogFuncti
 #[cfg(any(feature = "mysql", feature = "async-mysql"))]
 impl Database for diesel::mysql::Mysql {
     const DIALECT: Dialect = Dialect::MySql;
+
+    #[cfg(feature = "mysql")]
+    text_of!(diesel::MysqlConnection);
 }
 
 #[cfg(feature = "sqlite")]

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use routing_core::{Committed, RoutingError};
+use routing_core::{Access, Committed, RoutingError};
 use sea_orm::{DbErr, TransactionError, TransactionSession};
 
 use crate::error::into_db_err;
@@ -31,10 +31,22 @@ impl RoutedTransaction {
             node,
             set,
             router,
+            context,
+            began,
+            access,
             ..
         } = self;
         callbacks.committing();
-        match transaction.commit().await {
+        let committed = transaction.commit().await;
+        // Also if it failed: nobody knows what has become of it.
+        match access {
+            Access::Write => {
+                router.wrote(&set, &context);
+                router.wrote(&set, &began);
+            }
+            Access::Read => router.saw(&set, &node, &context),
+        }
+        match committed {
             // Nobody knows what it was that was committed here.
             Ok(()) if ended_by_text => drop(callbacks),
             Ok(()) if aborted => callbacks.rolled_back(),

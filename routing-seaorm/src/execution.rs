@@ -14,6 +14,7 @@ use crate::error::into_db_err;
 use crate::failure::{Verdict, verdict};
 use crate::handle::RoutedConnection;
 use crate::pool::NodePool;
+use crate::probing::{TokioTimer, monitor_if_wanted};
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -83,9 +84,11 @@ impl RoutedConnection {
         mut attempt: impl FnMut(Attempt<'c>) -> BoxFuture<'c, Result<T, DbErr>> + Send,
     ) -> Result<Done<'c, T>, DbErr> {
         load_if_wanted(set);
+        monitor_if_wanted(&self.router, set);
         let mut route = self
             .router
-            .route(set, kind, &self.context)
+            .route_patiently::<TokioTimer>(set, kind, &self.context)
+            .await
             .map_err(into_db_err)?;
         loop {
             let node = route.node();
@@ -101,7 +104,7 @@ impl RoutedConnection {
             });
             let error = match running.instrument(route.span()).await {
                 Ok(value) => {
-                    route.succeeded();
+                    route.succeeded(&self.context);
                     return Ok(Done {
                         value,
                         node,
@@ -111,7 +114,7 @@ impl RoutedConnection {
                 Err(error) => error,
             };
             let Some(failure) = failure_of(&error, node).await else {
-                route.succeeded();
+                route.succeeded(&self.context);
                 return Err(error);
             };
             let next = if failure == Failure::ReadOnly {

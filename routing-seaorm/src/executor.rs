@@ -17,8 +17,9 @@ impl RoutedConnection {
         if self.router.pin(&self.set, &self.context).is_err()
             && let Some(session) = self.context.session().cloned().or_else(Session::current)
         {
-            session.carry_pin(self.set.name());
+            session.carry_pin(self.set.name(), None);
         }
+        self.router.wrote_out_of_sight(&self.set, &self.context);
         DatabaseExecutor::Connection(self.primary())
     }
 }

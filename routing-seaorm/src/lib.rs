@@ -62,6 +62,7 @@ mod executor;
 mod failure;
 mod handle;
 mod pool;
+mod probing;
 #[cfg(feature = "rbac")]
 mod rbac;
 mod read_only;

@@ -94,6 +94,19 @@ impl Pool for NodePool {
     fn dialect(&self) -> Option<Dialect> {
         dialect_of(self.backend)
     }
+
+    fn can_be_probed(&self) -> bool {
+        match &self.source {
+            Source::Configured { .. } => true,
+            Source::Given(connection) => match &connection.inner {
+                #[cfg(feature = "sqlx-postgres")]
+                DatabaseConnectionType::SqlxPostgresPoolConnection(_) => true,
+                #[cfg(feature = "sqlx-mysql")]
+                DatabaseConnectionType::SqlxMySqlPoolConnection(_) => true,
+                _ => false,
+            },
+        }
+    }
 }
 
 impl NodePool {

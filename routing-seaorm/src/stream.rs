@@ -17,7 +17,9 @@ use crate::handle::RoutedConnection;
 use crate::pool::NodePool;
 use crate::statement::kind_of;
 use crate::transaction::RoutedTransaction;
-use routing_core::{Classifier, Failure, Node, ReplicaSet, Router, StatementKind};
+use routing_core::{
+    Access, Classifier, Context as RoutingContext, Failure, Node, ReplicaSet, Router, StatementKind,
+};
 
 /// The rows of a statement.
 ///
@@ -49,9 +51,17 @@ struct Watch {
     set: Arc<ReplicaSet<NodePool>>,
     node: Arc<Node<NodePool>>,
     sql: String,
+    /// Whether it writes; then it has done so when the rows are over.
+    writes: Option<RoutingContext>,
 }
 
 impl Watch {
+    fn over(&mut self) {
+        if let Some(context) = self.writes.take() {
+            self.router.wrote(&self.set, &context);
+        }
+    }
+
     fn failed(&self, error: &DbErr) {
         match verdict(error, self.node.pool().backend()) {
             Verdict::Failure(Failure::ReadOnly) => {
@@ -66,6 +76,13 @@ impl Watch {
     }
 }
 
+/// The rows are over, or nobody wants more of them.
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.over();
+    }
+}
+
 impl Stream for RoutedStream<'_> {
     type Item = Row;
 
@@ -75,8 +92,10 @@ impl Stream for RoutedStream<'_> {
                 Some(row) => Poll::Ready(Some(row)),
                 None => {
                     let polled = rest.poll_next_unpin(cx);
-                    if let Poll::Ready(Some(Err(error))) = &polled {
-                        watch.failed(error);
+                    match &polled {
+                        Poll::Ready(Some(Err(error))) => watch.failed(error),
+                        Poll::Ready(None) => watch.over(),
+                        Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
                     }
                     polled
                 }
@@ -123,6 +142,8 @@ impl RoutedConnection {
                     set: Arc::clone(set),
                     node: Arc::clone(done.node),
                     sql,
+                    writes: (done.access == Access::Write)
+                        .then(|| self.context.clone().with_current_session()),
                 }),
             },
         }))

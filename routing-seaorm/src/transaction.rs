@@ -34,8 +34,10 @@ pub struct RoutedTransaction {
     pub(crate) node: Arc<Node<NodePool>>,
     pub(crate) set: Arc<ReplicaSet<NodePool>>,
     pub(crate) router: Arc<Router<NodePool>>,
-    context: Context,
-    access: Access,
+    pub(crate) context: Context,
+    /// The session that began it, which may not be the one that it is ended in.
+    pub(crate) began: Context,
+    pub(crate) access: Access,
     /// Whether a statement has failed: PostgreSQL then answers a commit with a rollback, and calls
     /// that a success.
     pub(crate) statement_failed: AtomicBool,
@@ -57,6 +59,7 @@ impl RoutedTransaction {
             set: Arc::clone(&connection.set),
             router: Arc::clone(&connection.router),
             context: connection.context.clone(),
+            began: connection.context.clone().with_current_session(),
             access,
             statement_failed: AtomicBool::new(false),
             ended_by_text: AtomicBool::new(false),
@@ -129,7 +132,15 @@ impl RoutedTransaction {
         sql: impl FnOnce() -> String + Send,
     ) -> Result<T, DbErr> {
         let error = match running.await {
-            Ok(value) => return Ok(value),
+            Ok(value) => {
+                let (set, context) = (&self.set, &self.context);
+                if self.ended_by_text.load(Ordering::Relaxed) {
+                    self.router.wrote(set, context);
+                } else {
+                    self.router.saw(set, &self.node, context);
+                }
+                return Ok(value);
+            }
             Err(error) => error,
         };
         self.statement_failed.store(true, Ordering::Relaxed);
@@ -206,8 +217,14 @@ impl RoutedTransaction {
         let Self {
             transaction,
             mut callbacks,
+            set,
+            router,
+            context,
+            began,
             ..
         } = self;
+        router.wrote_out_of_sight(&set, &context);
+        router.wrote_out_of_sight(&set, &began);
         callbacks.committing();
         transaction
     }
@@ -300,6 +317,7 @@ impl TransactionTrait for RoutedTransaction {
             set: Arc::clone(&self.set),
             router: Arc::clone(&self.router),
             context: self.context.clone(),
+            began: self.began.clone(),
             access,
             statement_failed: AtomicBool::new(false),
             ended_by_text: AtomicBool::new(false),

@@ -9,7 +9,9 @@ use serde::Deserialize;
 use super::PoolMode;
 use super::lenient::{Ignored, Lenient, Span};
 use crate::error::ConfigProblem;
-use crate::rules::{AnonymousReads, Balance, BreakerRules, LatePin, Mode, NoReplica};
+use crate::rules::{
+    AnonymousReads, Balance, BreakerRules, LatePin, Mode, NoReplica, PinRelease, ProbeRules,
+};
 
 type Given<T> = Option<Lenient<T>>;
 
@@ -57,6 +59,10 @@ pub struct SetBuilder {
     pub(super) primary_read_weight: Given<u16>,
     pub(super) functions: Given<FunctionLists>,
     pub(super) load_functions: Given<bool>,
+    pub(super) pin_release: Given<PinRelease>,
+    pub(super) catch_up_wait: Given<Span>,
+    pub(super) time_pin: Given<Span>,
+    pub(super) probe: Given<ProbeBuilder>,
     pub(super) tables: Given<Vec<String>>,
     pub(super) replica_breaker: Given<BreakerBuilder>,
     pub(super) primary_breaker: Given<BreakerBuilder>,
@@ -114,6 +120,16 @@ pub(super) struct BreakerBuilder {
     pub(super) failures: Given<u16>,
     pub(super) back_off: Given<Span>,
     pub(super) max_back_off: Given<Span>,
+    #[serde(flatten)]
+    pub(super) unknown: BTreeMap<String, Ignored>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ProbeBuilder {
+    pub(super) heartbeat: Given<Span>,
+    pub(super) fastest: Given<Span>,
+    pub(super) timeout: Given<Span>,
     #[serde(flatten)]
     pub(super) unknown: BTreeMap<String, Ignored>,
 }
@@ -228,6 +244,15 @@ set_setters! {
     primary_read_weight: u16,
     /// Whether PostgreSQL is asked, in the background, which of its functions may write; **`true`**.
     load_functions: bool,
+    /// For how long the reads of a pinned session go to the primary; **`SessionEnd`**.
+    pin_release: PinRelease,
+    /// How long a read waits for a replica that has what its session requires, before it goes to
+    /// the primary; **10 ms**, 0 not to wait.
+    catch_up_wait: Duration,
+    /// For how long a write is kept on the primary where there are no positions; **15 s**.
+    time_pin: Duration,
+    /// How often nodes are asked where they are; **every 5 s, every 5 ms while sessions wait**.
+    probe: ProbeRules,
     /// When a replica is left alone; **after 1 failure, for 1 s and up to 60 s**.
     replica_breaker: BreakerRules,
     /// When the primary is left alone; **after 5 consecutive failures, for 30 s**.
@@ -242,6 +267,23 @@ impl From<BreakerRules> for Lenient<BreakerBuilder> {
             max_back_off: Some(Span(rules.max_back_off).into()),
             unknown: BTreeMap::new(),
         })
+    }
+}
+
+impl From<ProbeRules> for Lenient<ProbeBuilder> {
+    fn from(rules: ProbeRules) -> Self {
+        Self::Fits(ProbeBuilder {
+            heartbeat: Some(rules.heartbeat.into()),
+            fastest: Some(rules.fastest.into()),
+            timeout: Some(rules.timeout.into()),
+            unknown: BTreeMap::new(),
+        })
+    }
+}
+
+impl From<Duration> for Lenient<Span> {
+    fn from(span: Duration) -> Self {
+        Self::Fits(Span(span))
     }
 }
 

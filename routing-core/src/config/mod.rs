@@ -9,6 +9,7 @@ mod draft;
 mod endpoint;
 mod environment;
 mod lenient;
+mod nested;
 mod problems;
 mod resolve;
 
@@ -85,6 +86,10 @@ pub use builder::{NodeBuilder, RoutingConfigBuilder, SetBuilder};
 /// | `primary_read_weight` | 0 to 65535 | 0 |
 /// | `functions` | `{ read = [names], write = [names] }` | none |
 /// | `load_functions` | `true`, `false` | `true` |
+/// | `pin_release` | `"session_end"`, `"caught_up"` | `"session_end"` |
+/// | `catch_up_wait` | a duration | 10 ms |
+/// | `time_pin` | a duration | 15 s |
+/// | `probe` | `{ heartbeat, fastest, timeout }` | 5 s, 5 ms, 1 s |
 /// | `tables` | names; further sets only | none |
 /// | `unmanaged` | `true`, `false` | `false` |
 /// | `replica_breaker` | `{ failures, back_off, max_back_off }` | 1, 1 s, 60 s |

@@ -1,14 +1,15 @@
 //! From what was written to what is meant.
 
-use super::builder::{BreakerBuilder, FromEnv, FunctionLists, RoutingConfigBuilder, SetBuilder};
+use super::builder::{FromEnv, FunctionLists, RoutingConfigBuilder, SetBuilder};
 use super::draft::nodes;
 use super::lenient::Lenient;
+use super::nested::{breaker, probe_rules, span};
 use super::problems::{Problems, join, report_unknown};
 use super::{RoutingConfig, SetConfig};
 use crate::error::RoutingError;
 use crate::name::SetName;
 use crate::replica_set::MAX_NODES;
-use crate::rules::{BreakerRules, Rules};
+use crate::rules::Rules;
 use crate::sql::Functions;
 
 impl RoutingConfigBuilder {
@@ -94,6 +95,10 @@ fn set(
         primary_read_weight,
         functions,
         load_functions,
+        pin_release,
+        catch_up_wait,
+        time_pin,
+        probe,
         tables,
         replica_breaker,
         primary_breaker,
@@ -121,6 +126,11 @@ fn set(
         functions: function_lists(&join(path, "functions"), functions, problems)
             .unwrap_or_else(|| inherited.functions.clone()),
         load_functions: rule!(load_functions, "true or false"),
+        pin_release: rule!(pin_release, "\"session_end\" or \"caught_up\""),
+        catch_up_wait: span(path, "catch_up_wait", catch_up_wait, problems)
+            .unwrap_or(inherited.catch_up_wait),
+        time_pin: span(path, "time_pin", time_pin, problems).unwrap_or(inherited.time_pin),
+        probe: probe_rules(&join(path, "probe"), probe, inherited.probe, problems),
         replica_breaker: breaker(
             &join(path, "replica_breaker"),
             replica_breaker,
@@ -227,43 +237,4 @@ fn names_of(
         }
     }
     names
-}
-
-fn breaker(
-    path: &str,
-    given: Option<Lenient<BreakerBuilder>>,
-    inherited: BreakerRules,
-    problems: &mut Problems,
-) -> BreakerRules {
-    let Some(BreakerBuilder {
-        failures,
-        back_off,
-        max_back_off,
-        unknown,
-    }) = problems.take(path, given, "a table")
-    else {
-        return inherited;
-    };
-    report_unknown(path, &unknown, problems);
-    let failures = problems.take(&join(path, "failures"), failures, "a whole number above 0");
-    let mut span = |key, value| {
-        problems
-            .take(&join(path, key), value, "a duration such as \"5s\"")
-            .map(|span: super::lenient::Span| span.0)
-    };
-    let back_off = span("back_off", back_off).unwrap_or(inherited.back_off);
-    let max_back_off =
-        span("max_back_off", max_back_off).unwrap_or_else(|| inherited.max_back_off.max(back_off));
-    let failures = failures.unwrap_or(inherited.failures);
-    if failures == 0 {
-        problems.add(&join(path, "failures"), "must be at least 1");
-    }
-    if max_back_off < back_off {
-        problems.add(&join(path, "max_back_off"), "is shorter than `back_off`");
-    }
-    BreakerRules {
-        failures,
-        back_off,
-        max_back_off,
-    }
 }

@@ -87,7 +87,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             .connect(&mut self.slots, StatementKind::Select)
             .await?;
         let node = Arc::clone(route.node());
-        route.succeeded();
+        route.succeeded(&direct.context);
         if let Some(transaction) = &mut self.transaction {
             // Nobody will say how those statements went.
             transaction.statement_failed();
@@ -251,6 +251,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         }
         if let Some(Controlling { node, commits }) = self.controlling.take() {
             self.slots.discard(&node);
+            self.mark_end(commits);
             self.lose(if commits {
                 OpenTransaction::ended_unknown
             } else {

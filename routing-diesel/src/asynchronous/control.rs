@@ -178,7 +178,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             match begun {
                 Ok(done) => {
                     let access = route.access();
-                    route.succeeded();
+                    route.succeeded(&pool.context);
                     let name = around.map(savepoint).unwrap_or_default();
                     self.transaction = Some(OpenTransaction::new(node, access, name));
                     return Ok(done);
@@ -200,6 +200,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             Some(TransactionControl::Commit) => {
                 let aborted = self.is_aborted(&node).await;
                 let committed = self.control(&node, true, execute).await;
+                self.mark_end(true);
                 match &committed {
                     Ok(_) => self.committed(aborted),
                     Err(error) => self.not_committed(error, &node).await,
@@ -208,6 +209,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             }
             Some(TransactionControl::Rollback) => {
                 let rolled_back = self.control(&node, false, execute).await;
+                self.mark_end(false);
                 if let Err(error) = &rolled_back {
                     self.report(error, &node).await;
                     // Without its connection it cannot be committed either.

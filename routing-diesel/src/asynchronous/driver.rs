@@ -79,6 +79,10 @@ pub trait AsyncRoutable:
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
+    /// The one text that a question is answered with.
+    #[doc(hidden)]
+    fn text(&mut self, question: &'static str) -> BoxFuture<'_, QueryResult<String>>;
+
     /// Begins a transaction by this text, and counts it.
     #[doc(hidden)]
     fn begin_sql<'c>(&'c mut self, sql: &'c str) -> BoxFuture<'c, QueryResult<()>>;

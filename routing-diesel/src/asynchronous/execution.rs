@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use diesel::result::{Error, QueryResult};
 use futures_util::future::BoxFuture;
-use routing_core::{Failure, Next, Node, Route, StatementKind};
+use routing_core::{Access, Failure, Next, Node, Route, StatementKind};
 use tracing::Instrument;
 
 use super::connection::AsyncRoutedConnection;
 use super::driver::{AsyncRoutable, DatabaseOf};
 use super::node_pool::NodePool;
 use super::pool::AsyncRoutedPool;
+use super::probing::TokioTimer;
 use super::slots::Slots;
 use crate::database::Database;
 use crate::error::{CheckoutError, into_diesel};
@@ -29,10 +30,12 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     /// Decides where a statement of this kind runs.
-    pub(super) fn route(&self, kind: StatementKind) -> QueryResult<PoolRoute<'_, C>> {
+    pub(super) async fn route(&self, kind: StatementKind) -> QueryResult<PoolRoute<'_, C>> {
         self.load_if_wanted();
+        self.monitor_if_wanted();
         self.router
-            .route(&self.set, kind, &self.context)
+            .route_patiently::<TokioTimer>(&self.set, kind, &self.context)
+            .await
             .map_err(into_diesel)
     }
 
@@ -42,7 +45,7 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         slots: &mut Slots<C>,
         kind: StatementKind,
     ) -> QueryResult<PoolRoute<'r, C>> {
-        let route = self.route(kind)?;
+        let route = self.route(kind).await?;
         self.reach(slots, route).await
     }
 
@@ -110,7 +113,7 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     ) -> QueryResult<PoolRoute<'r, C>> {
         let node = route.node();
         let Some(failure) = failure_of(&error, slots, node).await else {
-            route.succeeded();
+            route.succeeded(&self.context);
             return Err(error);
         };
         if failure != Failure::ReadOnly {
@@ -182,7 +185,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             }
             let next = match outcome {
                 Ok(value) => {
-                    route.succeeded();
+                    route.succeeded(&pool.context);
                     Ok(Err(value))
                 }
                 // The connection may be asked something more.
@@ -218,8 +221,39 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         let outcome = attempt(connection).await;
         self.in_flight = None;
         match outcome {
-            Ok(value) => Ok(value),
+            Ok(value) => {
+                self.saw(&node);
+                Ok(value)
+            }
             Err(error) => Err(self.failed_inside(error, sql).await),
+        }
+    }
+
+    /// The session has seen what the open transaction's node shows.
+    pub(super) fn saw(&self, node: &Node<NodePool<C>>) {
+        let AsyncRoutedPool {
+            router,
+            set,
+            context,
+            ..
+        } = &self.pool;
+        router.saw(set, node, context);
+    }
+
+    /// The open transaction may have been committed, or has ended otherwise.
+    pub(super) fn mark_end(&self, may_be_committed: bool) {
+        let AsyncRoutedPool {
+            router,
+            set,
+            context,
+            ..
+        } = &self.pool;
+        match &self.transaction {
+            Some(open) if may_be_committed && open.access == Access::Write => {
+                router.wrote(set, context);
+            }
+            Some(open) => router.saw(set, &open.node, context),
+            None => {}
         }
     }
 

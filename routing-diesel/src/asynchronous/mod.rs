@@ -14,6 +14,7 @@ mod owned_query;
 mod pool;
 #[cfg(feature = "async-postgres")]
 mod postgres;
+mod probing;
 mod slots;
 #[cfg(feature = "async-sqlite")]
 mod sqlite;

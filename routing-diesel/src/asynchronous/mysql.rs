@@ -68,6 +68,11 @@ impl AsyncRoutable for AsyncMysqlConnection {
         self.execute_returning_count(query)
     }
 
+    fn text(&mut self, question: &'static str) -> BoxFuture<'_, QueryResult<String>> {
+        let question = diesel::dsl::sql::<diesel::sql_types::Text>(question);
+        async move { diesel_async::RunQueryDsl::get_result(question, self).await }.boxed()
+    }
+
     fn begin_sql<'c>(&'c mut self, sql: &'c str) -> BoxFuture<'c, QueryResult<()>> {
         AnsiTransactionManager::begin_transaction_sql(self, sql).boxed()
     }

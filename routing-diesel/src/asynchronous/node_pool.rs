@@ -116,6 +116,10 @@ impl<C: AsyncRoutable> routing_core::Pool for NodePool<C> {
     fn dialect(&self) -> Option<Dialect> {
         Some(DatabaseOf::<C>::DIALECT)
     }
+
+    fn can_be_probed(&self) -> bool {
+        true
+    }
 }
 
 impl<C: AsyncRoutable> NodePool<C> {
@@ -202,14 +206,18 @@ impl<C: AsyncRoutable> NodePool<C> {
 
     /// A connection beside the pool's.
     pub(super) async fn dedicated(&self) -> Result<C, PoolError> {
-        match self.pool() {
-            AsyncPool::Bb8(pool) => pool.dedicated_connection().await,
+        let mut connection = match self.pool() {
+            AsyncPool::Bb8(pool) => pool.dedicated_connection().await?,
             #[cfg(feature = "deadpool")]
             AsyncPool::Deadpool(pool) => {
                 use deadpool::managed::Manager;
-                pool.manager().create().await
+                pool.manager().create().await?
             }
+        };
+        if let Source::Configured { options, .. } = &self.source {
+            remember_nothing(&mut connection, options.pool_mode);
         }
+        Ok(connection)
     }
 }
 
@@ -233,6 +241,13 @@ fn refused(error: PoolError) -> (Failure, AnyError) {
     (failure, error.into())
 }
 
+/// Behind a pooler, a statement that is prepared by name is so in one server process.
+fn remember_nothing<C: AsyncRoutable>(connection: &mut C, mode: PoolMode) {
+    if mode == PoolMode::Transaction {
+        connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+    }
+}
+
 /// What a new connection is told.
 #[derive(Debug)]
 struct SetUp {
@@ -245,10 +260,7 @@ impl<C: AsyncRoutable> bb8::CustomizeConnection<C, PoolError> for SetUp {
         &'a self,
         connection: &'a mut C,
     ) -> Pin<Box<dyn Future<Output = Result<(), PoolError>> + Send + 'a>> {
-        if self.mode == PoolMode::Transaction {
-            // A statement that is prepared by name is so in one server process.
-            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
-        }
+        remember_nothing(connection, self.mode);
         Box::pin(async move {
             for statement in &self.statements {
                 let told = connection.batch_execute(statement).await;

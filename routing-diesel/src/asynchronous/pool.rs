@@ -33,12 +33,7 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     ///
     /// None as yet: it is a `Result` so that code written for another pool's `get().await?` stays as it is.
     pub async fn get(&self) -> Result<AsyncRoutedConnection<C>, RoutingError> {
-        let mut context = self.context.clone();
-        if context.session().is_none()
-            && let Some(session) = Session::current()
-        {
-            context = context.with_session(&session);
-        }
+        let context = self.context.clone().with_current_session();
         Ok(AsyncRoutedConnection::new(self, context))
     }
 

@@ -59,6 +59,11 @@ impl AsyncRoutable for Connection {
         self.execute_returning_count(query)
     }
 
+    fn text(&mut self, question: &'static str) -> BoxFuture<'_, QueryResult<String>> {
+        let question = diesel::dsl::sql::<diesel::sql_types::Text>(question);
+        Box::pin(async move { diesel_async::RunQueryDsl::get_result(question, self).await })
+    }
+
     fn begin_sql<'c>(&'c mut self, sql: &'c str) -> BoxFuture<'c, QueryResult<()>> {
         let sql = sql.to_owned();
         self.spawn_blocking(move |connection| {

@@ -3,6 +3,7 @@
 use std::any::TypeId;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use diesel::associations::{HasTable, Identifiable};
 use diesel::connection::{CacheSize, Instrumentation, TransactionManagerStatus};
@@ -15,17 +16,17 @@ use diesel_async::{
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use routing_core::sql::Dialect;
-use routing_core::{Scope, StatementKind};
+use routing_core::{Access, Scope, StatementKind};
 
 use super::connection::AsyncRoutedConnection;
 use super::driver::{AsyncRoutable, Binds, DatabaseOf, Rows};
 use super::owned_query::{Dynamic, MaybeId, OwnedQuery, Parts, Static};
+use super::pool::AsyncRoutedPool;
 use super::transaction_manager::RoutedTransactionManager;
 use super::watched;
 use crate::database::Database;
 use crate::failure::may_leave_open;
 use crate::kinds::Examine;
-use crate::transaction::OpenTransaction;
 
 /// A query on its way, and its kind.
 pub(super) type Prepared<C> = QueryResult<(Parts<Binds<C>>, StatementKind)>;
@@ -57,17 +58,31 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                 connection.rows(query.clone())
             });
             let rows = rows.await?;
-            Ok(self.watch(rows))
+            Ok(self.watch(rows, kind))
         }
         .boxed()
     }
 
     /// The rows of a statement, which tell its transaction if they are not read to their end.
-    pub(super) fn watch(&self, rows: Rows<C>) -> Rows<C> {
-        let open = self.transaction.as_ref();
-        match open.and_then(OpenTransaction::failure_flag) {
+    ///
+    /// Those of a write outside of one are followed by its commit: then it is written.
+    pub(super) fn watch(&self, rows: Rows<C>, kind: StatementKind) -> Rows<C> {
+        let Some(open) = &self.transaction else {
+            if kind.access() == Access::Read {
+                return rows;
+            }
+            let AsyncRoutedPool {
+                router,
+                set,
+                context,
+                ..
+            } = self.pool.clone();
+            return watched::rows(rows, move || router.wrote(&set, &context), true);
+        };
+        match open.failure_flag() {
             Some(flag) if DatabaseOf::<C>::DIALECT == Dialect::Postgres => {
-                watched::rows(rows, flag)
+                let fail = move || flag.store(true, Ordering::Relaxed);
+                watched::rows(rows, fail, false)
             }
             _ => rows,
         }
@@ -209,7 +224,10 @@ where
                 let outcome = connection.update_and_fetch(changeset).await;
                 self.in_flight = None;
                 return match outcome {
-                    Ok(output) => Ok(output),
+                    Ok(output) => {
+                        self.mark_end(false);
+                        Ok(output)
+                    }
                     Err(error) => Err(self.failed_inside(error, "").await),
                 };
             }
@@ -227,7 +245,7 @@ where
             *in_flight = None;
             match outcome {
                 Ok(output) => {
-                    route.succeeded();
+                    route.succeeded(&pool.context);
                     Ok(output)
                 }
                 // A write goes nowhere else.

@@ -1,7 +1,8 @@
-//! Statements of a transaction whose end nobody may see.
+//! Statements whose end is of interest when nobody here looks any more.
 //!
 //! PostgreSQL answers a commit with a rollback if a statement has failed. One that was dropped, or
 //! whose rows were not read to their end, may have: then it is asked before a commit is believed.
+//! And a statement that writes and returns rows is committed after the last of them.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,18 +37,24 @@ impl Drop for Watched {
     }
 }
 
-/// Rows that raise a flag unless they are read to their end.
+/// Rows that call somebody when they are dropped before their end, or also at their end.
 pub(super) fn rows<R: Send + 'static>(
     rows: BoxStream<'static, QueryResult<R>>,
-    flag: Arc<AtomicBool>,
+    call: impl FnOnce() + Send + 'static,
+    also_at_end: bool,
 ) -> BoxStream<'static, QueryResult<R>> {
-    let watched = Watched::new(Some(flag));
-    WatchedRows { rows, watched }.boxed()
+    WatchedRows {
+        rows,
+        call: Some(Box::new(call)),
+        also_at_end,
+    }
+    .boxed()
 }
 
 struct WatchedRows<R> {
     rows: BoxStream<'static, QueryResult<R>>,
-    watched: Watched,
+    call: Option<Box<dyn FnOnce() + Send>>,
+    also_at_end: bool,
 }
 
 impl<R> Stream for WatchedRows<R> {
@@ -57,8 +64,19 @@ impl<R> Stream for WatchedRows<R> {
         let this = self.get_mut();
         let polled = this.rows.poll_next_unpin(cx);
         if let Poll::Ready(None) = polled {
-            this.watched.over();
+            let call = this.call.take();
+            if let Some(call) = call.filter(|_| this.also_at_end) {
+                call();
+            }
         }
         polled
+    }
+}
+
+impl<R> Drop for WatchedRows<R> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            call();
+        }
     }
 }

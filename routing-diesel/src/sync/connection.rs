@@ -81,7 +81,8 @@ impl<C: Routable> RoutedConnection<C> {
             context: Context::default().with_scope(Scope::primary()),
             ..pool.clone()
         };
-        direct.connect(slots, StatementKind::Select)?.succeeded();
+        let route = direct.connect(slots, StatementKind::Select)?;
+        route.succeeded(&direct.context);
         if let Some(transaction) = &mut self.transaction {
             // Nobody will say how those statements went.
             transaction.statement_failed();

@@ -119,7 +119,7 @@ impl<C: Routable> RoutedConnection<C> {
             match begun {
                 Ok(done) => {
                     let access = route.access();
-                    route.succeeded();
+                    route.succeeded(&pool.context);
                     let name = savepoint.unwrap_or_default();
                     self.transaction = Some(OpenTransaction::new(node, access, name));
                     return Ok(done);
@@ -146,6 +146,12 @@ impl<C: Routable> RoutedConnection<C> {
             return committed;
         };
         self.is_lost = false;
+        let (router, set, context) = (&self.pool.router, &self.pool.set, &self.pool.context);
+        // Also if it failed: nobody knows what has become of it.
+        match transaction.access {
+            Access::Write => router.wrote(set, context),
+            Access::Read => router.saw(set, &transaction.node, context),
+        }
         let side = transaction.node.role();
         let around = transaction.around();
         match &committed {
@@ -197,6 +203,8 @@ impl<C: Routable> RoutedConnection<C> {
             return rolled_back;
         };
         self.is_lost = false;
+        let (router, set, context) = (&self.pool.router, &self.pool.set, &self.pool.context);
+        router.saw(set, &transaction.node, context);
         let side = transaction.node.role();
         let around = transaction.around();
         if let Err(error) = &rolled_back

@@ -30,9 +30,10 @@ impl<C: Routable> RoutedPool<C> {
         kind: StatementKind,
     ) -> QueryResult<PoolRoute<'r, C>> {
         self.load_if_wanted();
+        self.monitor_if_wanted();
         let route = self
             .router
-            .route(&self.set, kind, &self.context)
+            .route_blocking(&self.set, kind, &self.context)
             .map_err(into_diesel)?;
         self.reach(slots, route)
     }
@@ -72,7 +73,7 @@ impl<C: Routable> RoutedPool<C> {
     ) -> QueryResult<PoolRoute<'r, C>> {
         let side = route.node().role();
         let Some(failure) = failure_of(&error, slots, side) else {
-            route.succeeded();
+            route.succeeded(&self.context);
             return Err(error);
         };
         let next = if failure == Failure::ReadOnly {
@@ -149,7 +150,7 @@ impl<C: Routable> RoutedConnection<C> {
             }
             match outcome {
                 Ok(value) => {
-                    route.succeeded();
+                    route.succeeded(&pool.context);
                     return Ok(value);
                 }
                 Err(error) => route = pool.go_on(slots, route, error, &text)?,
@@ -180,7 +181,7 @@ impl<C: Routable> RoutedConnection<C> {
         let outcome = statement(connected(slots, route.node().role())?);
         // What an error of another type says of the node is not known here.
         if outcome.is_ok() {
-            route.succeeded();
+            route.succeeded(&pool.context);
         }
         outcome
     }
@@ -198,8 +199,21 @@ impl<C: Routable> RoutedConnection<C> {
         {
             transaction.lose_track();
         }
-        let outcome = statement(self.in_transaction()?);
-        outcome.map_err(|error| self.failed_inside(error, text))
+        match statement(self.in_transaction()?) {
+            Ok(value) => {
+                self.saw();
+                Ok(value)
+            }
+            Err(error) => Err(self.failed_inside(error, text)),
+        }
+    }
+
+    /// The session has seen what the open transaction's node shows.
+    fn saw(&self) {
+        if let Some(open) = &self.transaction {
+            let (router, set) = (&self.pool.router, &self.pool.set);
+            router.saw(set, &open.node, &self.pool.context);
+        }
     }
 
     /// Checks a statement of the open transaction.
@@ -258,6 +272,7 @@ impl<C: Routable> RoutedConnection<C> {
         let known = self.pool.kinds().of(&source, &self.pool)?;
         let kind = known.kind;
         let query = KnownQuery::new(source, known.sql);
+        let is_row_by_row = typeid::of::<B>() != typeid::of::<DefaultLoadingMode>();
         if let Some(side) = self.transaction.as_ref().map(|open| open.node.role()) {
             self.check(kind)?;
             if let Some(transaction) = &mut self.transaction {
@@ -265,10 +280,13 @@ impl<C: Routable> RoutedConnection<C> {
                     transaction.lose_track();
                 }
                 // Row by row, an error may come when nobody here looks any more.
-                if typeid::of::<B>() != typeid::of::<DefaultLoadingMode>() {
+                if is_row_by_row {
                     transaction.statement_failed();
                 }
             }
+            // Before the rows are there, which borrow the connection: what was seen in a transaction
+            // is marked once more when it ends.
+            self.saw();
             return match load_on(&mut self.slots, side, query.clone()) {
                 Ok(cursor) => Ok(cursor),
                 Err((error, slots)) => {
@@ -291,7 +309,11 @@ impl<C: Routable> RoutedConnection<C> {
             }
             match load_on(slots, route.node().role(), query.clone()) {
                 Ok(cursor) => {
-                    route.succeeded();
+                    route.succeeded(&pool.context);
+                    if is_row_by_row && kind.access() == Access::Write {
+                        // It is committed after its last row, which nobody here sees.
+                        pool.router.wrote_out_of_sight(&pool.set, &pool.context);
+                    }
                     return Ok(cursor);
                 }
                 Err((error, back)) => {

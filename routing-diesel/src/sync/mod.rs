@@ -8,6 +8,7 @@ mod execution;
 mod extensions;
 mod node_pool;
 mod pool;
+mod probing;
 mod slots;
 mod traits;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use diesel::connection::{CacheSize, Connection};
 use diesel::r2d2::{
-    ConnectionManager, CustomizeConnection, Error, HandleError, Pool, PoolError, PooledConnection,
+    ConnectionManager, CustomizeConnection, Error, HandleError, ManageConnection, Pool, PoolError,
+    PooledConnection,
 };
 use routing_core::sql::Dialect;
 use routing_core::{Failure, NodeConfig, PoolMode, Role};
@@ -22,6 +23,8 @@ use crate::url;
 )]
 pub struct NodePool<C: Routable> {
     pool: Pool<ConnectionManager<C>>,
+    /// For connections beside the pool, if it is known how they are made.
+    beside: Option<(ConnectionManager<C>, PoolMode)>,
     /// Of the set whose primary this is.
     pub(crate) kinds: Kinds,
 }
@@ -70,24 +73,32 @@ impl<C: Routable> routing_core::Pool for NodePool<C> {
             statements: set_up(C::Backend::DIALECT, role, mode),
             mode,
         }));
-        Ok(Self::over(
-            pool.build_unchecked(ConnectionManager::new(url)),
-        ))
+        let beside = ConnectionManager::new(url.clone());
+        let pool = pool.build_unchecked(ConnectionManager::new(url));
+        Ok(Self::over(pool, Some((beside, mode))))
     }
 
     fn given(pool: Pool<ConnectionManager<C>>) -> Result<Self, String> {
-        Ok(Self::over(pool))
+        Ok(Self::over(pool, None))
     }
 
     fn dialect(&self) -> Option<Dialect> {
         Some(C::Backend::DIALECT)
     }
+
+    fn can_be_probed(&self) -> bool {
+        true
+    }
 }
 
 impl<C: Routable> NodePool<C> {
-    fn over(pool: Pool<ConnectionManager<C>>) -> Self {
+    fn over(
+        pool: Pool<ConnectionManager<C>>,
+        beside: Option<(ConnectionManager<C>, PoolMode)>,
+    ) -> Self {
         Self {
             pool,
+            beside,
             kinds: Kinds::default(),
         }
     }
@@ -101,6 +112,16 @@ impl<C: Routable> NodePool<C> {
             .map_err(|error| (self.failure_of(&error), error))
     }
 
+    /// A connection beside the pool's, if it is known how it is made.
+    pub(crate) fn dedicated(&self) -> Option<Result<C, Error>> {
+        let (manager, mode) = self.beside.as_ref()?;
+        let mut connected = manager.connect();
+        if let Ok(connection) = &mut connected {
+            remember_nothing(connection, *mode);
+        }
+        Some(connected)
+    }
+
     /// r2d2 goes on trying until its time is over, and then adds what the last attempt said.
     fn failure_of(&self, error: &PoolError) -> Failure {
         let text = error.to_string();
@@ -112,6 +133,13 @@ impl<C: Routable> NodePool<C> {
         } else {
             Failure::Busy
         }
+    }
+}
+
+/// Behind a pooler, a statement that is prepared by name is so in one server process.
+fn remember_nothing<C: Connection>(connection: &mut C, mode: PoolMode) {
+    if mode == PoolMode::Transaction {
+        connection.set_prepared_statement_cache_size(CacheSize::Disabled);
     }
 }
 
@@ -134,10 +162,7 @@ struct SetUp {
 
 impl<C: Connection> CustomizeConnection<C, Error> for SetUp {
     fn on_acquire(&self, connection: &mut C) -> Result<(), Error> {
-        if self.mode == PoolMode::Transaction {
-            // A statement that is prepared by name is so in one server process.
-            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
-        }
+        remember_nothing(connection, self.mode);
         let mut statements = self.statements.iter();
         statements
             .try_for_each(|statement| connection.batch_execute(statement))

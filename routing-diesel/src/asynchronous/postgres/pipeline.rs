@@ -47,7 +47,10 @@ impl Routed {
             let outcome = attempt(connection).await;
             watched.over();
             let error = match outcome {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    self.saw(&transaction.node);
+                    return Ok(value);
+                }
                 Err(error) => error,
             };
             transaction.statement_failed();
@@ -59,7 +62,7 @@ impl Routed {
             let open = self.transaction.as_ref();
             return Err(self.pool.in_place_of(error, failure, open, sql));
         }
-        let mut route = self.pool.route(kind)?;
+        let mut route = self.pool.route(kind).await?;
         loop {
             let node: &Node<NodePool<_>> = route.node();
             let connection = match self.slots.share(route.node()).await {
@@ -72,12 +75,12 @@ impl Routed {
             tracing::trace!(target: "routing", node = node.name().as_str(), "pipelined");
             match attempt(connection).instrument(route.span()).await {
                 Ok(value) => {
-                    route.succeeded();
+                    route.succeeded(&self.pool.context);
                     return Ok(value);
                 }
                 Err(error) => match self.failure_beside(&error, connection).await {
                     None => {
-                        route.succeeded();
+                        route.succeeded(&self.pool.context);
                         return Err(error);
                     }
                     Some(failure) => {
@@ -119,7 +122,7 @@ impl Routed {
                     first_row(connection.load(query.clone())).boxed()
                 })
                 .await?;
-            Ok(self.watch(rows))
+            Ok(self.watch(rows, kind))
         }
         .boxed()
     }

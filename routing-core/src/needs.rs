@@ -1,0 +1,121 @@
+//! What a replica must have replayed before it may serve a session.
+//!
+//! Three things keep a replica from serving: what the session has written and seen elsewhere, until
+//! it is known where that lies in the log; a position that is known and not reached; and, if it is
+//! not the session's own replica, what the session has read there. The last is what keeps a session
+//! from going back in time when its replica is lost.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
+use crate::decision::Role;
+use crate::node::{Node, NodeId};
+use crate::policy::Wanted;
+use crate::position::Position;
+use crate::samples::Samples;
+use crate::session::Slot;
+
+/// What is required of the candidates for one read.
+pub(crate) struct Needs<'a> {
+    /// None if any replica will do.
+    demands: Option<Demands<'a>>,
+    /// The session's own node, by index; of another set, if that is beyond the nodes.
+    home: Option<usize>,
+}
+
+struct Demands<'a> {
+    samples: &'a Samples,
+    has_positions: bool,
+    is_settled: bool,
+    required: Guard<Option<Arc<Position>>>,
+    /// The tick of the last read of the home.
+    read: u64,
+    /// What has to be reached by who is not the home.
+    of_others: OnceCell<Option<Position>>,
+}
+
+impl<'a> Needs<'a> {
+    #[inline]
+    pub(crate) fn of(
+        slot: Option<&Slot>,
+        wanted: Wanted,
+        samples: &'a Samples,
+        first_id: NodeId,
+    ) -> Self {
+        let home = slot.and_then(|slot| slot.marks.home());
+        let (home, read) = match home {
+            Some((node, read)) => (Some(node.behind(first_id)), read),
+            None => (None, 0),
+        };
+        let slot = slot.filter(|_| wanted == Wanted::CaughtUp);
+        let demands = slot.map(|slot| {
+            let has_positions = samples.has_positions();
+            let is_settled = !has_positions || slot.marks.is_clean() || slot.marks.settle(samples);
+            Demands {
+                samples,
+                has_positions,
+                is_settled,
+                required: slot.marks.required(),
+                read,
+                of_others: OnceCell::new(),
+            }
+        });
+        Self { demands, home }
+    }
+
+    #[inline]
+    pub(crate) const fn home(&self) -> Option<usize> {
+        self.home
+    }
+
+    /// Whether a node is known to have all of it; a primary has everything.
+    #[inline]
+    pub(crate) fn are_met_by<P>(&self, node: &Node<P>, index: usize) -> bool {
+        let Some(demands) = &self.demands else {
+            return true;
+        };
+        if node.role() == Role::Primary {
+            return true;
+        }
+        if !demands.is_settled {
+            return false;
+        }
+        if let Some(required) = demands.required.as_deref()
+            && !node.reaches(required)
+        {
+            return false;
+        }
+        let Some(home) = self.home else {
+            return true;
+        };
+        if demands.read == 0 || !demands.has_positions {
+            return true;
+        }
+        if home == index && node.is_unbroken_since(demands.read) {
+            return true;
+        }
+        demands
+            .of_others()
+            .is_some_and(|position| node.reaches(position))
+    }
+
+    /// A node that is not the home was chosen: from now on all have to reach what it had to.
+    pub(crate) fn require_of_others(&self, slot: &Slot) {
+        if let Some(demands) = &self.demands
+            && demands.has_positions
+            && demands.read != 0
+            && let Some(position) = demands.of_others()
+        {
+            slot.marks.require(position);
+        }
+    }
+}
+
+impl Demands<'_> {
+    fn of_others(&self) -> Option<&Position> {
+        let sample = || self.samples.after(self.read);
+        self.of_others.get_or_init(sample).as_ref()
+    }
+}

@@ -1,0 +1,214 @@
+//! How far a primary was, and who wants to know.
+//!
+//! The obvious way to learn the position of a commit is to ask for it right after: a round trip for
+//! each. Any position of the primary's that is asked for *after* the commit was acknowledged, by
+//! whomever, includes the commit. So a commit is only marked, with a [`tick`](crate::tick), and
+//! whoever needs its position takes the first sample with a greater number; one sample serves all
+//! sessions that wrote before it was sent.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use event_listener::{Event, EventListener};
+
+use crate::clock::Timestamp;
+use crate::position::{Position, Reach};
+
+/// Tells a monitor that somebody waits for it. One call wakes it; further ones cost a flag.
+#[derive(Debug, Default)]
+pub(crate) struct Hurry {
+    asked: AtomicBool,
+    event: Event,
+}
+
+impl Hurry {
+    pub(crate) fn ask(&self) {
+        if !self.asked.swap(true, Ordering::SeqCst) {
+            self.event.notify(usize::MAX);
+        }
+    }
+
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Before the probe takes its number: who asks later asks for another. Says whether anybody has.
+    pub(crate) fn take(&self) -> bool {
+        self.asked.swap(false, Ordering::SeqCst)
+    }
+
+    pub(crate) fn listen(&self) -> EventListener {
+        self.event.listen()
+    }
+
+    /// Wakes the monitor, to look again.
+    pub(crate) fn wake(&self) {
+        self.event.notify(usize::MAX);
+    }
+}
+
+/// Whether a primary's position can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Positions {
+    /// The database has none, or nobody asks for them: what was written is known by time only.
+    None,
+    /// They are asked for; as yet there may be no answer.
+    Asked,
+}
+
+#[derive(Debug, Clone)]
+struct Sample {
+    number: u64,
+    position: Position,
+}
+
+/// What replicas are hurried to.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) position: Position,
+    pub(crate) since: Timestamp,
+}
+
+/// The samples of one primary.
+#[derive(Debug)]
+pub(crate) struct Samples {
+    positions: AtomicU8,
+    /// Oldest first, so that a commit is given the first that includes it, and not the last, which
+    /// replicas reach later.
+    ring: Mutex<VecDeque<Sample>>,
+    /// The number of the last one.
+    latest: AtomicU64,
+    target: Mutex<Option<Target>>,
+    pub(crate) primary: Hurry,
+    changed: Event,
+}
+
+/// At 5 ms from one to the next these are 1.3 seconds.
+const KEPT: usize = 256;
+
+impl Samples {
+    pub(crate) fn new(positions: Positions) -> Self {
+        Self {
+            positions: AtomicU8::new(positions as u8),
+            ring: Mutex::default(),
+            latest: AtomicU64::new(0),
+            target: Mutex::default(),
+            primary: Hurry::default(),
+            changed: Event::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has_positions(&self) -> bool {
+        self.positions.load(Ordering::Relaxed) != Positions::None as u8
+    }
+
+    /// Says whether that is news.
+    pub(crate) fn set_positions(&self, positions: Positions) -> bool {
+        self.positions.swap(positions as u8, Ordering::Relaxed) != positions as u8
+    }
+
+    /// The position of the first sample that was sent after `mark`.
+    pub(crate) fn after(&self, mark: u64) -> Option<Position> {
+        if self.latest.load(Ordering::Acquire) <= mark {
+            return None;
+        }
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = ring.partition_point(|sample| sample.number <= mark);
+        ring.get(first).map(|sample| sample.position.clone())
+    }
+
+    /// The last known position of the primary.
+    pub(crate) fn latest(&self) -> Option<Position> {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.back().map(|sample| sample.position.clone())
+    }
+
+    pub(crate) fn take(&self, number: u64, position: Position) {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        if ring.len() == KEPT {
+            ring.pop_front();
+        }
+        ring.push_back(Sample { number, position });
+        drop(ring);
+        self.latest.store(number, Ordering::Release);
+        self.tell();
+    }
+
+    /// Somebody waits until replicas are there.
+    pub(crate) fn aim(&self, position: Position, since: Timestamp) {
+        let mut target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        *target = Some(Target { position, since });
+    }
+
+    /// Since when a node at `position` is expected to be further than it is.
+    pub(crate) fn awaited_since(&self, position: Option<&Position>) -> Option<Timestamp> {
+        let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        let target = target.as_ref()?;
+        let is_there = position.is_some_and(|at| at.reaches(&target.position) == Reach::Yes);
+        (!is_there).then_some(target.since)
+    }
+
+    /// To be called before looking at what may change.
+    pub(crate) fn listen(&self) -> EventListener {
+        self.changed.listen()
+    }
+
+    /// Something is known that was not.
+    pub(crate) fn tell(&self) {
+        self.changed.notify(usize::MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use event_listener::Listener;
+
+    use super::*;
+
+    fn at(lsn: u64) -> Position {
+        Position::postgres(7, 1, lsn)
+    }
+
+    #[test]
+    fn a_mark_is_covered_by_the_first_sample_after_it() {
+        let samples = Samples::new(Positions::Asked);
+        assert_eq!(samples.after(0), None);
+        for number in 10..20 {
+            samples.take(number, at(number * 100));
+        }
+        assert_eq!(samples.after(9), Some(at(1_000)));
+        assert_eq!(samples.after(10), Some(at(1_100)));
+        assert_eq!(samples.after(18), Some(at(1_900)));
+        assert_eq!(samples.after(19), None);
+        assert_eq!(samples.after(u64::MAX), None);
+    }
+
+    #[test]
+    fn old_samples_make_room() {
+        let samples = Samples::new(Positions::Asked);
+        for number in 1..=(KEPT as u64 * 3) {
+            samples.take(number, at(number));
+        }
+        // The first that is left includes what was marked before all of them.
+        assert_eq!(samples.after(1), Some(at(KEPT as u64 * 2 + 1)));
+    }
+
+    #[test]
+    fn asking_twice_wakes_once() {
+        let hurry = Hurry::default();
+        let listener = hurry.listen();
+        hurry.ask();
+        assert!(listener.wait_timeout(Duration::ZERO).is_some());
+        let listener = hurry.listen();
+        hurry.ask();
+        assert!(listener.wait_timeout(Duration::ZERO).is_none());
+        assert!(hurry.take());
+        assert!(!hurry.take());
+        hurry.ask();
+        assert!(hurry.is_asked());
+    }
+}
