@@ -311,7 +311,7 @@ impl Session {
         let frozen = Context::with_current(|context| {
             ScopeView::new(&Scopes::none(), &context.scopes, &set).frozen
         });
-        if self.slot(&set).declare(frozen, || self.now())? == Some(LatePin::Warn) {
+        if self.slot(&set).declare(frozen)? == Some(LatePin::Warn) {
             warn_late_pin(&set, "pin");
         }
         Ok(())

@@ -208,8 +208,8 @@ impl<P> ReplicaSet<P> {
     }
 
     /// The session has written, or may have.
-    pub(crate) fn wrote(&self, slot: &Slot, clock: &dyn Clock, hurry: bool) {
-        slot.wrote(&self.rules, &self.samples, clock.now());
+    pub(crate) fn wrote(&self, slot: &Slot, hurry: bool) {
+        slot.wrote(&self.rules, &self.samples);
         if hurry && self.samples.has_positions() {
             self.samples.primary.ask();
         }
@@ -264,12 +264,22 @@ impl<P> ReplicaSet<P> {
         }
         let choice = self.balanced(&needs, tried, clock)?;
         if let Some(slot) = slot
-            && (wanted == Wanted::CaughtUp || slot.marks.home().is_none())
+            && self.may_move(slot, wanted)
         {
             needs.require_of_others(slot);
             self.remember(slot, choice.index);
         }
         Ok(choice)
+    }
+
+    /// Whether the node that was chosen becomes the session's own. Who only asked for any replica
+    /// is not bound by what it has shown, and has not proved to be where the session was.
+    fn may_move(&self, slot: &Slot, wanted: Wanted) -> bool {
+        wanted == Wanted::CaughtUp
+            || match slot.marks.home() {
+                None => true,
+                Some((home, _)) => home != self.first_id && !self.samples.has_positions(),
+            }
     }
 
     /// The session's node, if it may serve. The primary may even where it takes no share of reads:

@@ -54,7 +54,7 @@ pub(crate) fn resolve<P>(
 ) -> Result<Found, Stop> {
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
     let slot = slot_of(set, caller, ambient);
-    let (verdict, access) = ask(ports, set, kind, None, scopes, slot)
+    let (verdict, access) = ask(set, kind, None, scopes, slot)
         .map_err(|refusal| refuse(set, set.primary().name(), kind, slot, refusal))?;
 
     let mut late = None;
@@ -64,7 +64,7 @@ pub(crate) fn resolve<P>(
             // A pin that the session did not earn would only cost it the replicas.
             let choice = admit_primary(ports, set, Reason::Write, tried)?;
             if let Some(slot) = slot {
-                slot.pin_now(PinReason::Write, ports.clock.now());
+                slot.pin_now(PinReason::Write);
             }
             late = when_late;
             choice
@@ -100,7 +100,6 @@ pub(crate) fn resolve<P>(
 /// Pins the caller's session, as [`Session::pin`](crate::session::Session::pin) does; the answer is what the set says to a pin
 /// that is late.
 pub(crate) fn pin<P>(
-    ports: &Ports,
     set: &ReplicaSet<P>,
     caller: &Context,
     ambient: &Context,
@@ -113,13 +112,12 @@ pub(crate) fn pin<P>(
         return Err(RoutingError::NoSession { set });
     };
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
-    slot.declare(scopes.frozen, || ports.clock.now())
+    slot.declare(scopes.frozen)
 }
 
 /// Why a statement may run in an open transaction on `node`, if it may, and what the set says to
 /// the pin if that sets one late.
 pub(crate) fn allow_in_transaction<P>(
-    ports: &Ports,
     set: &ReplicaSet<P>,
     node: &Node<P>,
     transaction: Access,
@@ -129,13 +127,13 @@ pub(crate) fn allow_in_transaction<P>(
 ) -> Result<(Reason, Option<LatePin>), RoutingError> {
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
     let slot = slot_of(set, caller, ambient);
-    let (verdict, _) = ask(ports, set, kind, Some(transaction), scopes, slot)
+    let (verdict, _) = ask(set, kind, Some(transaction), scopes, slot)
         .map_err(|refusal| refuse(set, node.name(), kind, slot, refusal))?;
     Ok(match verdict {
         Verdict::Primary(reason) => (reason, None),
         Verdict::PinInTransaction { late } => {
             if let Some(slot) = slot {
-                slot.pin_now(PinReason::Write, ports.clock.now());
+                slot.pin_now(PinReason::Write);
             }
             (Reason::Transaction, late)
         }
@@ -263,7 +261,6 @@ pub(crate) fn session_of<'a>(caller: &'a Context, ambient: &'a Context) -> Optio
 
 #[inline]
 fn ask<'a, P>(
-    ports: &Ports,
     set: &ReplicaSet<P>,
     kind: StatementKind,
     transaction: Option<Access>,
@@ -275,7 +272,7 @@ fn ask<'a, P>(
             kind,
             transaction,
             scopes,
-            session: slot.map(|slot| view(ports, set, slot)),
+            session: slot.map(|slot| view(set, slot)),
         },
         &SetView {
             enabled: set.enabled,
@@ -288,12 +285,11 @@ fn ask<'a, P>(
 }
 
 #[inline]
-fn view<P>(ports: &Ports, set: &ReplicaSet<P>, slot: &Slot) -> SessionView {
-    let now = || ports.clock.now();
-    let pinned = slot.is_pinned(now);
+fn view<P>(set: &ReplicaSet<P>, slot: &Slot) -> SessionView {
+    let pinned = slot.is_pinned();
     SessionView {
         pinned,
-        holds_reads: pinned && slot.holds_reads(set.rules(), set.samples(), now),
+        holds_reads: pinned && slot.holds_reads(set.rules(), set.samples()),
         late: slot.late(),
     }
 }

@@ -251,7 +251,7 @@ impl<'r, P> Route<'r, P> {
             _ if begins => {}
             // The user's way to write something that the session need not see.
             Access::Write if self.reason == Reason::Forced => {}
-            Access::Write => wrote(self.ports, self.set, caller),
+            Access::Write => wrote(self.set, caller),
             Access::Read => saw(self.set, self.node(), caller, asked_for),
         }
     }
@@ -372,24 +372,20 @@ pub(crate) fn saw<P>(set: &ReplicaSet<P>, node: &Node<P>, caller: &Context, aske
 }
 
 /// The caller's session has written, or may have.
-pub(crate) fn wrote<P>(ports: &Ports, set: &ReplicaSet<P>, caller: &Context) {
+pub(crate) fn wrote<P>(set: &ReplicaSet<P>, caller: &Context) {
     Context::with_current(|ambient| {
         if let Some(session) = session_of(caller, ambient)
             && let Some(slot) = slot_of(set, caller, ambient)
         {
             let is_released = set.rules().pin_release == PinRelease::CaughtUp;
-            set.wrote(
-                slot,
-                &*ports.clock,
-                is_released || session.is_to_hand_over(),
-            );
+            set.wrote(slot, is_released || session.is_to_hand_over());
         }
     });
 }
 
 /// The caller's session goes on to write where nobody will see when.
-pub(crate) fn wrote_out_of_sight<P>(ports: &Ports, set: &ReplicaSet<P>, caller: &Context) {
-    wrote(ports, set, caller);
+pub(crate) fn wrote_out_of_sight<P>(set: &ReplicaSet<P>, caller: &Context) {
+    wrote(set, caller);
     Context::with_current(|ambient| {
         if let Some(slot) = slot_of(set, caller, ambient) {
             slot.marks.require(&Position::UNKNOWN);
@@ -407,7 +403,7 @@ pub(crate) fn check_in_transaction<P>(
     caller: &Context,
 ) -> Result<(), RoutingError> {
     let answer = Context::with_current(|ambient| {
-        resolution::allow_in_transaction(ports, set, node, transaction, kind, caller, ambient)
+        resolution::allow_in_transaction(set, node, transaction, kind, caller, ambient)
     });
     match answer {
         Ok((reason, late)) => {
@@ -468,7 +464,7 @@ pub(crate) fn pin<P>(
     set: &ReplicaSet<P>,
     caller: &Context,
 ) -> Result<(), RoutingError> {
-    match Context::with_current(|ambient| resolution::pin(ports, set, caller, ambient)) {
+    match Context::with_current(|ambient| resolution::pin(set, caller, ambient)) {
         Ok(late) => {
             if let Some(late) = late {
                 announce_late_pin(ports, set.name(), late, "pin");

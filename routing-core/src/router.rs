@@ -356,13 +356,13 @@ impl<P> Router<P> {
     /// Takes note that the caller's session has written, or may have, outside a [`Route`]: when a
     /// commit is acknowledged, or lost, and at the end of a stream.
     pub fn wrote(&self, set: &ReplicaSet<P>, caller: &Context) {
-        wrote(&self.ports, set, caller);
+        wrote(set, caller);
     }
 
     /// Takes note that the caller's session goes on to write where nobody will see when: it stays on
     /// the primary.
     pub fn wrote_out_of_sight(&self, set: &ReplicaSet<P>, caller: &Context) {
-        wrote_out_of_sight(&self.ports, set, caller);
+        wrote_out_of_sight(set, caller);
     }
 
     /// The clock.

@@ -59,6 +59,7 @@ impl Drop for Inside {
 /// What a session knows of one set.
 #[derive(Debug)]
 pub(crate) struct Slot {
+    clock: SessionClock,
     set: SetName,
     pin: PinCell,
     /// 0 until a replica served a read; then the set's `LatePin`, so that `pin` can apply it.
@@ -69,6 +70,15 @@ pub(crate) struct Slot {
     /// For how long a write is kept on the primary where there are no positions.
     time_pin: OnceLock<Duration>,
     next: OnceLock<Box<Self>>,
+}
+
+/// The session's, by which all of its times are.
+struct SessionClock(Arc<dyn Clock>);
+
+impl fmt::Debug for SessionClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
 }
 
 /// What a session has to tell the next one about a set.
@@ -82,6 +92,18 @@ pub struct HandOver {
     /// For how long reads belong on the primary, if something was written whose position is not
     /// known, or if the session was itself told so.
     pub pinned_for: Option<Duration>,
+}
+
+impl HandOver {
+    /// Nothing to tell about a set.
+    #[must_use]
+    pub fn new(set: impl Into<SetName>) -> Self {
+        Self {
+            set: set.into(),
+            position: None,
+            pinned_for: None,
+        }
+    }
 }
 
 impl Session {
@@ -151,7 +173,7 @@ impl Session {
         let (reason, since) = (PinReason::Declared, self.now());
         self.0.everywhere.set(PinInfo { reason, since });
         for slot in self.slots() {
-            slot.pin_now(reason, since);
+            slot.pin_now(reason);
         }
     }
 
@@ -178,9 +200,8 @@ impl Session {
     /// [`when_settled`](Self::when_settled) waits until it is.
     #[must_use]
     pub fn hand_over(&self) -> Vec<HandOver> {
-        let now = self.now();
         self.slots()
-            .map(|slot| slot.hand_over(now))
+            .map(Slot::hand_over)
             .filter(|told| told.position.is_some() || told.pinned_for.is_some())
             .collect()
     }
@@ -235,7 +256,7 @@ impl Session {
     pub(crate) fn slot(&self, set: &SetName) -> &Slot {
         let mut cell = &self.0.slots;
         loop {
-            let slot = cell.get_or_init(|| Box::new(Slot::new(set.clone(), &self.0.everywhere)));
+            let slot = cell.get_or_init(|| Box::new(Slot::new(set.clone(), &self.0)));
             if slot.set.same(set) {
                 return slot;
             }
@@ -267,10 +288,11 @@ impl fmt::Debug for Session {
 }
 
 impl Slot {
-    fn new(set: SetName, everywhere: &PinCell) -> Self {
+    fn new(set: SetName, session: &Inside) -> Self {
         Self {
+            clock: SessionClock(Arc::clone(&session.clock)),
             set,
-            pin: everywhere.copy(),
+            pin: session.everywhere.copy(),
             replica_read: AtomicU8::new(0),
             marks: Marks::default(),
             samples: OnceLock::new(),
@@ -279,38 +301,39 @@ impl Slot {
         }
     }
 
+    fn now(&self) -> Timestamp {
+        self.clock.0.now()
+    }
+
     #[inline]
-    pub(crate) fn is_pinned(&self, now: impl FnOnce() -> Timestamp) -> bool {
-        self.pin.is_pinned_at(now)
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.pin.is_pinned_at(|| self.now())
     }
 
     /// Whether reads go to the primary because of the pin; `is_pinned` says that there is one.
     #[inline]
-    pub(crate) fn holds_reads(
-        &self,
-        rules: &Rules,
-        samples: &Samples,
-        now: impl Fn() -> Timestamp,
-    ) -> bool {
-        if rules.pin_release == PinRelease::SessionEnd || self.pin.is_carried_at(&now) {
+    pub(crate) fn holds_reads(&self, rules: &Rules, samples: &Samples) -> bool {
+        let is_carried = || self.pin.is_carried_at(|| self.now());
+        if rules.pin_release == PinRelease::SessionEnd || is_carried() {
             return true;
         }
         match self.marks.written_at() {
             None => true,
             // What has to be reached is among the marks.
             Some(_) if samples.has_positions() => false,
-            Some(at) => now() < at.after(rules.time_pin),
+            Some(at) => self.now() < at.after(rules.time_pin),
         }
     }
 
     /// The session has written, and that was acknowledged, or may have happened.
-    pub(crate) fn wrote(&self, rules: &Rules, samples: &Arc<Samples>, now: Timestamp) {
+    pub(crate) fn wrote(&self, rules: &Rules, samples: &Arc<Samples>) {
         self.samples.get_or_init(|| Arc::clone(samples));
         self.time_pin.get_or_init(|| rules.time_pin);
-        self.marks.wrote(tick::now(), now);
+        self.marks.wrote(tick::now(), self.now());
     }
 
-    fn hand_over(&self, now: Timestamp) -> HandOver {
+    fn hand_over(&self) -> HandOver {
+        let now = self.now();
         let left = |until: Timestamp| Some(until.since(now)).filter(|left| !left.is_zero());
         let mut pinned_for = self.pin.carried_until().and_then(left);
         let is_settled = self.is_settled();
@@ -353,12 +376,8 @@ impl Slot {
     }
 
     /// Pins by declaration, unless that is forbidden; says whether and how late it was.
-    pub(crate) fn declare(
-        &self,
-        frozen: bool,
-        now: impl Fn() -> Timestamp,
-    ) -> Result<Option<LatePin>, RoutingError> {
-        let is_pinned = self.is_pinned(&now);
+    pub(crate) fn declare(&self, frozen: bool) -> Result<Option<LatePin>, RoutingError> {
+        let is_pinned = self.is_pinned();
         let late = if is_pinned { None } else { self.late() };
         if frozen && !is_pinned {
             let set = self.set.clone();
@@ -368,11 +387,12 @@ impl Slot {
             let set = self.set.clone();
             return Err(RoutingError::LatePin { set, kind: None });
         }
-        self.pin_now(PinReason::Declared, now());
+        self.pin_now(PinReason::Declared);
         Ok(late)
     }
 
-    pub(crate) fn pin_now(&self, reason: PinReason, since: Timestamp) {
+    pub(crate) fn pin_now(&self, reason: PinReason) {
+        let since = self.now();
         self.pin.set(PinInfo { reason, since });
     }
 

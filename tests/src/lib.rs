@@ -1,6 +1,7 @@
 //! The conformance suite's surroundings: real servers, and replication that lags on demand.
 
 pub mod adapter;
+pub mod clock;
 pub mod corpus;
 pub mod entity;
 pub mod mariadb;

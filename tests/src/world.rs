@@ -165,37 +165,39 @@ impl World {
 
     /// Holds all replicas where they are.
     pub async fn pause(&self) {
+        for index in 0..2 {
+            self.pause_one(index).await;
+        }
+    }
+
+    /// Holds one replica where it is.
+    pub async fn pause_one(&self, index: usize) {
         match &self.servers {
             Servers::Postgres(cluster, turn) => {
                 turn.is_alone();
-                for replica in cluster.replicas() {
-                    replica.pause().await;
-                }
+                cluster.replicas()[index].pause().await;
             }
             Servers::MariaDb(cluster, turn) => {
                 turn.is_alone();
-                for replica in cluster.replicas() {
-                    replica.pause().await;
-                }
+                cluster.replicas()[index].pause().await;
             }
-            Servers::Sqlite(files) => (0..2).for_each(|index| files.pause(index)),
+            Servers::Sqlite(files) => files.pause(index),
         }
     }
 
     /// Lets them go on.
     pub async fn resume(&self) {
+        for index in 0..2 {
+            self.resume_one(index).await;
+        }
+    }
+
+    /// Lets one go on.
+    pub async fn resume_one(&self, index: usize) {
         match &self.servers {
-            Servers::Postgres(cluster, _) => {
-                for replica in cluster.replicas() {
-                    replica.resume().await;
-                }
-            }
-            Servers::MariaDb(cluster, _) => {
-                for replica in cluster.replicas() {
-                    replica.resume().await;
-                }
-            }
-            Servers::Sqlite(files) => (0..2).for_each(|index| files.resume(index)),
+            Servers::Postgres(cluster, _) => cluster.replicas()[index].resume().await,
+            Servers::MariaDb(cluster, _) => cluster.replicas()[index].resume().await,
+            Servers::Sqlite(files) => files.resume(index),
         }
     }
 }

@@ -56,7 +56,7 @@ fn decide(router: &Router<usize>, kind: StatementKind, caller: &Context) {
         .route(black_box(set), black_box(kind), black_box(caller))
         .expect("a decision");
     black_box(route.node().pool());
-    route.succeeded();
+    route.succeeded(caller);
 }
 
 fn nanos(

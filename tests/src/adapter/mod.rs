@@ -9,16 +9,18 @@ mod seaorm;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use routing_core::{
-    Balancer, Delegate, ManualClock, Mode, Routed, RoutedBuilder, RoutingConfig,
-    RoutingConfigBuilder, RoutingError, Scope, Session,
+    Balancer, Delegate, Mode, Routed, RoutedBuilder, RoutingConfig, RoutingConfigBuilder,
+    RoutingError, Scope, Session,
 };
 
 pub use diesel::Diesel;
 pub use diesel_async::DieselAsync;
 pub use seaorm::SeaOrm;
 
+use crate::clock::MovedClock;
 use crate::recorder::Recorder;
 use crate::world::{Backend, World};
 
@@ -77,7 +79,7 @@ pub struct Ports {
     /// Is told of every decision.
     pub recorder: Arc<Recorder>,
     /// The time.
-    pub clock: Arc<ManualClock>,
+    pub clock: Arc<MovedClock>,
     /// Who chooses among the replicas of the default set.
     pub balancer: Option<Box<dyn Balancer>>,
     /// Who knows which set has a table.
@@ -285,6 +287,8 @@ pub trait Shop: Adapter {
 
 impl<A: Adapter> Shop for A {}
 
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// An adapter's handle over real servers.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -294,7 +298,7 @@ pub struct Scene<A> {
     /// What it decides.
     pub recorder: Arc<Recorder>,
     /// The time, if nodes are to be left alone for less than they would be.
-    pub clock: Arc<ManualClock>,
+    pub clock: Arc<MovedClock>,
     /// The servers.
     pub world: World,
 }
@@ -310,7 +314,17 @@ impl<A: Adapter> Scene<A> {
         backend: Backend,
         settings: impl FnOnce(RoutingConfigBuilder) -> RoutingConfigBuilder,
     ) -> Self {
-        Self::over(World::new(backend, false).await, settings)
+        // Others use the servers too: what this test waits for comes, if not at once.
+        let patient = |config: RoutingConfigBuilder| settings(config.catch_up_wait(PATIENCE));
+        Self::over(World::new(backend, false).await, patient)
+    }
+
+    /// The same on replicas that can be paused.
+    pub async fn lagging_with(
+        backend: Backend,
+        settings: impl FnOnce(RoutingConfigBuilder) -> RoutingConfigBuilder,
+    ) -> Self {
+        Self::over(World::new(backend, true).await, settings)
     }
 
     /// On replicas that can be paused.

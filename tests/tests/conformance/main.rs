@@ -29,6 +29,7 @@ macro_rules! conformance {
 
 mod callbacks;
 mod faults;
+mod positions;
 mod scenario;
 mod scopes;
 mod sessions;

@@ -152,7 +152,7 @@ fn pins_say_why_and_since_when() {
     let clock = std::sync::Arc::new(routing_core::ManualClock::new());
     let session = Session::with_clock(clock.clone());
     clock.advance(std::time::Duration::from_secs(7));
-    session.carry_pin("carried");
+    session.carry_pin("carried", None);
     clock.advance(std::time::Duration::from_secs(1));
     session.pin("declared").expect("a pin");
     let carried = session.pinned("carried").expect("a pin");
@@ -203,7 +203,7 @@ fn an_observer_may_use_sessions_and_scopes() {
                 &Context::default(),
             )
             .expect("a read")
-            .succeeded();
+            .succeeded(&Context::default());
     });
 }
 
@@ -211,7 +211,7 @@ fn an_observer_may_use_sessions_and_scopes() {
 fn long_lists_are_dropped_without_recursion() {
     let session = Session::new();
     for set in 0..10_000 {
-        session.carry_pin(format!("set {set}"));
+        session.carry_pin(format!("set {set}"), None);
     }
     let mut context = Context::default();
     for depth in 0..200_000 {

@@ -5,19 +5,31 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up. What stands on one floor are strangers.
 const FLOORS: &[&[&str]] = &[
-    &["access", "clock", "name", "position", "random"],
+    &[
+        "access", "clock", "name", "position", "random", "tick", "timer",
+    ],
     &["sql"],
     &["classifier", "rules"],
     &[
-        "breaker", "decision", "delegate", "error", "failure", "pin", "scope",
+        "breaker", "decision", "delegate", "error", "failure", "patience", "pin", "samples",
+        "scope",
     ],
-    &["balance", "callbacks", "node", "observer", "policy"],
-    &["ports", "session"],
-    &["ambient", "replica_set"],
+    &[
+        "balance",
+        "callbacks",
+        "node",
+        "observer",
+        "policy",
+        "probe",
+    ],
+    &["marks", "ports"],
+    &["session"],
+    &["ambient", "needs"],
+    &["replica_set"],
     &["notice", "replica_set_builder", "resolution"],
     &["config", "route"],
     &["router"],
-    &["routed_builder"],
+    &["monitor", "routed_builder"],
 ];
 
 fn floor_of(module: &str) -> usize {

@@ -6,5 +6,6 @@ mod corpus;
 mod errors;
 mod floors;
 mod model;
+mod positions;
 mod rule;
 mod support;

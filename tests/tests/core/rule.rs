@@ -422,7 +422,7 @@ fn late_pins() {
         let session = Session::new();
         let caller = Context::default().with_session(&session);
         fixture.route(SELECT, &caller).expect("a read");
-        session.carry_pin("default");
+        session.carry_pin("default", None);
         fixture.route(INSERT, &caller).expect("a write");
         let session = Session::new();
         session.pin("default").expect("in time");
@@ -540,7 +540,7 @@ fn a_primary_that_is_down_refuses_at_once_and_pins_nobody() {
     fixture
         .route(INSERT, &Context::default())
         .expect_err("there is one trial");
-    trial.succeeded();
+    trial.succeeded(&caller);
     fixture
         .route(INSERT, &Context::default())
         .expect("it is up");
@@ -552,8 +552,8 @@ fn a_required_position_keeps_reads_off_replicas_that_may_not_have_it() {
     let session = Session::new();
     let caller = Context::default().with_session(&session);
     let nodes = fixture.router.default_set().nodes();
-    session.require("default", Position::new(1, 100));
-    session.require("default", Position::new(1, 90));
+    session.require("default", &Position::postgres(7, 1, 100));
+    session.require("default", &Position::postgres(7, 1, 90));
 
     assert_eq!(
         fixture.route(SELECT, &caller),
@@ -562,17 +562,17 @@ fn a_required_position_keeps_reads_off_replicas_that_may_not_have_it() {
     );
     assert_eq!(fixture.recorder.only().reason, Reason::NotCaughtUp);
     session.unpin_all();
-    session.require("default", Position::new(1, 100));
-    nodes[1].observe(Position::new(1, 99));
-    nodes[2].observe(Position::new(2, 200));
+    session.require("default", &Position::postgres(7, 1, 100));
+    nodes[1].observe(Position::postgres(7, 1, 99));
+    nodes[2].observe(Position::postgres(7, 2, 200));
     assert_eq!(
         fixture.route(SELECT, &caller),
         Ok("primary"),
         "behind, and of another history"
     );
     session.unpin_all();
-    session.require("default", Position::new(1, 100));
-    nodes[2].observe(Position::new(1, 100));
+    session.require("default", &Position::postgres(7, 1, 100));
+    nodes[2].observe(Position::postgres(7, 1, 100));
     for _ in 0..4 {
         assert_eq!(fixture.route(SELECT, &caller), Ok("replica-2"));
     }
@@ -582,7 +582,7 @@ fn a_required_position_keeps_reads_off_replicas_that_may_not_have_it() {
         .with_scope(Scope::node("replica-1"));
     assert_eq!(fixture.route(SELECT, &relaxed), Ok("replica-1"));
     // Two histories at once are nobody's.
-    session.require("default", Position::new(2, 1));
+    session.require("default", &Position::postgres(7, 2, 1));
     assert_eq!(fixture.route(SELECT, &caller), Ok("primary"));
 }
 

@@ -57,7 +57,7 @@ impl Fixture {
     ) -> Result<&'static str, RoutingError> {
         let route = self.router.route(self.router.default_set(), kind, caller)?;
         let pool = *route.node().pool();
-        route.succeeded();
+        route.succeeded(caller);
         Ok(pool)
     }
 
@@ -73,7 +73,7 @@ impl Fixture {
         loop {
             let pool = *route.node().pool();
             if !failing.contains(&pool) {
-                route.succeeded();
+                route.succeeded(caller);
                 return Ok(Some(pool));
             }
             route = match route.failed(failure, caller) {
