@@ -64,6 +64,11 @@ impl Context {
         function()
     }
 
+    /// Runs a future, or a stream, in this context.
+    pub fn run<T>(self, wrapped: T) -> InContext<T> {
+        Entry::Context(self).wrap(wrapped)
+    }
+
     /// The same with this session.
     #[must_use]
     pub fn with_session(mut self, session: &Session) -> Self {
@@ -207,6 +212,20 @@ pin_project! {
         #[pin]
         wrapped: T,
         entry: Entry,
+    }
+}
+
+#[cfg(feature = "tower")]
+impl<T> InContext<T> {
+    /// Does something with what is wrapped, inside.
+    pub(crate) fn within<O>(self: Pin<&mut Self>, act: impl FnOnce(Pin<&mut T>) -> O) -> O {
+        let this = self.project();
+        let _entered = this.entry.enter();
+        act(this.wrapped)
+    }
+
+    pub(crate) const fn get_ref(&self) -> &T {
+        &self.wrapped
     }
 }
 

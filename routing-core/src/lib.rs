@@ -44,6 +44,8 @@ mod decision;
 mod delegate;
 mod error;
 mod failure;
+#[cfg(feature = "token")]
+mod job;
 mod marks;
 mod monitor;
 mod name;
@@ -58,6 +60,8 @@ mod ports;
 mod position;
 mod probe;
 mod random;
+#[cfg(feature = "redis")]
+mod redis_store;
 mod replica_set;
 mod replica_set_builder;
 mod resolution;
@@ -69,8 +73,14 @@ mod samples;
 mod scope;
 mod session;
 pub mod sql;
+#[cfg(feature = "token")]
+mod store;
 mod tick;
 mod timer;
+#[cfg(feature = "token")]
+mod token;
+#[cfg(feature = "tower")]
+pub mod web;
 
 pub use access::{Access, StatementKind};
 pub use ambient::{Context, Entered, InContext, in_current_session};
@@ -86,6 +96,8 @@ pub use decision::{Decision, Reason, Role};
 pub use delegate::Delegate;
 pub use error::{ConfigProblem, RoutingError};
 pub use failure::Failure;
+#[cfg(feature = "token")]
+pub use job::Consistency;
 pub use monitor::{Ask, Monitor, Pause, ProbeTicket, Turn};
 pub use name::{NodeName, SetName};
 pub use node::Node;
@@ -93,6 +105,8 @@ pub use observer::Observer;
 pub use pin::{PinInfo, PinReason};
 pub use position::{InvalidPosition, Position, Reach};
 pub use probe::{Observation, Probe};
+#[cfg(feature = "redis")]
+pub use redis_store::RedisStore;
 pub use replica_set::ReplicaSet;
 pub use replica_set_builder::ReplicaSetBuilder;
 pub use route::{Next, Route};
@@ -103,4 +117,8 @@ pub use rules::{
 };
 pub use scope::{Scope, Scopes};
 pub use session::{HandOver, Session};
+#[cfg(feature = "token")]
+pub use store::{Merge, PinStore, StoreError, StoreFuture};
 pub use timer::Timer;
+#[cfg(feature = "token")]
+pub use token::{TokenCounts, TokenError, TokenKeys, WeakSecret};

@@ -158,9 +158,9 @@ mod tests {
 
     #[test]
     fn a_primary_and_a_standby() {
-        let primary = postgres("primary 77 1 0/4000018 16777216").unwrap();
+        let primary = postgres("primary 77 1 0/4002018 16777216").unwrap();
         assert_eq!(primary.role, Some(Role::Primary));
-        assert_eq!(primary.position, Position::postgres(77, 1, 0x400_0018));
+        assert_eq!(primary.position, Position::postgres(77, 1, 0x400_2000));
         let at_a_segment = postgres("primary 77 1 0/4000028 16777216").unwrap();
         assert_eq!(at_a_segment.position, Position::postgres(77, 1, 0x400_0000));
         let standby = postgres("replica 77 2 1/28 16777216 -40").unwrap();

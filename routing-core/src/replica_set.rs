@@ -224,9 +224,11 @@ impl<P> ReplicaSet<P> {
     }
 
     /// Whether waiting for a replica is in vain: the primary itself was asked after the session was
-    /// told of a position, and does not know it. It is of another history, or of the future.
+    /// told of a position, and does not know it: it is of another history, or of the future. Or
+    /// nobody asks for positions at all.
     pub(crate) fn is_in_vain(&self, slot: Option<&Slot>) -> bool {
-        slot.is_some_and(|slot| slot.marks.is_beyond(&self.samples))
+        !self.samples.has_positions()
+            || slot.is_some_and(|slot| slot.marks.is_beyond(&self.samples))
     }
 
     /// Has it found out whether a replica has what the session requires.

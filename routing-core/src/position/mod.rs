@@ -6,6 +6,8 @@
 //! as *no*. There is an order only where histories are the same: no zero that is before everything,
 //! and no unknown that equals itself.
 
+#[cfg(feature = "token")]
+pub(crate) mod binary;
 mod gtid_list;
 mod gtid_set;
 mod lsn;

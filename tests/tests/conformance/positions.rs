@@ -38,6 +38,7 @@ async fn reads_come_back_to_a_replica_that_has_caught_up<A: Adapter>(backend: Ba
         return;
     }
     // In strict mode too, for who has pinned itself.
+    drop(scene);
     let scene = Scene::<A>::with(backend, |config| {
         config.mode(Mode::Strict).pin_release(PinRelease::CaughtUp)
     })

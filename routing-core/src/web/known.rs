@@ -1,0 +1,124 @@
+//! What is kept of a client in a store.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::request::Parts;
+
+use crate::session::Session;
+use crate::store::{PinStore, StoreError};
+use crate::token::TokenKeys;
+
+#[derive(Clone)]
+pub(super) struct Known {
+    store: Arc<dyn PinStore>,
+    identities: fn(&Parts) -> Vec<String>,
+    pub(super) wait: Duration,
+    failed: Arc<AtomicU64>,
+    asked: Arc<AtomicU64>,
+}
+
+/// How a store has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct StoreCounts {
+    /// How often it was asked or told something.
+    pub asked: u64,
+    /// How often it failed, or took too long.
+    pub failed: u64,
+}
+
+impl Known {
+    pub(super) fn new(store: Arc<dyn PinStore>, identities: fn(&Parts) -> Vec<String>) -> Self {
+        Self {
+            store,
+            identities,
+            wait: Duration::from_millis(100),
+            failed: Arc::default(),
+            asked: Arc::default(),
+        }
+    }
+
+    pub(super) fn counts(&self) -> StoreCounts {
+        StoreCounts {
+            asked: self.asked.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Under which keys a request's client is kept.
+    pub(super) fn keys(&self, parts: &Parts, keys: &TokenKeys) -> Vec<String> {
+        let identities = (self.identities)(parts);
+        identities
+            .iter()
+            .map(|identity| keys.hash(identity))
+            .collect()
+    }
+
+    /// Has the session take over what is kept; what cannot be known keeps it on the primary.
+    pub(super) async fn load(&self, at: &[String], keys: &TokenKeys, session: &Session) {
+        if at.is_empty() {
+            return;
+        }
+        let Some(tokens) = self.within(self.store.load(at)).await else {
+            session.carry_pin_everywhere();
+            return;
+        };
+        for (key, token) in at.iter().zip(tokens) {
+            let Some(token) = token else { continue };
+            match keys.open(&token) {
+                Ok(told) => session.take_over(told),
+                // It is of no use to anybody.
+                Err(_) => {
+                    let _deleted = self.within(self.store.delete(key, &token)).await;
+                }
+            }
+        }
+    }
+
+    /// Keeps what the session tells, with what is kept already; says whether that is done.
+    pub(super) async fn save(&self, at: &[String], keys: &TokenKeys, session: &Session) -> bool {
+        let told = session.hand_over();
+        let merge = |kept: Option<&str>| {
+            let all = Session::new();
+            if let Some(kept) = kept.and_then(|kept| keys.open(kept).ok()) {
+                all.take_over(kept);
+            }
+            all.take_over(told.iter().cloned());
+            keys.seal_all(&all.hand_over())
+        };
+        let mut is_done = true;
+        for key in at {
+            let saving = self.store.update(key, &merge, keys.get_max_age());
+            is_done &= self.within(saving).await.is_some();
+        }
+        is_done
+    }
+
+    async fn within<T>(
+        &self,
+        asking: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Option<T> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let error = match tokio::time::timeout(self.wait, asking).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(error)) => error.to_string(),
+            Err(late) => late.to_string(),
+        };
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(target: "routing", error, "the pin store did not answer");
+        None
+    }
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known")
+            .field("wait", &self.wait)
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}
