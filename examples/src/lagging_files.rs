@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use routing_core::{RoutingConfig, RoutingError};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbErr};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -65,6 +66,17 @@ impl LaggingFiles {
     #[must_use]
     pub fn replicas(&self) -> [String; 2] {
         [self.url("replica-1", "ro"), self.url("replica-2", "ro")]
+    }
+
+    /// A configuration of all three.
+    ///
+    /// # Errors
+    ///
+    /// None: they are right.
+    pub fn config(&self) -> Result<RoutingConfig, RoutingError> {
+        let [one, two] = self.replicas();
+        let config = RoutingConfig::builder().primary(self.primary());
+        config.replica(one).replica(two).build()
     }
 
     fn url(&self, name: &str, mode: &str) -> String {

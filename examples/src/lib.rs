@@ -2,5 +2,7 @@
 
 pub mod diesel_shop;
 pub mod lagging_files;
+#[cfg(feature = "web")]
+pub mod notes;
 pub mod seaorm_shop;
 pub mod tally;

@@ -231,6 +231,21 @@ impl<P> ReplicaSet<P> {
             || slot.is_some_and(|slot| slot.marks.is_beyond(&self.samples))
     }
 
+    /// Whether a replica has what the session requires; `None` if one may soon. Finds it out.
+    pub(crate) fn is_caught_up(&self, slot: Option<&Slot>) -> Option<bool> {
+        let needs = Needs::of(slot, Wanted::CaughtUp, &self.samples, self.first_id);
+        let mut replicas = self.nodes.iter().enumerate().skip(1);
+        if replicas.any(|(index, node)| node.breaker.is_up() && needs.are_met_by(node, index)) {
+            return Some(true);
+        }
+        drop(needs);
+        if self.is_in_vain(slot) {
+            return Some(false);
+        }
+        self.hurry(slot);
+        None
+    }
+
     /// Has it found out whether a replica has what the session requires.
     pub(crate) fn hurry(&self, slot: Option<&Slot>) {
         let is_open = |slot: &Slot| {

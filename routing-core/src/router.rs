@@ -1,6 +1,9 @@
 //! All replica sets of a program, and the way into them.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use event_listener::{EventListener, Listener};
 
 use crate::access::{Access, StatementKind};
 use crate::ambient::Context;
@@ -16,6 +19,7 @@ use crate::observer::Observer;
 use crate::patience::Patience;
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
+use crate::resolution::slot_of;
 use crate::route::{
     Arrival, Route, check_in_transaction, pin, refused_in_transaction, saw, wrote,
     wrote_out_of_sight,
@@ -64,6 +68,13 @@ pub struct Router<P> {
     divided: bool,
     delegate: Option<Arc<dyn Delegate>>,
     ports: Ports,
+}
+
+/// What a look at the replicas shows.
+enum Look {
+    CaughtUp,
+    InVain,
+    Behind(EventListener),
 }
 
 /// A set, and a table that it has.
@@ -344,6 +355,66 @@ impl<P> Router<P> {
                 Arrival::Behind(behind) => behind.wait(&mut patience),
             }
         }
+    }
+
+    /// Waits until a replica has what the caller's session requires, and says whether one has.
+    pub async fn catch_up<T: Timer>(
+        &self,
+        set: &ReplicaSet<P>,
+        caller: &Context,
+        within: Duration,
+    ) -> bool
+    where
+        P: Send + Sync,
+    {
+        let caught_up = async {
+            loop {
+                match self.look(set, caller) {
+                    Look::CaughtUp => return true,
+                    Look::InVain => return false,
+                    Look::Behind(changed) => changed.await,
+                }
+            }
+        };
+        T::within(within, caught_up).await.unwrap_or(false)
+    }
+
+    /// The same on a thread, which is blocked for as long.
+    #[must_use]
+    pub fn catch_up_blocking(
+        &self,
+        set: &ReplicaSet<P>,
+        caller: &Context,
+        within: Duration,
+    ) -> bool {
+        let until = self.ports.clock.now().after(within);
+        loop {
+            match self.look(set, caller) {
+                Look::CaughtUp => return true,
+                Look::InVain => return false,
+                Look::Behind(changed) => {
+                    let left = until.since(self.ports.clock.now());
+                    if left.is_zero() || changed.wait_timeout(left).is_none() {
+                        return matches!(self.look(set, caller), Look::CaughtUp);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a replica has what the caller's session requires, and else what to wait for.
+    fn look(&self, set: &ReplicaSet<P>, caller: &Context) -> Look {
+        let changed = set.samples().listen();
+        Context::with_current(|ambient| set.is_caught_up(slot_of(set, caller, ambient))).map_or(
+            Look::Behind(changed),
+            |caught_up| {
+                if caught_up {
+                    Look::CaughtUp
+                } else {
+                    Look::InVain
+                }
+            },
+        )
     }
 
     /// Takes note that the caller's session has seen what `node` shows now, outside a [`Route`]: at

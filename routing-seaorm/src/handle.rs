@@ -7,6 +7,7 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr, Schema, SchemaBuilder};
 
 use crate::error::into_db_err;
 use crate::pool::NodePool;
+use crate::probing::{TokioTimer, monitor_if_wanted};
 use crate::read_only::ReadOnly;
 
 /// A connection to a replica set, in place of a [`DatabaseConnection`].
@@ -101,6 +102,18 @@ impl RoutedConnection {
         self.router
             .pin(&self.set, &self.context)
             .map_err(into_db_err)
+    }
+
+    /// Waits until a replica has what the session of this handle, or the one that its caller runs in,
+    /// has to read, and says whether one has: for a job that can wait
+    /// ([`Consistency::patience`](https://docs.rs/routing-core)). Nothing has to be done if not: what
+    /// is read then comes from the primary.
+    pub async fn catch_up(&self, within: std::time::Duration) -> bool {
+        monitor_if_wanted(&self.router, &self.set);
+        let (router, set) = (&self.router, &self.set);
+        router
+            .catch_up::<TokioTimer>(set, &self.context, within)
+            .await
     }
 
     /// The name of the replica set that this handle looks at.

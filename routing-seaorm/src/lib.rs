@@ -79,10 +79,20 @@ pub use read_only::ReadOnly;
 pub use stream::RoutedStream;
 pub use transaction::RoutedTransaction;
 
+#[cfg(feature = "redis")]
+pub use routing_core::RedisStore;
+#[cfg(feature = "tower")]
+pub use routing_core::web;
 pub use routing_core::{
     Access, AnonymousReads, Balance, Balancer, BreakerRules, Candidates, Clock, Committed,
-    ConfigProblem, Context, Decision, Entered, InContext, LatePin, ManualClock, Mode, NoReplica,
-    NodeBuilder, NodeConfig, NodeName, Observer, PinInfo, PinReason, PoolConfig, Position, Reason,
-    Role, RoutedBuilder, RoutingConfig, RoutingConfigBuilder, RoutingError, Rules, Scope, Session,
-    SetBuilder, SetConfig, SetName, StatementKind, Timestamp, in_current_session,
+    ConfigProblem, Context, Decision, Entered, HandOver, InContext, LatePin, ManualClock, Mode,
+    NoReplica, NodeBuilder, NodeConfig, NodeName, Observer, PinInfo, PinReason, PinRelease,
+    PoolConfig, Position, ProbeRules, Reason, Role, RoutedBuilder, RoutingConfig,
+    RoutingConfigBuilder, RoutingError, Rules, Scope, Session, SetBuilder, SetConfig, SetName,
+    StatementKind, Timestamp, in_current_session,
+};
+#[cfg(feature = "token")]
+pub use routing_core::{
+    Consistency, Merge, PinStore, StoreError, StoreFuture, TokenCounts, TokenError, TokenKeys,
+    WeakSecret,
 };

@@ -194,6 +194,17 @@ impl Cluster {
         }
     }
 
+    /// Waits until one replica has everything.
+    pub async fn catch_up_alone(&self, replica: &Server) {
+        let row = sqlx::query("UPDATE mark SET n = n + 1 RETURNING n")
+            .fetch_one(&self.primary().admin)
+            .await
+            .expect("the primary takes a mark");
+        let mark: i64 = row.get(0);
+        let has_it = format!("SELECT n >= {mark} FROM mark");
+        replica.until(&has_it).await;
+    }
+
     /// Has the primary wait, for each commit, until both standbys have applied it.
     pub async fn apply_before_acknowledging(&self) {
         let primary = self.primary();

@@ -11,6 +11,7 @@ use routing_core::{
 use super::connection::AsyncRoutedConnection;
 use super::driver::AsyncRoutable;
 use super::node_pool::NodePool;
+use super::probing::TokioTimer;
 use crate::error::into_diesel;
 use crate::kinds::{Examine, Kinds};
 use crate::read_only::ReadOnly;
@@ -111,6 +112,17 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     /// `NoSession` if there is none, `Frozen` and `LatePin` as for [`Session::pin`].
     pub fn pin(&self) -> Result<(), RoutingError> {
         self.router.pin(&self.set, &self.context)
+    }
+
+    /// Waits until a replica has what the session of this handle, or the one that its caller runs in,
+    /// has to read, and says whether one has: for a job that can wait. Nothing has to be done if not:
+    /// what is read then comes from the primary.
+    pub async fn catch_up(&self, within: std::time::Duration) -> bool {
+        self.monitor_if_wanted();
+        let (router, set) = (&self.router, &self.set);
+        router
+            .catch_up::<TokioTimer>(set, &self.context, within)
+            .await
     }
 
     /// The name of the replica set that this handle looks at.

@@ -115,6 +115,16 @@ impl<C: Routable> RoutedPool<C> {
         self.router.pin(&self.set, &self.context)
     }
 
+    /// Waits until a replica has what the session of this handle, or the one that its caller runs in,
+    /// has to read, and says whether one has: for a job that can wait. Nothing has to be done if not:
+    /// what is read then comes from the primary.
+    #[must_use]
+    pub fn catch_up(&self, within: std::time::Duration) -> bool {
+        self.monitor_if_wanted();
+        self.router
+            .catch_up_blocking(&self.set, &self.context, within)
+    }
+
     /// The name of the replica set that this handle looks at.
     #[must_use]
     pub fn set_name(&self) -> &SetName {

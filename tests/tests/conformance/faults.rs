@@ -137,6 +137,7 @@ macro_rules! on_own_servers {
 
 on_own_servers! {
     a_killed_replica_costs_no_read_and_is_taken_back,
+    a_session_that_loses_its_replica_does_not_go_back,
     replicas_that_were_never_up_are_passed_over,
     without_the_primary_reads_go_on_and_writes_fail_typed,
     a_commit_on_a_broken_connection_is_unknown,
@@ -189,6 +190,41 @@ async fn cluster_with_schema() -> Cluster {
     cluster
 }
 
+async fn a_session_that_loses_its_replica_does_not_go_back<A: Adapter>() {
+    let cluster = cluster_with_schema().await;
+    let wait = Duration::from_millis(20);
+    let setup = Setup::<A>::new(config_of(&cluster).catch_up_wait(wait));
+    let reader = setup.session();
+    let home = usize::from(reader.server().await == "replica-2");
+    let other = &cluster.replicas()[1 - home];
+    other.pause().await;
+    setup.db.insert("seen").await.expect("an insert");
+    cluster.catch_up().await;
+    assert_eq!(reader.count().await, 1);
+    cluster.kill(&cluster.replicas()[home]);
+    for _ in 0..10 {
+        assert_eq!(
+            reader.count().await,
+            1,
+            "the other one is behind what was seen"
+        );
+        assert_eq!(reader.server().await, "primary");
+    }
+    other.resume().await;
+    cluster.catch_up_alone(other).await;
+    // The next reads wait for what is there.
+    let until = tokio::time::Duration::from_secs(30);
+    let back = async {
+        while reader.server().await != other.name() {
+            assert_eq!(reader.count().await, 1);
+        }
+    };
+    tokio::time::timeout(until, back)
+        .await
+        .expect("it comes back to a replica");
+    assert_eq!(reader.count().await, 1);
+}
+
 async fn a_killed_replica_costs_no_read_and_is_taken_back<A: Adapter>() {
     let cluster = cluster_with_schema().await;
     let setup = Setup::<A>::new(config_of(&cluster));
@@ -211,7 +247,7 @@ async fn a_killed_replica_costs_no_read_and_is_taken_back<A: Adapter>() {
         ("replica-1", Duration::from_secs(1))
     );
     let reasons: Vec<_> = setup.recorder.take().iter().map(|d| d.reason).collect();
-    assert!(reasons.contains(&Reason::Failover), "{reasons:?}");
+    assert!(reasons.contains(&Reason::NotCaughtUp), "{reasons:?}");
 
     // New sessions do not try it while it is down; a named node has no substitute.
     for _ in 0..4 {
