@@ -10,6 +10,7 @@ pub mod pgbouncer;
 pub mod postgres;
 mod process;
 pub mod recorder;
+pub mod redis;
 pub mod runtime;
 pub mod schema;
 pub mod sqlite;

@@ -1,5 +1,7 @@
 //! The steps over Diesel.
 
+use std::time::Duration;
+
 use ::diesel::connection::{
     AnsiTransactionManager, Connection, SimpleConnection, TransactionManager,
 };
@@ -68,6 +70,14 @@ impl Adapter for Diesel {
         Ok(Self(
             each!(&self.0, pool => pool.for_key(key).map_err(failed)?),
         ))
+    }
+
+    async fn catch_up(&self, within: Duration) -> bool {
+        tokio::task::block_in_place(|| match &self.0 {
+            Pools::Postgres(pool) => pool.catch_up(within),
+            Pools::MySql(pool) => pool.catch_up(within),
+            Pools::Sqlite(pool) => pool.catch_up(within),
+        })
     }
 
     async fn load_functions(&self) -> Result<(), Failed> {

@@ -1,5 +1,7 @@
 //! The steps over diesel-async.
 
+use std::time::Duration;
+
 use ::diesel::prelude::*;
 use ::diesel::result::Error;
 use ::diesel::sqlite::SqliteConnection;
@@ -75,6 +77,14 @@ impl Adapter for DieselAsync {
         Ok(Self(
             each!(&self.0, pool => pool.for_key(key).map_err(failed)?),
         ))
+    }
+
+    async fn catch_up(&self, within: Duration) -> bool {
+        match &self.0 {
+            Pools::Postgres(pool) => pool.catch_up(within).await,
+            Pools::MySql(pool) => pool.catch_up(within).await,
+            Pools::Sqlite(pool) => pool.catch_up(within).await,
+        }
     }
 
     async fn load_functions(&self) -> Result<(), Failed> {

@@ -65,6 +65,9 @@ pub trait Adapter: Clone + Send + Sync + 'static {
     /// If there is no such set.
     fn for_key(&self, key: &str) -> Result<Self, Failed>;
 
+    /// Waits until a replica has what the session has to read.
+    fn catch_up(&self, within: Duration) -> impl Future<Output = bool> + Send;
+
     /// Asks the database for its functions.
     fn load_functions(&self) -> impl Future<Output = Result<(), Failed>> + Send;
 

@@ -1,5 +1,7 @@
 //! The steps over SeaORM.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use routing_core::{RoutingConfig, RoutingError, Scope, Session};
@@ -47,6 +49,10 @@ impl Adapter for SeaOrm {
             .for_key(key)
             .map(Self)
             .map_err(|error| failed(&error))
+    }
+
+    async fn catch_up(&self, within: Duration) -> bool {
+        self.0.catch_up(within).await
     }
 
     async fn load_functions(&self) -> Result<(), Failed> {
