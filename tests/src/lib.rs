@@ -15,6 +15,7 @@ pub mod runtime;
 pub mod schema;
 pub mod sqlite;
 pub mod stage;
+pub mod staleness;
 pub mod world;
 
 /// The README's examples compile.

@@ -214,6 +214,19 @@ impl Server {
         self.execute("START SLAVE SQL_THREAD").await;
     }
 
+    /// Ends all of the application's connections.
+    pub async fn cut(&self) {
+        let ids = "SELECT id FROM information_schema.processlist WHERE user = 'app'";
+        let ids = sqlx::query_scalar::<_, i64>(ids)
+            .fetch_all(&self.admin)
+            .await;
+        for id in ids.expect("the connections") {
+            // It may be gone by now.
+            let kill = sqlx::AssertSqlSafe(format!("KILL {id}"));
+            let _killed = sqlx::query(kill).execute(&self.admin).await;
+        }
+    }
+
     async fn is_paused(&self) -> bool {
         let running: String = sqlx::query_scalar(
             "SELECT variable_value FROM information_schema.global_status \

@@ -273,6 +273,24 @@ impl Server {
         self.execute("SELECT pg_wal_replay_resume()").await;
     }
 
+    /// Ends all connections but those of [`admin`](Self::admin).
+    pub async fn cut(&self) {
+        self.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE backend_type = 'client backend' AND datname <> 'postgres'",
+        )
+        .await;
+    }
+
+    /// Changes a setting that needs no restart.
+    pub async fn set(&self, name: &str, value: &str) {
+        self.execute(&format!("ALTER SYSTEM SET {name} = '{value}'"))
+            .await;
+        self.execute("SELECT pg_reload_conf()").await;
+        self.until(&format!("SELECT current_setting('{name}') = '{value}'"))
+            .await;
+    }
+
     /// Everything that the server has logged.
     #[must_use]
     pub fn log(&self) -> String {

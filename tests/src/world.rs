@@ -185,6 +185,21 @@ impl World {
         }
     }
 
+    /// Ends all connections to one replica but the tests' own.
+    pub async fn cut_one(&self, index: usize) {
+        match &self.servers {
+            Servers::Postgres(cluster, turn) => {
+                turn.is_alone();
+                cluster.replicas()[index].cut().await;
+            }
+            Servers::MariaDb(cluster, turn) => {
+                turn.is_alone();
+                cluster.replicas()[index].cut().await;
+            }
+            Servers::Sqlite(_) => {}
+        }
+    }
+
     /// Lets them go on.
     pub async fn resume(&self) {
         for index in 0..2 {

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::sync::Barrier;
 
-use routing_core::{Context, ReplicaSet, Router, Rules, Session, StatementKind};
+use routing_core::{Context, Position, ReplicaSet, Router, Rules, Session, StatementKind};
 
 use crate::turns::{median, now};
 
@@ -16,36 +16,61 @@ pub(crate) fn table(effort: f64) {
         "{:22}{:>10}{:>9}{:>14}{:>14}",
         "decision", "replicas", "threads", "ns (median)", "allocations"
     );
-    for (name, kind, pinned, affinity) in [
-        ("unpinned read", StatementKind::Select, false, true),
-        ("… balanced anew", StatementKind::Select, false, false),
-        ("pinned read", StatementKind::Select, true, true),
-        ("write", StatementKind::Insert, true, true),
+    for (name, kind, state, affinity) in [
+        ("unpinned read", StatementKind::Select, State::New, true),
+        (
+            "… position required",
+            StatementKind::Select,
+            State::Told,
+            true,
+        ),
+        ("… balanced anew", StatementKind::Select, State::New, false),
+        ("pinned read", StatementKind::Select, State::Pinned, true),
+        ("write", StatementKind::Insert, State::Pinned, true),
     ] {
         for replicas in [1, 3, 16] {
             for threads in [1, 2] {
                 let router = router(replicas, affinity);
                 let decisions = (DECISIONS * effort) as usize;
-                let nanos = nanos(&router, kind, pinned, threads, decisions);
-                let allocations = allocations(&router, kind, pinned);
+                let nanos = nanos(&router, kind, state, threads, decisions);
+                let allocations = allocations(&router, kind, state);
                 println!("{name:22}{replicas:>10}{threads:>9}{nanos:>14.1}{allocations:>14}");
             }
         }
     }
 }
 
+/// What a session has done before.
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    New,
+    Pinned,
+    /// An earlier one has told it of a position, which all replicas have reached.
+    Told,
+}
+
 fn router(replicas: usize, affinity: bool) -> Router<usize> {
     let mut rules = Rules::default();
     rules.affinity = affinity;
     let set = (1..=replicas).fold(ReplicaSet::builder("default", 0), |set, n| set.replica(n));
-    Router::new([set.rules(rules).build().expect("a set")]).expect("a router")
+    let set = set.rules(rules).positions(true).build().expect("a set");
+    for node in &set.nodes()[1..] {
+        node.observe(position());
+    }
+    Router::new([set]).expect("a router")
+}
+
+fn position() -> Position {
+    Position::postgres(7_710_695_643_927_383_485, 1, 0x0400_12F8)
 }
 
 /// A handle with a session of its own, as each task of a program has one.
-fn caller(pinned: bool) -> Context {
+fn caller(state: State) -> Context {
     let session = Session::new();
-    if pinned {
-        session.pin("default").expect("a pin");
+    match state {
+        State::New => {}
+        State::Pinned => session.pin("default").expect("a pin"),
+        State::Told => session.require("default", &position()),
     }
     Context::default().with_session(&session)
 }
@@ -62,13 +87,13 @@ fn decide(router: &Router<usize>, kind: StatementKind, caller: &Context) {
 fn nanos(
     router: &Router<usize>,
     kind: StatementKind,
-    pinned: bool,
+    state: State,
     threads: usize,
     decisions: usize,
 ) -> f64 {
     let barrier = Barrier::new(threads);
     let measure = || {
-        let caller = caller(pinned);
+        let caller = caller(state);
         let mut turns = Vec::new();
         for _ in 0..TURNS {
             barrier.wait();
@@ -91,8 +116,8 @@ fn nanos(
 }
 
 /// Of 1,000 decisions, after the session has met the set.
-fn allocations(router: &Router<usize>, kind: StatementKind, pinned: bool) -> u64 {
-    let caller = caller(pinned);
+fn allocations(router: &Router<usize>, kind: StatementKind, state: State) -> u64 {
+    let caller = caller(state);
     decide(router, kind, &caller);
     let counted = allocation_counter::measure(|| {
         for _ in 0..1_000 {

@@ -1,12 +1,13 @@
 //! What routing costs: one decision in nanoseconds and allocations, and each ORM bare against routed
 //! as a ratio within one run.
 //!
-//! `cargo bench` prints all tables, `cargo bench -- decision`, `-- statement`, `-- seaorm` or
-//! `-- diesel` one of them. Each pair is measured in short turns, one after the other, so that whatever else the
+//! `cargo bench` prints all tables, `cargo bench -- decision`, `-- statement`, `-- seaorm`,
+//! `-- diesel` or `-- freshness` one of them. Each pair is measured in short turns, one after the other, so that whatever else the
 //! machine does hits both; the ratio is the median over the turns.
 
 mod decision;
 mod diesel;
+mod freshness;
 mod seaorm;
 mod statement;
 mod turns;
@@ -29,6 +30,9 @@ fn main() {
     }
     if wanted("diesel") {
         routing_tests::runtime::run(diesel::table(effort));
+    }
+    if wanted("freshness") {
+        routing_tests::runtime::run(freshness::table(effort));
     }
     if wanted("seaorm") {
         routing_tests::runtime::run(seaorm::table(effort));

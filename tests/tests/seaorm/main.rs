@@ -38,5 +38,6 @@ mod mariadb;
 mod models;
 mod read_only;
 mod schema;
+mod staleness;
 mod standby_log;
 mod transactions;

@@ -1,0 +1,125 @@
+//! Everything that many users read, checked, while replicas are paused, resumed and switched.
+//!
+//! `ROUTING_CHECKED_OPERATIONS` is how many operations there are for each database; **30,000**.
+
+use std::time::Duration;
+
+use routing_core::{BreakerRules, RoutingConfigBuilder};
+use routing_seaorm::RoutedConnection;
+use routing_tests::runtime::run;
+use routing_tests::staleness::{self, Outcome, Plan, Strategy, while_going_on};
+use routing_tests::world::{Backend, World};
+use sea_orm::Database;
+
+const USERS: usize = 12;
+const READS_PER_WRITE: usize = 4;
+
+fn operations() -> usize {
+    let asked = std::env::var("ROUTING_CHECKED_OPERATIONS").ok();
+    asked.and_then(|text| text.parse().ok()).unwrap_or(30_000)
+}
+
+fn settings(config: RoutingConfigBuilder) -> RoutingConfigBuilder {
+    // A replica whose connections were cut is tried again soon.
+    let mut soon = BreakerRules::REPLICA;
+    soon.back_off = Duration::from_millis(20);
+    soon.max_back_off = Duration::from_millis(20);
+    config.replica_breaker(soon)
+}
+
+async fn world(backend: Backend, commit: &str) -> (World, String) {
+    let world = World::new(backend, true).await;
+    let [primary, _] = world.primary_and_replica();
+    let primary = primary.to_owned();
+    let db = Database::connect(&primary).await.expect("the primary");
+    staleness::prepare(&db, USERS).await.expect("a table");
+    if backend == Backend::Postgres {
+        use sea_orm::ConnectionTrait;
+        let database = primary.rsplit('/').next().expect("a name").to_owned();
+        let set = format!("ALTER DATABASE \"{database}\" SET synchronous_commit = {commit}");
+        db.execute_unprepared(&set).await.expect("a setting");
+    }
+    db.close().await.expect("it closes");
+    world.catch_up().await;
+    (world, primary)
+}
+
+/// Replicas stop and go on, and lose their connections, so that sessions have to move.
+async fn checked(world: &World, strategy: Strategy, operations: usize) -> Outcome {
+    let config = world.config(|config| strategy.settings(settings(config)));
+    let db = RoutedConnection::new(&config).expect("a connection");
+    let plan = Plan {
+        users: USERS,
+        writes: operations / USERS / (READS_PER_WRITE + 1),
+        reads_per_write: READS_PER_WRITE,
+        think: Duration::ZERO,
+        strategy,
+    };
+    let outcome = while_going_on(staleness::run(&db, &plan), |turn| async move {
+        let replica = turn % 2;
+        let short = Duration::from_millis(5 + (turn as u64 * 7) % 60);
+        match turn % 3 {
+            0 | 1 => {
+                world.pause_one(replica).await;
+                tokio::time::sleep(short).await;
+                world.resume_one(replica).await;
+            }
+            _ => world.cut_one(replica).await,
+        }
+        tokio::time::sleep(short).await;
+    })
+    .await;
+    world.resume().await;
+    println!(
+        "{:?} {strategy:?}: {} operations, {:.1} % of the reads on replicas, {} stale, {} backwards",
+        world.backend(),
+        outcome.operations(),
+        100.0 * outcome.share(),
+        outcome.stale,
+        outcome.backwards
+    );
+    outcome
+}
+
+async fn nothing_is_missed(backend: Backend, commit: &str) {
+    let (world, _) = world(backend, commit).await;
+    let outcome = checked(&world, Strategy::Positions, operations()).await;
+    assert!(outcome.operations() >= operations() * 9 / 10);
+    assert_eq!((outcome.stale, outcome.backwards), (0, 0));
+    assert!(
+        outcome.share() > 0.05,
+        "replicas were read: {}",
+        outcome.share()
+    );
+}
+
+#[test]
+fn with_synchronous_commit_nothing_is_missed() {
+    run(nothing_is_missed(Backend::Postgres, "on"));
+}
+
+#[test]
+fn with_asynchronous_commit_nothing_is_missed() {
+    run(nothing_is_missed(Backend::Postgres, "off"));
+}
+
+#[test]
+fn on_mariadb_nothing_is_missed() {
+    run(nothing_is_missed(Backend::MariaDb, ""));
+}
+
+/// The same check, over reads that do not look at positions.
+#[test]
+fn without_the_fence_the_check_finds_it() {
+    run(async {
+        let (world, _) = world(Backend::Postgres, "on").await;
+        let outcome = checked(&world, Strategy::Unfenced, 3_000).await;
+        assert!(outcome.stale > 100, "{}", outcome.stale);
+        let (world, _) = {
+            drop(world);
+            self::world(Backend::MariaDb, "").await
+        };
+        let outcome = checked(&world, Strategy::Unfenced, 3_000).await;
+        assert!(outcome.stale > 100, "{}", outcome.stale);
+    });
+}
