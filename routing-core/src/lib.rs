@@ -100,7 +100,7 @@ pub use failure::Failure;
 pub use job::Consistency;
 pub use monitor::{Ask, Monitor, Pause, ProbeTicket, Turn};
 pub use name::{NodeName, SetName};
-pub use node::Node;
+pub use node::{Lag, Node};
 pub use observer::Observer;
 pub use pin::{PinInfo, PinReason};
 pub use position::{InvalidPosition, Position, Reach};

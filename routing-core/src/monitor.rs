@@ -17,7 +17,7 @@ use event_listener::{EventListener, Listener};
 
 use crate::clock::{Clock, Timestamp};
 use crate::decision::Role;
-use crate::node::Node;
+use crate::node::{Lag, Node};
 use crate::position::Reach;
 use crate::probe::Observation;
 use crate::random::SplitMix64;
@@ -233,6 +233,7 @@ impl<P> Monitor<P> {
                 if !goes_on {
                     node.lose_track();
                 }
+                node.set_lag(lag_of(set, &observation));
                 let is_news = was.as_ref() != Some(&observation.position);
                 node.observe(observation.position);
                 if is_news {
@@ -289,6 +290,20 @@ impl<P> fmt::Debug for Monitor<P> {
             .field("index", &self.index)
             .finish_non_exhaustive()
     }
+}
+
+/// By position first: on an idle primary the last transaction is old, and nothing is missing.
+fn lag_of<P>(set: &ReplicaSet<P>, observation: &Observation) -> Lag {
+    let latest = set.samples().latest();
+    let latest = latest.as_ref();
+    let bytes = latest.and_then(|latest| observation.position.bytes_behind(latest));
+    let has_all = latest.is_some_and(|latest| observation.position.reaches(latest) == Reach::Yes);
+    let time = if has_all {
+        Some(Duration::ZERO)
+    } else {
+        observation.replayed_before
+    };
+    Lag { bytes, time }
 }
 
 /// The primary's is with its samples, as sessions ask it that know no set.

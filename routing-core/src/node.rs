@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
@@ -50,6 +51,18 @@ impl NodeId {
     }
 }
 
+/// How far a replica is behind, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Lag {
+    /// Bytes of log between what the primary has written, when it was last asked, and what the
+    /// replica has replayed; PostgreSQL's only.
+    pub bytes: Option<u64>,
+    /// How long ago the last transaction was committed that it has replayed; nothing, if it has all
+    /// that the primary has written, however long ago that was.
+    pub time: Option<Duration>,
+}
+
 /// A node of a replica set, with the adapter's pool `P`.
 #[derive(Debug)]
 pub struct Node<P> {
@@ -59,6 +72,7 @@ pub struct Node<P> {
     pub(crate) breaker: Breaker,
     /// A lower bound: the node is there or further.
     position: ArcSwapOption<Position>,
+    lag: ArcSwapOption<Lag>,
     /// When it was last not certain that the node goes on from where it was.
     broken: AtomicU64,
     pub(crate) hurry: Hurry,
@@ -72,6 +86,7 @@ impl<P> Node<P> {
             pool,
             breaker: Breaker::new(rules),
             position: ArcSwapOption::const_empty(),
+            lag: ArcSwapOption::const_empty(),
             broken: AtomicU64::new(0),
             hurry: Hurry::default(),
         }
@@ -107,6 +122,16 @@ impl<P> Node<P> {
         self.position.load().as_deref().cloned()
     }
 
+    /// How far it was behind when it was last asked, if it is a replica that answers.
+    #[must_use]
+    pub fn lag(&self) -> Option<Lag> {
+        self.lag.load().as_deref().copied()
+    }
+
+    pub(crate) fn set_lag(&self, lag: Lag) {
+        self.lag.store(Some(Arc::new(lag)));
+    }
+
     /// Takes note that the node has replayed up to `position`. It may be further, never less far.
     /// A position that is not known takes the last one back.
     pub fn observe(&self, position: Position) {
@@ -117,6 +142,7 @@ impl<P> Node<P> {
     /// The node may have been replaced, or may have started anew from behind where it was.
     pub(crate) fn lose_track(&self) {
         self.position.store(None);
+        self.lag.store(None);
         self.broken.store(tick::now(), Ordering::SeqCst);
     }
 

@@ -191,19 +191,17 @@ impl<P> ReplicaSet<P> {
         self.monitor_wanted.store(true, Ordering::Release);
     }
 
-    /// The session has seen what a node shows now.
+    /// The session has seen what the node at `index` shows now.
     #[inline]
-    pub(crate) fn saw(&self, slot: &Slot, node: &Node<P>, asked_for: bool) {
+    pub(crate) fn saw(&self, slot: &Slot, index: usize, asked_for: bool) {
         let tick = tick::now();
-        match node.role() {
-            Role::Primary => slot.marks.saw(tick),
-            Role::Replica => {
-                let id = self.id_of(node);
-                let is_home = id.is_some_and(|id| slot.marks.read(id, tick));
-                if !is_home && !asked_for && self.rules.affinity {
-                    slot.marks.saw(tick);
-                }
-            }
+        if index == PRIMARY {
+            slot.marks.saw(tick);
+            return;
+        }
+        let is_home = slot.marks.read(self.first_id.plus(index), tick);
+        if !is_home && !asked_for && self.rules.affinity {
+            slot.marks.saw(tick);
         }
     }
 
@@ -215,12 +213,10 @@ impl<P> ReplicaSet<P> {
         }
     }
 
-    fn id_of(&self, node: &Node<P>) -> Option<NodeId> {
-        let index = self
-            .nodes
+    pub(crate) fn index_of(&self, node: &Node<P>) -> Option<usize> {
+        self.nodes
             .iter()
-            .position(|other| std::ptr::eq(&**other, node))?;
-        Some(self.first_id.plus(index))
+            .position(|other| std::ptr::eq(&**other, node))
     }
 
     /// Whether waiting for a replica is in vain: the primary itself was asked after the session was

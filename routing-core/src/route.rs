@@ -252,7 +252,7 @@ impl<'r, P> Route<'r, P> {
             // The user's way to write something that the session need not see.
             Access::Write if self.reason == Reason::Forced => {}
             Access::Write => wrote(self.set, caller),
-            Access::Read => saw(self.set, self.node(), caller, asked_for),
+            Access::Read => saw(self.set, self.index, caller, asked_for),
         }
     }
 
@@ -361,12 +361,12 @@ fn error_of<P>(set: &ReplicaSet<P>, stop: Stop) -> RoutingError {
     }
 }
 
-/// The caller's session has seen what the node shows now.
+/// The caller's session has seen what the node at `index` shows now.
 #[inline]
-pub(crate) fn saw<P>(set: &ReplicaSet<P>, node: &Node<P>, caller: &Context, asked_for: bool) {
+pub(crate) fn saw<P>(set: &ReplicaSet<P>, index: usize, caller: &Context, asked_for: bool) {
     Context::with_current(|ambient| {
         if let Some(slot) = slot_of(set, caller, ambient) {
-            set.saw(slot, node, asked_for);
+            set.saw(slot, index, asked_for);
         }
     });
 }

@@ -421,7 +421,9 @@ impl<P> Router<P> {
     /// the end of each statement of a transaction, and of a stream.
     #[inline]
     pub fn saw(&self, set: &ReplicaSet<P>, node: &Node<P>, caller: &Context) {
-        saw(set, node, caller, false);
+        if let Some(index) = set.index_of(node) {
+            saw(set, index, caller, false);
+        }
     }
 
     /// Takes note that the caller's session has written, or may have, outside a [`Route`]: when a

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use routing_core::{Clock, Scope, Session, SystemClock, Timestamp, TokenKeys};
+use routing_core::{Clock, PinRelease, Scope, Session, SystemClock, Timestamp, TokenKeys};
 use routing_seaorm::{RoutedConnection, RoutingConfigBuilder};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
@@ -24,8 +24,9 @@ pub enum Strategy {
     TimePin,
     /// A request that has written reads from the primary until its end; the next knows nothing.
     SessionPin,
-    /// A token with positions follows the client; a pin is released when a replica has caught up.
-    Positions,
+    /// A token with positions follows the client; a pin is released when a replica has caught up,
+    /// for which a read waits so long.
+    Positions(Duration),
     /// The same, with reads that do not look at it: what the check has to find.
     Unfenced,
 }
@@ -106,9 +107,8 @@ impl Strategy {
         match self {
             Self::PrimaryOnly => config.enabled(false),
             Self::TimePin | Self::SessionPin => config,
-            Self::Positions | Self::Unfenced => {
-                config.pin_release(routing_core::PinRelease::CaughtUp)
-            }
+            Self::Positions(wait) => config.pin_release(PinRelease::CaughtUp).catch_up_wait(wait),
+            Self::Unfenced => config.pin_release(PinRelease::CaughtUp),
         }
     }
 }
@@ -223,7 +223,7 @@ impl User {
     fn begin(&self) -> Session {
         match self.plan.strategy {
             Strategy::PrimaryOnly | Strategy::SessionPin => Session::new(),
-            Strategy::TimePin | Strategy::Positions | Strategy::Unfenced => {
+            Strategy::TimePin | Strategy::Positions(_) | Strategy::Unfenced => {
                 self.keys.resume(self.token.as_deref())
             }
         }
@@ -241,7 +241,7 @@ impl User {
                 told.pinned_for = Some(Duration::from_secs(15));
                 self.token = Some(self.keys.seal_all(&[told]));
             }
-            Strategy::Positions | Strategy::Unfenced => {
+            Strategy::Positions(_) | Strategy::Unfenced => {
                 let limit = Duration::from_secs(1);
                 let _settled = tokio::time::timeout(limit, session.when_settled()).await;
                 self.token = self.keys.seal(session);

@@ -24,11 +24,13 @@ const LAGS: [Lag; 4] = [
     Lag::Millis(200),
     Lag::OnePaused,
 ];
-const STRATEGIES: [Strategy; 4] = [
+const STRATEGIES: [Strategy; 6] = [
     Strategy::PrimaryOnly,
     Strategy::TimePin,
     Strategy::SessionPin,
-    Strategy::Positions,
+    Strategy::Positions(Duration::ZERO),
+    Strategy::Positions(Duration::from_millis(10)),
+    Strategy::Positions(Duration::from_millis(50)),
 ];
 
 #[derive(Clone, Copy)]
@@ -167,15 +169,16 @@ fn row(lag: Lag, plan: &Plan, outcome: &Outcome, oracle: f64) {
         Lag::OnePaused => "20 ms, one paused".to_owned(),
     };
     let strategy = match plan.strategy {
-        Strategy::PrimaryOnly => "primary only",
-        Strategy::TimePin => "15 s time pin",
-        Strategy::SessionPin => "session pin",
-        Strategy::Positions => "positions",
-        Strategy::Unfenced => "no fence",
+        Strategy::PrimaryOnly => "primary only".to_owned(),
+        Strategy::TimePin => "15 s time pin".to_owned(),
+        Strategy::SessionPin => "session pin".to_owned(),
+        Strategy::Positions(wait) if wait.is_zero() => "positions, no wait".to_owned(),
+        Strategy::Positions(wait) => format!("positions, {wait:?}"),
+        Strategy::Unfenced => "no fence".to_owned(),
     };
     let stale = outcome.stale + outcome.backwards;
     let of_oracle = match plan.strategy {
-        Strategy::Positions if oracle > 0.0 => format!("{:.2}", outcome.share() / oracle),
+        Strategy::Positions(_) if oracle > 0.0 => format!("{:.2}", outcome.share() / oracle),
         _ => String::new(),
     };
     let reads = outcome.reads.iter().map(|read| read.took).collect();

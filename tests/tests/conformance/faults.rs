@@ -213,7 +213,7 @@ async fn a_session_that_loses_its_replica_does_not_go_back<A: Adapter>() {
     other.resume().await;
     cluster.catch_up_alone(other).await;
     // The next reads wait for what is there.
-    let until = tokio::time::Duration::from_secs(30);
+    let until = Duration::from_secs(30);
     let back = async {
         while reader.server().await != other.name() {
             assert_eq!(reader.count().await, 1);

@@ -6,6 +6,7 @@ mod corpus;
 mod errors;
 mod floors;
 mod model;
+mod position_laws;
 mod positions;
 mod rule;
 mod support;

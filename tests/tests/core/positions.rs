@@ -216,13 +216,13 @@ fn a_primary_that_calls_itself_a_standby_has_no_say() {
 #[test]
 fn a_standby_of_another_history_serves_no_one_who_requires() {
     let mut cluster = Cluster::new(|_| {});
-    let (_session, caller) = session();
+    let (_writer, caller) = session();
     cluster.run(INSERT, &caller);
     cluster.written_to(0x1000);
     cluster.answers(1, Some("replica 7 2 0/5000 16777216 0"));
     cluster.answers(2, Some("replica 8 1 0/5000 16777216 0"));
     assert_eq!(cluster.run(SELECT, &caller), "primary");
-    let (_other, other) = self::session();
+    let (_other, other) = session();
     assert_ne!(cluster.run(SELECT, &other), "primary");
 }
 
@@ -370,4 +370,25 @@ fn a_pin_everywhere_is_also_on_sets_that_are_met_later() {
     cluster.run(INSERT, &caller);
     assert_eq!(cluster.run(SELECT, &caller), "primary");
     assert_eq!(cluster.reason(), Reason::Pinned, "what was carried stays");
+}
+
+#[test]
+fn an_idle_primary_is_no_lag() {
+    let mut cluster = Cluster::new(|_| {});
+    let lag = |cluster: &Cluster| cluster.router.default_set().nodes()[1].lag();
+    assert_eq!(lag(&cluster), None);
+    cluster.written_to(0x2000);
+    cluster.answers(1, Some("replica 7 1 0/1000 16777216 90000"));
+    let behind = lag(&cluster).expect("it has answered");
+    assert_eq!(behind.bytes, Some(0x1000));
+    assert_eq!(behind.time, Some(Duration::from_secs(90)));
+    cluster.answers(1, Some("replica 7 1 0/2000 16777216 990000"));
+    let idle = lag(&cluster).expect("it has answered");
+    assert_eq!((idle.bytes, idle.time), (Some(0), Some(Duration::ZERO)));
+    // Nothing is known of a foreign one, and of one that does not answer.
+    cluster.answers(1, Some("replica 8 1 0/3000 16777216"));
+    let foreign = lag(&cluster).expect("it has answered");
+    assert_eq!((foreign.bytes, foreign.time), (None, None));
+    cluster.answers(1, None);
+    assert_eq!(lag(&cluster), None);
 }
