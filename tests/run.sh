@@ -31,6 +31,7 @@ command -v cargo > /dev/null 2>&1 || missing+=(cargo)
 command -v cc > /dev/null 2>&1 || missing+=(cc)
 command -v python3 > /dev/null 2>&1 || missing+=(python3)
 command -v pgbouncer > /dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
+command -v redis-server > /dev/null 2>&1 || missing+=(redis)
 have_postgres || missing+=(postgresql)
 have_mariadb || missing+=(mariadb)
 have_libraries || missing+=(libraries)
@@ -45,6 +46,7 @@ if [ ${#missing[@]} -gt 0 ] && command -v apt-get > /dev/null 2>&1; then
             libraries) packages+=(libpq-dev libmariadb-dev pkg-config) ;;
             python3) packages+=(python3) ;;
             pgbouncer) packages+=(pgbouncer) ;;
+            redis) packages+=(redis-server) ;;
         esac
     done
     if [ ${#packages[@]} -gt 0 ]; then
@@ -85,6 +87,10 @@ if ! command -v pgbouncer > /dev/null 2>&1 && [ ! -x /usr/sbin/pgbouncer ]; then
     echo "PgBouncer is needed: install it" >&2
     failed=1
 fi
+if ! command -v redis-server > /dev/null 2>&1; then
+    echo "Redis is needed: install its server" >&2
+    failed=1
+fi
 [ "$failed" = 0 ] || exit 1
 
 say "the workspace's tests"
@@ -92,6 +98,9 @@ cargo test --workspace --all-targets
 cargo test --workspace --doc
 
 say "each feature by itself, and no runtime where none is asked for"
+for features in token tower redis; do
+    cargo check --quiet -p routing-core --features "$features"
+done
 for features in sqlx-mysql sqlx-sqlite,stream,schema-sync,rbac,entity-registry; do
     cargo check --quiet -p routing-seaorm --no-default-features --features "$features"
 done

@@ -25,12 +25,20 @@
 //! | 5 | a read in [`Scope::primary`] | the primary | `Forced` |
 //! | | a read in [`Scope::replica`] | a replica, stale or not | `Forced` |
 //! | | a read without a session | the primary, or as [`AnonymousReads`] says | `NoSession` |
-//! | | a read of a pinned session | the primary | `Pinned` |
-//! | | any other read | the session's replica, else the balancer's choice | `Affine`, `Balanced` |
-//! | | … and none has what the session requires | the primary | `NotCaughtUp` |
+//! | | a read of a pinned session, until [`PinRelease`] lets go | the primary | `Pinned` |
+//! | | any other read | the session's replica, else the balancer's choice, among those that are known to have what the session requires | `Affine`, `Balanced` |
+//! | | … and none is known to have it | the primary, after [`Rules::catch_up_wait`] | `NotCaughtUp` |
 //! | | … and none is up | the primary, or as [`NoReplica`] says | `NoReplica` |
 //!
 //! What is not known to be a read is a write: [`StatementKind`] has the list.
+//!
+//! # What a session requires
+//!
+//! A [`Position`] in the primary's history that includes what the session has written and seen. It is
+//! asked for by nobody's statement: a [`Monitor`] for each node asks where the nodes are, and what it
+//! learns serves all sessions that wrote before it asked. [`Session::hand_over`] and
+//! [`Session::take_over`] carry it to the next session of the same user; with the feature `token`,
+//! `TokenKeys` seals it for a client, and with `tower` the layer in `web` does so for each request.
 
 mod access;
 mod ambient;

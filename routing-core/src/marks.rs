@@ -232,13 +232,13 @@ mod tests {
     fn a_mark_stays_until_a_sample_covers_it() {
         let marks = Marks::default();
         let samples = Samples::new(Positions::Asked);
-        samples.take(5, at(50));
+        samples.take(5, at(50), Timestamp::default());
         marks.wrote(5, Timestamp::default());
         assert!(!marks.is_clean());
         assert!(!marks.settle(&samples));
         assert!(marks.required().is_none());
-        samples.take(6, at(60));
-        samples.take(7, at(70));
+        samples.take(6, at(60), Timestamp::default());
+        samples.take(7, at(70), Timestamp::default());
         assert!(marks.settle(&samples));
         assert!(marks.is_clean());
         assert_eq!(marks.required().as_deref(), Some(&at(60)));

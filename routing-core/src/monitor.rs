@@ -18,7 +18,7 @@ use event_listener::{EventListener, Listener};
 use crate::clock::{Clock, Timestamp};
 use crate::decision::Role;
 use crate::node::{Lag, Node};
-use crate::position::Reach;
+use crate::position::{Position, Reach};
 use crate::probe::Observation;
 use crate::random::SplitMix64;
 use crate::replica_set::ReplicaSet;
@@ -157,6 +157,9 @@ impl<P> Monitor<P> {
         let hurry = hurry_of(&set, node);
         // Who asks from here on is heard.
         let hurried = hurry.listen();
+        if set.is_closed() {
+            return Turn::End;
+        }
         let now = self.clock.now();
         let due = self
             .last
@@ -207,6 +210,7 @@ impl<P> Monitor<P> {
     }
 
     /// What the node has answered; `None` if it has not, or not in time.
+    #[expect(clippy::needless_pass_by_value, reason = "a report uses the ticket up")]
     pub fn report(&mut self, ticket: ProbeTicket<P>, answer: Option<Observation>) {
         let ProbeTicket { set, .. } = &ticket;
         let node = ticket.node();
@@ -233,7 +237,7 @@ impl<P> Monitor<P> {
                 if !goes_on {
                     node.lose_track();
                 }
-                node.set_lag(lag_of(set, &observation));
+                node.set_lag(lag_of(set, &observation.position, self.clock.now()));
                 let is_news = was.as_ref() != Some(&observation.position);
                 node.observe(observation.position);
                 if is_news {
@@ -275,7 +279,7 @@ impl<P> Monitor<P> {
         if ticket.asked {
             samples.aim(observation.position.clone(), self.clock.now());
         }
-        samples.take(ticket.number, observation.position);
+        samples.take(ticket.number, observation.position, self.clock.now());
         if ticket.asked {
             for replica in &set.nodes()[1..] {
                 replica.hurry.wake();
@@ -292,18 +296,12 @@ impl<P> fmt::Debug for Monitor<P> {
     }
 }
 
-/// By position first: on an idle primary the last transaction is old, and nothing is missing.
-fn lag_of<P>(set: &ReplicaSet<P>, observation: &Observation) -> Lag {
+fn lag_of<P>(set: &ReplicaSet<P>, position: &Position, now: Timestamp) -> Lag {
     let latest = set.samples().latest();
-    let latest = latest.as_ref();
-    let bytes = latest.and_then(|latest| observation.position.bytes_behind(latest));
-    let has_all = latest.is_some_and(|latest| observation.position.reaches(latest) == Reach::Yes);
-    let time = if has_all {
-        Some(Duration::ZERO)
-    } else {
-        observation.replayed_before
-    };
-    Lag { bytes, time }
+    Lag {
+        bytes: latest.and_then(|latest| position.bytes_behind(&latest)),
+        time: set.samples().time_behind(position, now),
+    }
 }
 
 /// The primary's is with its samples, as sessions ask it that know no set.

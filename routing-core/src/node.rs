@@ -58,8 +58,8 @@ pub struct Lag {
     /// Bytes of log between what the primary has written, when it was last asked, and what the
     /// replica has replayed; PostgreSQL's only.
     pub bytes: Option<u64>,
-    /// How long ago the last transaction was committed that it has replayed; nothing, if it has all
-    /// that the primary has written, however long ago that was.
+    /// For how long it has missed something that the primary had when it was asked. Nothing while it
+    /// misses nothing, however long nobody has written.
     pub time: Option<Duration>,
 }
 

@@ -4,8 +4,6 @@
 //! nothing to know of it: it sends [`Probe::question`] on a connection of its own, and hands the
 //! answer to [`Observation::read`].
 
-use std::time::Duration;
-
 use crate::decision::Role;
 use crate::position::{Position, parse_lsn};
 use crate::sql::Dialect;
@@ -26,9 +24,6 @@ pub struct Observation {
     pub role: Option<Role>,
     /// How far it is: a primary's last write, what a replica has replayed.
     pub position: Position,
-    /// How long ago the last transaction was committed that a replica has replayed. It grows while
-    /// nobody writes, so that alone it says nothing.
-    pub replayed_before: Option<Duration>,
 }
 
 /// One statement, so that the location and the role are those of one moment: a standby may be
@@ -43,9 +38,7 @@ CASE WHEN standby THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver),
 (SELECT timeline_id FROM pg_control_checkpoint())) \
 ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int END, \
 CASE WHEN standby THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END, \
-pg_size_bytes(current_setting('wal_segment_size')), \
-CASE WHEN standby THEN (extract(epoch FROM clock_timestamp() - \
-pg_last_xact_replay_timestamp()) * 1000)::bigint END) FROM server";
+pg_size_bytes(current_setting('wal_segment_size'))) FROM server";
 
 /// Not `@@last_gtid`, which is the connection's.
 const MARIADB: &str =
@@ -113,7 +106,6 @@ impl Probe {
         Some(Observation {
             role: None,
             position: position.ok()?,
-            replayed_before: None,
         })
     }
 }
@@ -133,17 +125,9 @@ fn read_postgres(answer: &str) -> Option<Observation> {
         Role::Primary => Position::postgres_insert(system, timeline, lsn, segment),
         Role::Replica => Position::postgres(system, timeline, lsn),
     };
-    let replayed_before = match parts.next() {
-        // Clocks of two machines: what seems to come from the future is new.
-        Some(millis) => Some(Duration::from_millis(
-            u64::try_from(millis.parse::<i64>().ok()?).unwrap_or(0),
-        )),
-        None => None,
-    };
     Some(Observation {
         role: Some(role),
         position,
-        replayed_before,
     })
 }
 
@@ -163,11 +147,10 @@ mod tests {
         assert_eq!(primary.position, Position::postgres(77, 1, 0x400_2000));
         let at_a_segment = postgres("primary 77 1 0/4000028 16777216").unwrap();
         assert_eq!(at_a_segment.position, Position::postgres(77, 1, 0x400_0000));
-        let standby = postgres("replica 77 2 1/28 16777216 -40").unwrap();
+        let standby = postgres("replica 77 2 1/28 16777216").unwrap();
         assert_eq!(standby.role, Some(Role::Replica));
         // What a standby has replayed is where a record ends, whatever it looks like.
         assert_eq!(standby.position, Position::postgres(77, 2, 0x1_0000_0028));
-        assert_eq!(standby.replayed_before, Some(Duration::ZERO));
     }
 
     #[test]

@@ -172,6 +172,11 @@ impl<P> ReplicaSetBuilder<P> {
         if chooses && self.rules.load_functions {
             classifier.want_catalog();
         }
+        let positions = if chooses && self.rules.positions {
+            self.positions
+        } else {
+            Positions::None
+        };
         Ok(ReplicaSet::new(
             self.name,
             self.enabled,
@@ -182,11 +187,7 @@ impl<P> ReplicaSetBuilder<P> {
             nodes,
             weights,
             balancer,
-            Samples::new(if chooses {
-                self.positions
-            } else {
-                Positions::None
-            }),
+            Samples::new(positions),
         ))
     }
 

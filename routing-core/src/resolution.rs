@@ -175,7 +175,7 @@ fn without_replica<P>(
 ) -> Result<Choice, Stop> {
     if none.behind {
         set.hurry(slot);
-        if patient && !set.is_in_vain(slot) {
+        if patient && !set.is_in_vain(slot) && !set.is_far_behind() {
             return Err(Stop::Behind);
         }
     }

@@ -162,6 +162,10 @@ pub struct Rules {
     pub load_functions: bool,
     /// For how long the reads of a pinned session go to the primary; **`SessionEnd`**.
     pub pin_release: PinRelease,
+    /// Whether nodes are asked for their positions; **`true`**. Each replica has to be one server for
+    /// that: behind an address that stands for several, the one that is asked is not the one that is
+    /// read from. If not, what is written is known by time.
+    pub positions: bool,
     /// How long a read waits for a replica that has what its session requires, before it goes to
     /// the primary; **10 ms**.
     pub catch_up_wait: Duration,
@@ -188,6 +192,7 @@ impl Default for Rules {
             functions: Functions::default(),
             load_functions: true,
             pin_release: PinRelease::default(),
+            positions: true,
             catch_up_wait: Duration::from_millis(10),
             time_pin: Duration::from_secs(15),
             probe: ProbeRules::DEFAULT,

@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use event_listener::{Event, EventListener};
 
@@ -61,6 +62,7 @@ pub(crate) enum Positions {
 struct Sample {
     number: u64,
     position: Position,
+    at: Timestamp,
 }
 
 /// What replicas are hurried to.
@@ -125,15 +127,33 @@ impl Samples {
         ring.back().map(|sample| sample.position.clone())
     }
 
-    pub(crate) fn take(&self, number: u64, position: Position) {
+    pub(crate) fn take(&self, number: u64, position: Position, at: Timestamp) {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         if ring.len() == KEPT {
             ring.pop_front();
         }
-        ring.push_back(Sample { number, position });
+        ring.push_back(Sample {
+            number,
+            position,
+            at,
+        });
         drop(ring);
         self.latest.store(number, Ordering::Release);
         self.tell();
+    }
+
+    /// For how long a replica at `position` has missed something, as far as samples tell: nothing, if
+    /// it has reached all of them. No clock but our own is asked, and an idle primary is no lag.
+    pub(crate) fn time_behind(&self, position: &Position, now: Timestamp) -> Option<Duration> {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = ring.back()?;
+        if position.reaches(&latest.position) == Reach::Unknown {
+            return None;
+        }
+        let missed =
+            ring.partition_point(|sample| position.reaches(&sample.position) == Reach::Yes);
+        let since = ring.get(missed).map_or(now, |sample| sample.at);
+        Some(now.since(since))
     }
 
     /// Somebody waits until replicas are there.
@@ -163,8 +183,6 @@ impl Samples {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use event_listener::Listener;
 
     use super::*;
@@ -178,7 +196,7 @@ mod tests {
         let samples = Samples::new(Positions::Asked);
         assert_eq!(samples.after(0), None);
         for number in 10..20 {
-            samples.take(number, at(number * 100));
+            samples.take(number, at(number * 100), Timestamp::default());
         }
         assert_eq!(samples.after(9), Some(at(1_000)));
         assert_eq!(samples.after(10), Some(at(1_100)));
@@ -191,7 +209,7 @@ mod tests {
     fn old_samples_make_room() {
         let samples = Samples::new(Positions::Asked);
         for number in 1..=(KEPT as u64 * 3) {
-            samples.take(number, at(number));
+            samples.take(number, at(number), Timestamp::default());
         }
         // The first that is left includes what was marked before all of them.
         assert_eq!(samples.after(1), Some(at(KEPT as u64 * 2 + 1)));
@@ -210,5 +228,21 @@ mod tests {
         assert!(!hurry.take());
         hurry.ask();
         assert!(hurry.is_asked());
+    }
+
+    #[test]
+    fn a_replica_is_behind_since_the_first_sample_that_it_has_not_reached() {
+        let samples = Samples::new(Positions::Asked);
+        let seconds = |n| Timestamp::default().after(Duration::from_secs(n));
+        let behind = |lsn, now| samples.time_behind(&at(lsn), seconds(now));
+        assert_eq!(behind(1, 9), None);
+        for number in 1..=5 {
+            samples.take(number, at(number * 100), seconds(number));
+        }
+        assert_eq!(behind(500, 9), Some(Duration::ZERO));
+        assert_eq!(behind(499, 9), Some(Duration::from_secs(4)));
+        assert_eq!(behind(1, 9), Some(Duration::from_secs(8)));
+        let foreign = Position::postgres(8, 1, 900);
+        assert_eq!(samples.time_behind(&foreign, seconds(9)), None);
     }
 }

@@ -268,12 +268,14 @@ impl TokenKeys {
         session
     }
 
-    /// A hash of an identity, which nobody else can make.
+    /// Hashes of an identity, which nobody else can make: one for each key, that of the first first.
     #[cfg(feature = "tower")]
-    pub(crate) fn hash(&self, identity: &str) -> String {
-        let key = self.keys[0].clone().chain_update(IDENTITY);
-        let hash = key.chain_update(identity.as_bytes()).finalize();
-        URL_SAFE_NO_PAD.encode(hash.into_bytes())
+    pub(crate) fn hashes(&self, identity: &str) -> impl Iterator<Item = String> {
+        self.keys.iter().map(move |key| {
+            let key = key.clone().chain_update(IDENTITY);
+            let hash = key.chain_update(identity.as_bytes()).finalize();
+            URL_SAFE_NO_PAD.encode(hash.into_bytes())
+        })
     }
 
     /// How many tokens were opened, and how many dropped, by these keys and their clones.

@@ -186,8 +186,11 @@ impl RoutedConnection {
     /// The first that a pool reports; the others are closed nevertheless.
     pub async fn close_by_ref(&self) -> Result<(), DbErr> {
         let mut outcome = Ok(());
-        for node in self.router.sets().iter().flat_map(|set| set.nodes()) {
-            outcome = outcome.and(node.pool().close().await);
+        for set in self.router.sets() {
+            set.close();
+            for node in set.nodes() {
+                outcome = outcome.and(node.pool().close().await);
+            }
         }
         outcome
     }

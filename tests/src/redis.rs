@@ -41,22 +41,27 @@ impl Redis {
             .arg(&home)
             .arg("--pidfile")
             .arg(home.join("redis.pid"))
-            // Only who is a daemon writes the file.
             .args(["--daemonize", "no"])
             .stdout(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| {
                 panic!("Redis cannot be run ({error}); ./tests/run.sh installs it")
             });
+        let started = Self {
+            port,
+            server,
+            _keeper: keeper,
+        };
+        started.until_up();
+        started
+    }
+
+    /// The server offers no event to wait for.
+    fn until_up(&self) {
         for _ in 0..500 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Self {
-                    port,
-                    server,
-                    _keeper: keeper,
-                };
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return;
             }
-            // The server offers no event to wait for.
             thread::sleep(Duration::from_millis(10));
         }
         panic!("Redis does not come up");
@@ -66,12 +71,6 @@ impl Redis {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
-    }
-
-    /// Its process.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.server.id()
     }
 
     /// Stops it for good.

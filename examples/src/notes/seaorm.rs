@@ -11,12 +11,7 @@ use sea_orm::{
 
 use super::{Notes, Share};
 
-#[expect(
-    unreachable_pub,
-    clippy::exhaustive_structs,
-    clippy::exhaustive_enums,
-    reason = "the derives make public items without documentation"
-)]
+#[expect(unreachable_pub, reason = "the derives make public items")]
 mod note {
     use sea_orm::entity::prelude::*;
 

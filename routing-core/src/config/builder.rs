@@ -60,6 +60,7 @@ pub struct SetBuilder {
     pub(super) functions: Given<FunctionLists>,
     pub(super) load_functions: Given<bool>,
     pub(super) pin_release: Given<PinRelease>,
+    pub(super) positions: Given<bool>,
     pub(super) catch_up_wait: Given<Span>,
     pub(super) time_pin: Given<Span>,
     pub(super) probe: Given<ProbeBuilder>,
@@ -246,6 +247,9 @@ set_setters! {
     load_functions: bool,
     /// For how long the reads of a pinned session go to the primary; **`SessionEnd`**.
     pin_release: PinRelease,
+    /// Whether nodes are asked for their positions; **`true`**. Not for a replica whose address stands
+    /// for several servers.
+    positions: bool,
     /// How long a read waits for a replica that has what its session requires, before it goes to
     /// the primary; **10 ms**, 0 not to wait.
     catch_up_wait: Duration,

@@ -87,6 +87,7 @@ pub use builder::{NodeBuilder, RoutingConfigBuilder, SetBuilder};
 /// | `functions` | `{ read = [names], write = [names] }` | none |
 /// | `load_functions` | `true`, `false` | `true` |
 /// | `pin_release` | `"session_end"`, `"caught_up"` | `"session_end"` |
+/// | `positions` | `true`, `false` | `true` |
 /// | `catch_up_wait` | a duration | 10 ms |
 /// | `time_pin` | a duration | 15 s |
 /// | `probe` | `{ heartbeat, fastest, timeout }` | 5 s, 5 ms, 1 s |

@@ -96,6 +96,7 @@ fn set(
         functions,
         load_functions,
         pin_release,
+        positions,
         catch_up_wait,
         time_pin,
         probe,
@@ -127,6 +128,7 @@ fn set(
             .unwrap_or_else(|| inherited.functions.clone()),
         load_functions: rule!(load_functions, "true or false"),
         pin_release: rule!(pin_release, "\"session_end\" or \"caught_up\""),
+        positions: rule!(positions, "true or false"),
         catch_up_wait: span(path, "catch_up_wait", catch_up_wait, problems)
             .unwrap_or(inherited.catch_up_wait),
         time_pin: span(path, "time_pin", time_pin, problems).unwrap_or(inherited.time_pin),

@@ -12,10 +12,22 @@ use crate::session::Session;
 use crate::store::{PinStore, StoreError};
 use crate::token::TokenKeys;
 
+/// Whom a request is of.
+pub(super) type Identities = dyn Fn(&Parts) -> Vec<String> + Send + Sync;
+
+/// Under which keys a client is kept.
+#[derive(Default)]
+pub(super) struct Names {
+    /// By the keys that seal.
+    current: Vec<String>,
+    /// By those that did so before.
+    old: Vec<String>,
+}
+
 #[derive(Clone)]
 pub(super) struct Known {
     store: Arc<dyn PinStore>,
-    identities: fn(&Parts) -> Vec<String>,
+    identities: Arc<Identities>,
     pub(super) wait: Duration,
     failed: Arc<AtomicU64>,
     asked: Arc<AtomicU64>,
@@ -32,7 +44,7 @@ pub struct StoreCounts {
 }
 
 impl Known {
-    pub(super) fn new(store: Arc<dyn PinStore>, identities: fn(&Parts) -> Vec<String>) -> Self {
+    pub(super) fn new(store: Arc<dyn PinStore>, identities: Arc<Identities>) -> Self {
         Self {
             store,
             identities,
@@ -50,20 +62,23 @@ impl Known {
     }
 
     /// Under which keys a request's client is kept.
-    pub(super) fn keys(&self, parts: &Parts, keys: &TokenKeys) -> Vec<String> {
-        let identities = (self.identities)(parts);
-        identities
-            .iter()
-            .map(|identity| keys.hash(identity))
-            .collect()
+    pub(super) fn names(&self, parts: &Parts, keys: &TokenKeys) -> Names {
+        let mut names = Names::default();
+        for identity in (self.identities)(parts) {
+            let mut hashes = keys.hashes(&identity);
+            names.current.extend(hashes.next());
+            names.old.extend(hashes);
+        }
+        names
     }
 
     /// Has the session take over what is kept; what cannot be known keeps it on the primary.
-    pub(super) async fn load(&self, at: &[String], keys: &TokenKeys, session: &Session) {
+    pub(super) async fn load(&self, names: &Names, keys: &TokenKeys, session: &Session) {
+        let at: Vec<_> = names.current.iter().chain(&names.old).cloned().collect();
         if at.is_empty() {
             return;
         }
-        let Some(tokens) = self.within(self.store.load(at)).await else {
+        let Some(tokens) = self.within(self.store.load(&at)).await else {
             session.carry_pin_everywhere();
             return;
         };
@@ -79,8 +94,8 @@ impl Known {
         }
     }
 
-    /// Keeps what the session tells, with what is kept already; says whether that is done.
-    pub(super) async fn save(&self, at: &[String], keys: &TokenKeys, session: &Session) -> bool {
+    /// Keeps what the session tells, with what is kept already.
+    pub(super) async fn save(&self, names: &Names, keys: &TokenKeys, session: &Session) {
         let told = session.hand_over();
         let merge = |kept: Option<&str>| {
             let all = Session::new();
@@ -90,12 +105,12 @@ impl Known {
             all.take_over(told.iter().cloned());
             keys.seal_all(&all.hand_over())
         };
-        let mut is_done = true;
-        for key in at {
-            let saving = self.store.update(key, &merge, keys.get_max_age());
-            is_done &= self.within(saving).await.is_some();
+        for key in &names.current {
+            // Who cannot be told has a cookie, if it is a browser; the failure is counted.
+            let _saved = self
+                .within(self.store.update(key, &merge, keys.get_max_age()))
+                .await;
         }
-        is_done
     }
 
     async fn within<T>(

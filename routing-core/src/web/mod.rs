@@ -144,8 +144,13 @@ impl SessionLayer {
     /// tenant's; none is fine. A store that does not answer within [`store_wait`](Self::store_wait)
     /// costs the request the replicas, and nothing else.
     #[must_use]
-    pub fn store(self, store: impl PinStore, identities: fn(&Parts) -> Vec<String>) -> Self {
-        self.with(|settings| settings.known = Some(Known::new(Arc::new(store), identities)))
+    pub fn store(
+        self,
+        store: impl PinStore,
+        identities: impl Fn(&Parts) -> Vec<String> + Send + Sync + 'static,
+    ) -> Self {
+        let known = Known::new(Arc::new(store), Arc::new(identities));
+        self.with(|settings| settings.known = Some(known))
     }
 
     /// How long the store has to answer; **100 ms**.

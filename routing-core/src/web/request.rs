@@ -4,6 +4,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
 use super::Settings;
+use super::known::Names;
 use crate::ambient::Context;
 use crate::session::Session;
 
@@ -12,7 +13,7 @@ pub(super) struct Request {
     pub(super) context: Context,
     session: Session,
     /// Under which keys its client is kept.
-    known_as: Vec<String>,
+    known_as: Names,
 }
 
 impl Settings {
@@ -28,9 +29,9 @@ impl Settings {
         {
             self.take_over(token, &session);
         }
-        let mut known_as = Vec::new();
+        let mut known_as = Names::default();
         if let Some(known) = &self.known {
-            known_as = known.keys(parts, &self.keys);
+            known_as = known.names(parts, &self.keys);
             known.load(&known_as, &self.keys, &session).await;
         }
         let context = self.rules.apply(parts, &session);

@@ -65,7 +65,7 @@ impl Cluster {
     }
 
     fn replayed_to(&mut self, replica: usize, lsn: u64) {
-        self.answers(replica, Some(&format!("replica 7 1 0/{lsn:X} 16777216 0")));
+        self.answers(replica, Some(&format!("replica 7 1 0/{lsn:X} 16777216")));
     }
 
     fn run(&self, kind: StatementKind, caller: &Context) -> &'static str {
@@ -208,7 +208,7 @@ fn a_primary_that_calls_itself_a_standby_has_no_say() {
     let mut cluster = Cluster::new(|_| {});
     let (_session, caller) = session();
     cluster.run(INSERT, &caller);
-    cluster.answers(0, Some("replica 7 1 0/1000 16777216 0"));
+    cluster.answers(0, Some("replica 7 1 0/1000 16777216"));
     cluster.replayed_to(1, 0x1000);
     assert_eq!(cluster.run(SELECT, &caller), "primary");
 }
@@ -219,8 +219,8 @@ fn a_standby_of_another_history_serves_no_one_who_requires() {
     let (_writer, caller) = session();
     cluster.run(INSERT, &caller);
     cluster.written_to(0x1000);
-    cluster.answers(1, Some("replica 7 2 0/5000 16777216 0"));
-    cluster.answers(2, Some("replica 8 1 0/5000 16777216 0"));
+    cluster.answers(1, Some("replica 7 2 0/5000 16777216"));
+    cluster.answers(2, Some("replica 8 1 0/5000 16777216"));
     assert_eq!(cluster.run(SELECT, &caller), "primary");
     let (_other, other) = session();
     assert_ne!(cluster.run(SELECT, &other), "primary");
@@ -378,11 +378,11 @@ fn an_idle_primary_is_no_lag() {
     let lag = |cluster: &Cluster| cluster.router.default_set().nodes()[1].lag();
     assert_eq!(lag(&cluster), None);
     cluster.written_to(0x2000);
-    cluster.answers(1, Some("replica 7 1 0/1000 16777216 90000"));
+    cluster.replayed_to(1, 0x1000);
     let behind = lag(&cluster).expect("it has answered");
     assert_eq!(behind.bytes, Some(0x1000));
-    assert_eq!(behind.time, Some(Duration::from_secs(90)));
-    cluster.answers(1, Some("replica 7 1 0/2000 16777216 990000"));
+    assert_eq!(behind.time, Some(Duration::from_secs(60)));
+    cluster.replayed_to(1, 0x2000);
     let idle = lag(&cluster).expect("it has answered");
     assert_eq!((idle.bytes, idle.time), (Some(0), Some(Duration::ZERO)));
     // Nothing is known of a foreign one, and of one that does not answer.
@@ -391,4 +391,20 @@ fn an_idle_primary_is_no_lag() {
     assert_eq!((foreign.bytes, foreign.time), (None, None));
     cluster.answers(1, None);
     assert_eq!(lag(&cluster), None);
+}
+
+#[test]
+fn nobody_waits_for_replicas_that_are_far_behind() {
+    // So long that the test would not end.
+    let hour = Duration::from_secs(3_600);
+    let mut cluster = Cluster::new(|rules| rules.catch_up_wait = hour);
+    let (_session, caller) = session();
+    cluster.run(INSERT, &caller);
+    cluster.written_to(0x2000);
+    cluster.clock.advance(5 * hour);
+    cluster.replayed_to(1, 0x1000);
+    cluster.replayed_to(2, 0x1000);
+    let set = cluster.router.default_set();
+    let route = cluster.router.route_blocking(set, SELECT, &caller);
+    assert_eq!(*route.expect("a route").node().pool(), "primary");
 }
