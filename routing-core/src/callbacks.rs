@@ -25,7 +25,8 @@ use crate::position::Position;
 pub struct Committed {
     /// The replica set that took the transaction.
     pub set: SetName,
-    /// A position that includes the transaction, if the database has one.
+    /// A position that includes the transaction, if it is known: a commit asks for none, so that
+    /// it is `None` from the adapters. [`Session::hand_over`](crate::Session::hand_over) has it later.
     pub position: Option<Position>,
 }
 

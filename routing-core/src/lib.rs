@@ -45,6 +45,7 @@ mod ambient;
 mod balance;
 mod breaker;
 mod callbacks;
+mod choice;
 mod classifier;
 mod clock;
 mod config;
@@ -52,6 +53,8 @@ mod decision;
 mod delegate;
 mod error;
 mod failure;
+mod hand_over;
+mod in_transaction;
 #[cfg(feature = "token")]
 mod job;
 mod marks;
@@ -80,6 +83,8 @@ mod rules;
 mod samples;
 mod scope;
 mod session;
+mod sight;
+mod slot;
 pub mod sql;
 #[cfg(feature = "token")]
 mod store;
@@ -87,6 +92,7 @@ mod tick;
 mod timer;
 #[cfg(feature = "token")]
 mod token;
+mod waiting;
 #[cfg(feature = "tower")]
 pub mod web;
 
@@ -104,6 +110,7 @@ pub use decision::{Decision, Reason, Role};
 pub use delegate::Delegate;
 pub use error::{ConfigProblem, RoutingError};
 pub use failure::Failure;
+pub use hand_over::HandOver;
 #[cfg(feature = "token")]
 pub use job::Consistency;
 pub use monitor::{Ask, Monitor, Pause, ProbeTicket, Turn};
@@ -124,7 +131,7 @@ pub use rules::{
     AnonymousReads, Balance, BreakerRules, LatePin, Mode, NoReplica, PinRelease, ProbeRules, Rules,
 };
 pub use scope::{Scope, Scopes};
-pub use session::{HandOver, Session};
+pub use session::Session;
 #[cfg(feature = "token")]
 pub use store::{Merge, PinStore, StoreError, StoreFuture};
 pub use timer::Timer;

@@ -15,7 +15,7 @@ use crate::node::{Node, NodeId};
 use crate::policy::Wanted;
 use crate::position::Position;
 use crate::samples::Samples;
-use crate::session::Slot;
+use crate::slot::Slot;
 
 /// What is required of the candidates for one read.
 pub(crate) struct Needs<'a> {

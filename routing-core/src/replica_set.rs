@@ -4,18 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::access::StatementKind;
-use crate::balance::{Balancer, Candidates};
-use crate::breaker::{Admission, Trial};
+use crate::balance::Balancer;
 use crate::classifier::Classifier;
-use crate::clock::{Clock, Timestamp};
-use crate::decision::{Reason, Role};
+use crate::decision::Role;
 use crate::name::{NodeName, SetName};
 use crate::needs::Needs;
 use crate::node::{Node, NodeId};
 use crate::policy::Wanted;
 use crate::rules::Rules;
 use crate::samples::Samples;
-use crate::session::Slot;
+use crate::slot::Slot;
 use crate::tick;
 
 /// The most nodes a set can have: the candidates of a choice are one word.
@@ -34,35 +32,20 @@ pub struct ReplicaSet<P> {
     name: SetName,
     pub(crate) enabled: bool,
     pub(crate) managed: bool,
-    rules: Rules,
+    pub(crate) rules: Rules,
     classifier: Classifier,
     tables: Box<[String]>,
     /// The primary first.
     nodes: Box<[Arc<Node<P>>]>,
     /// The primary's; the others' follow.
-    first_id: NodeId,
+    pub(crate) first_id: NodeId,
     /// By node; the primary's is its share of reads.
-    weights: Box<[u16]>,
-    balancer: Box<dyn Balancer>,
+    pub(crate) weights: Box<[u16]>,
+    pub(crate) balancer: Box<dyn Balancer>,
     samples: Arc<Samples>,
     /// Whether the nodes are to be monitored, and nobody does so.
     monitor_wanted: AtomicBool,
     is_closed: AtomicBool,
-}
-
-/// A node that was chosen, and the right to try it if it is down.
-#[derive(Debug)]
-pub(crate) struct Choice {
-    pub(crate) index: usize,
-    pub(crate) reason: Reason,
-    pub(crate) trial: Option<Trial>,
-}
-
-/// Why no replica was chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NoChoice {
-    /// Some replica is up, but is not known to have what the session requires.
-    pub(crate) behind: bool,
 }
 
 impl<P> ReplicaSet<P> {
@@ -154,31 +137,6 @@ impl<P> ReplicaSet<P> {
 
     pub(crate) fn role_of(&self, name: &NodeName) -> Option<Role> {
         Some(self.nodes[self.position_of(name)?].role())
-    }
-
-    /// Lets a query through to a node, or says for how long not.
-    #[inline]
-    pub(crate) fn admit(
-        &self,
-        index: usize,
-        clock: &dyn Clock,
-    ) -> Result<Option<Trial>, std::time::Duration> {
-        let breaker = &self.nodes[index].breaker;
-        if !self.has_rules() || breaker.is_up() {
-            return Ok(None);
-        }
-        match breaker.admit(clock.now()) {
-            Admission::Granted => Ok(None),
-            Admission::Trial(trial) => Ok(Some(trial)),
-            Admission::Refused(wait) => Err(wait),
-        }
-    }
-
-    /// The session's reads stay on this node from now on.
-    pub(crate) fn remember(&self, slot: &Slot, index: usize) {
-        if self.rules.affinity {
-            slot.marks.move_to(self.first_id.plus(index), 0);
-        }
     }
 
     pub(crate) const fn samples(&self) -> &Arc<Samples> {
@@ -291,128 +249,6 @@ impl<P> ReplicaSet<P> {
         }
         for node in &self.nodes[1..] {
             node.hurry.ask();
-        }
-    }
-
-    /// Chooses a node for a read: the session's own if it still may serve, else the balancer's.
-    ///
-    /// Nodes whose bit is set in `tried` are left out.
-    #[inline]
-    pub(crate) fn choose(
-        &self,
-        slot: Option<&Slot>,
-        wanted: Wanted,
-        tried: u64,
-        clock: &dyn Clock,
-    ) -> Result<Choice, NoChoice> {
-        let needs = Needs::of(slot, wanted, &self.samples, self.first_id);
-        if self.rules.affinity
-            && let Some(home) = needs.home()
-            && let Some(choice) = self.affine(home, &needs, tried, clock)
-        {
-            return Ok(choice);
-        }
-        let choice = self.balanced(&needs, tried, clock)?;
-        if let Some(slot) = slot
-            && self.may_move(slot, wanted)
-        {
-            needs.require_of_others(slot);
-            self.remember(slot, choice.index);
-        }
-        Ok(choice)
-    }
-
-    /// Whether the node that was chosen becomes the session's own. Who only asked for any replica
-    /// is not bound by what it has shown, and has not proved to be where the session was.
-    fn may_move(&self, slot: &Slot, wanted: Wanted) -> bool {
-        wanted == Wanted::CaughtUp
-            || match slot.marks.home() {
-                None => true,
-                Some((home, _)) => home != self.first_id && !self.samples.has_positions(),
-            }
-    }
-
-    /// The session's node, if it may serve. The primary may even where it takes no share of reads:
-    /// a session that fell back to it has seen rows that a replica may not have.
-    #[inline]
-    fn affine(
-        &self,
-        index: usize,
-        needs: &Needs<'_>,
-        tried: u64,
-        clock: &dyn Clock,
-    ) -> Option<Choice> {
-        // A node of another set that has the same name is none of this one's.
-        let node = self.nodes.get(index)?;
-        if tried & (1 << index) != 0 || !needs.are_met_by(node, index) {
-            return None;
-        }
-        let trial = self.admit(index, clock).ok()?;
-        Some(Choice {
-            index,
-            reason: Reason::Affine,
-            trial,
-        })
-    }
-
-    fn balanced(
-        &self,
-        needs: &Needs<'_>,
-        mut tried: u64,
-        clock: &dyn Clock,
-    ) -> Result<Choice, NoChoice> {
-        let mut now = None;
-        loop {
-            let (eligible, behind) =
-                self.eligible(needs, tried, || *now.get_or_insert_with(|| clock.now()));
-            if eligible == 0 {
-                return Err(NoChoice { behind });
-            }
-            let index = self.pick(eligible);
-            if let Ok(trial) = self.admit(index, clock) {
-                return Ok(Choice {
-                    index,
-                    reason: Reason::Balanced,
-                    trial,
-                });
-            }
-            // Somebody else took the trial in the meantime.
-            tried |= 1 << index;
-        }
-    }
-
-    /// The nodes that may serve, and whether one that is up is behind.
-    fn eligible(
-        &self,
-        needs: &Needs<'_>,
-        tried: u64,
-        mut now: impl FnMut() -> Timestamp,
-    ) -> (u64, bool) {
-        let mut eligible = 0;
-        let mut behind = false;
-        for (index, (node, weight)) in self.nodes.iter().zip(&self.weights).enumerate() {
-            if *weight == 0 || tried & (1 << index) != 0 {
-                continue;
-            }
-            if !node.breaker.is_up() && !node.breaker.would_admit(now()) {
-                continue;
-            }
-            if needs.are_met_by(node, index) {
-                eligible |= 1 << index;
-            } else {
-                behind = true;
-            }
-        }
-        (eligible, behind)
-    }
-
-    fn pick(&self, eligible: u64) -> usize {
-        let candidates = Candidates::new(eligible, &self.weights);
-        let picked = self.balancer.pick(candidates);
-        if candidates.contains(picked) {
-            picked
-        } else {
-            eligible.trailing_zeros() as usize
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::access::{Access, StatementKind};
 use crate::ambient::Context;
+use crate::choice::{Choice, NoChoice};
 use crate::decision::{Reason, Role};
 use crate::error::RoutingError;
 use crate::name::NodeName;
@@ -9,10 +10,11 @@ use crate::node::Node;
 use crate::pin::PinReason;
 use crate::policy::{self, Question, Refusal, SessionView, SetView, Verdict, Wanted};
 use crate::ports::Ports;
-use crate::replica_set::{Choice, NoChoice, ReplicaSet};
+use crate::replica_set::ReplicaSet;
 use crate::rules::LatePin;
 use crate::scope::ScopeView;
-use crate::session::{Session, Slot};
+use crate::session::Session;
+use crate::slot::Slot;
 
 /// Where a statement goes, before anybody is told.
 #[derive(Debug)]

@@ -23,11 +23,10 @@ use crate::notice::{
 };
 use crate::patience::{CatchUp, Patience};
 use crate::ports::Ports;
-use crate::position::Position;
 use crate::replica_set::ReplicaSet;
-use crate::resolution::{self, Stop, primary_unavailable, session_of, slot_of};
-use crate::rules::PinRelease;
+use crate::resolution::{self, Stop, primary_unavailable};
 use crate::scope::ScopeView;
+use crate::sight::{saw, wrote};
 
 /// One statement on its way to a node.
 #[derive(Debug)]
@@ -361,119 +360,9 @@ fn error_of<P>(set: &ReplicaSet<P>, stop: Stop) -> RoutingError {
     }
 }
 
-/// The caller's session has seen what the node at `index` shows now.
-#[inline]
-pub(crate) fn saw<P>(set: &ReplicaSet<P>, index: usize, caller: &Context, asked_for: bool) {
-    Context::with_current(|ambient| {
-        if let Some(slot) = slot_of(set, caller, ambient) {
-            set.saw(slot, index, asked_for);
-        }
-    });
-}
-
-/// The caller's session has written, or may have.
-pub(crate) fn wrote<P>(set: &ReplicaSet<P>, caller: &Context) {
-    Context::with_current(|ambient| {
-        if let Some(session) = session_of(caller, ambient)
-            && let Some(slot) = slot_of(set, caller, ambient)
-        {
-            let is_released = set.rules().pin_release == PinRelease::CaughtUp;
-            set.wrote(slot, is_released || session.is_to_hand_over());
-        }
-    });
-}
-
-/// The caller's session goes on to write where nobody will see when.
-pub(crate) fn wrote_out_of_sight<P>(set: &ReplicaSet<P>, caller: &Context) {
-    wrote(set, caller);
-    Context::with_current(|ambient| {
-        if let Some(slot) = slot_of(set, caller, ambient) {
-            slot.marks.require(&Position::UNKNOWN);
-        }
-    });
-}
-
-/// Checks a statement of an open transaction, which stays on its node.
-pub(crate) fn check_in_transaction<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    node: &Node<P>,
-    transaction: Access,
-    kind: StatementKind,
-    caller: &Context,
-) -> Result<(), RoutingError> {
-    let answer = Context::with_current(|ambient| {
-        resolution::allow_in_transaction(set, node, transaction, kind, caller, ambient)
-    });
-    match answer {
-        Ok((reason, late)) => {
-            if let Some(late) = late {
-                announce_late_pin(ports, set.name(), late, kind.as_str());
-            }
-            announce(
-                ports,
-                &Decision {
-                    set: set.name(),
-                    node: node.name(),
-                    role: node.role(),
-                    kind,
-                    reason,
-                },
-            );
-            Ok(())
-        }
-        Err(error) => {
-            announce_refusal(ports, &error);
-            Err(error)
-        }
-    }
-}
-
 /// Whether the caller is where only reads may run.
 fn only_reads<P>(set: &ReplicaSet<P>, caller: &Context) -> bool {
     Context::with_current(|ambient| {
         ScopeView::new(caller.scopes(), ambient.scopes(), set.name()).read_only
     })
-}
-
-/// A statement of an open transaction was refused by its node as a write; the error that says so,
-/// if it was taken for a read.
-pub(crate) fn refused_in_transaction<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    node: &Node<P>,
-    transaction: Access,
-    sql: &str,
-) -> Option<RoutingError> {
-    if !set.has_rules() || transaction != Access::Read {
-        return None;
-    }
-    announce_disguised(ports, set, node.name(), sql);
-    let error = RoutingError::WriteInReadOnlyTransaction {
-        set: set.name().clone(),
-        node: node.name().clone(),
-        kind: StatementKind::DisguisedWrite,
-    };
-    announce_refusal(ports, &error);
-    Some(error)
-}
-
-/// Pins the caller's session on the set.
-pub(crate) fn pin<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    caller: &Context,
-) -> Result<(), RoutingError> {
-    match Context::with_current(|ambient| resolution::pin(set, caller, ambient)) {
-        Ok(late) => {
-            if let Some(late) = late {
-                announce_late_pin(ports, set.name(), late, "pin");
-            }
-            Ok(())
-        }
-        Err(error) => {
-            announce_refusal(ports, &error);
-            Err(error)
-        }
-    }
 }

@@ -1,9 +1,6 @@
 //! All replica sets of a program, and the way into them.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use event_listener::{EventListener, Listener};
 
 use crate::access::{Access, StatementKind};
 use crate::ambient::Context;
@@ -12,20 +9,16 @@ use crate::decision::Role;
 use crate::delegate::Delegate;
 use crate::error::{ConfigProblem, RoutingError};
 use crate::failure::Failure;
+use crate::in_transaction::{check_in_transaction, pin, refused_in_transaction};
 use crate::name::SetName;
 use crate::node::Node;
 use crate::notice::{announce_disguised, announce_refusal, report_failure};
 use crate::observer::Observer;
-use crate::patience::Patience;
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
-use crate::resolution::slot_of;
-use crate::route::{
-    Arrival, Route, check_in_transaction, pin, refused_in_transaction, saw, wrote,
-    wrote_out_of_sight,
-};
+use crate::route::Route;
+use crate::sight::{saw, wrote, wrote_out_of_sight};
 use crate::sql::{TableName, tables};
-use crate::timer::Timer;
 
 /// Decides for every statement which node runs it.
 ///
@@ -67,14 +60,7 @@ pub struct Router<P> {
     /// Whether some set has tables of its own.
     divided: bool,
     delegate: Option<Arc<dyn Delegate>>,
-    ports: Ports,
-}
-
-/// What a look at the replicas shows.
-enum Look {
-    CaughtUp,
-    InVain,
-    Behind(EventListener),
+    pub(crate) ports: Ports,
 }
 
 /// A set, and a table that it has.
@@ -309,112 +295,6 @@ impl<P> Router<P> {
         caller: &Context,
     ) -> Result<Route<'r, P>, RoutingError> {
         Route::find(&self.ports, set, kind, caller)
-    }
-
-    /// The same for who can wait: a read that no replica is known to serve yet waits for one, for
-    /// [`Rules::catch_up_wait`](crate::Rules), before it goes to the primary.
-    ///
-    /// # Errors
-    ///
-    /// As for [`route`](Self::route).
-    #[inline]
-    pub async fn route_patiently<'r, T: Timer>(
-        &'r self,
-        set: &'r ReplicaSet<P>,
-        kind: StatementKind,
-        caller: &Context,
-    ) -> Result<Route<'r, P>, RoutingError>
-    where
-        P: Send + Sync,
-    {
-        let mut patience = Patience::default();
-        loop {
-            match Route::find_patiently(&self.ports, set, kind, caller, &mut patience)? {
-                Arrival::Route(route) => return Ok(route),
-                Arrival::Behind(behind) => behind.wait_async::<T>(&mut patience).await,
-            }
-        }
-    }
-
-    /// The same on a thread, which is blocked for as long.
-    ///
-    /// # Errors
-    ///
-    /// As for [`route`](Self::route).
-    #[inline]
-    pub fn route_blocking<'r>(
-        &'r self,
-        set: &'r ReplicaSet<P>,
-        kind: StatementKind,
-        caller: &Context,
-    ) -> Result<Route<'r, P>, RoutingError> {
-        let mut patience = Patience::default();
-        loop {
-            match Route::find_patiently(&self.ports, set, kind, caller, &mut patience)? {
-                Arrival::Route(route) => return Ok(route),
-                Arrival::Behind(behind) => behind.wait(&mut patience),
-            }
-        }
-    }
-
-    /// Waits until a replica has what the caller's session requires, and says whether one has.
-    pub async fn catch_up<T: Timer>(
-        &self,
-        set: &ReplicaSet<P>,
-        caller: &Context,
-        within: Duration,
-    ) -> bool
-    where
-        P: Send + Sync,
-    {
-        let caught_up = async {
-            loop {
-                match Self::look(set, caller) {
-                    Look::CaughtUp => return true,
-                    Look::InVain => return false,
-                    Look::Behind(changed) => changed.await,
-                }
-            }
-        };
-        T::within(within, caught_up).await.unwrap_or(false)
-    }
-
-    /// The same on a thread, which is blocked for as long.
-    #[must_use]
-    pub fn catch_up_blocking(
-        &self,
-        set: &ReplicaSet<P>,
-        caller: &Context,
-        within: Duration,
-    ) -> bool {
-        let until = self.ports.clock.now().after(within);
-        loop {
-            match Self::look(set, caller) {
-                Look::CaughtUp => return true,
-                Look::InVain => return false,
-                Look::Behind(changed) => {
-                    let left = until.since(self.ports.clock.now());
-                    if left.is_zero() || changed.wait_timeout(left).is_none() {
-                        return matches!(Self::look(set, caller), Look::CaughtUp);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether a replica has what the caller's session requires, and else what to wait for.
-    fn look(set: &ReplicaSet<P>, caller: &Context) -> Look {
-        let changed = set.samples().listen();
-        Context::with_current(|ambient| set.is_caught_up(slot_of(set, caller, ambient))).map_or(
-            Look::Behind(changed),
-            |caught_up| {
-                if caught_up {
-                    Look::CaughtUp
-                } else {
-                    Look::InVain
-                }
-            },
-        )
     }
 
     /// Takes note that the caller's session has seen what `node` shows now, outside a [`Route`]: at

@@ -19,9 +19,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use thiserror::Error;
 
+use crate::hand_over::HandOver;
 use crate::name::SetName;
 use crate::position::{Position, binary};
-use crate::session::{HandOver, Session};
+use crate::session::Session;
 
 const VERSION: u8 = 1;
 /// Half of the hash, the least that RFC 2104 advises.

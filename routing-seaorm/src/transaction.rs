@@ -68,7 +68,8 @@ impl RoutedTransaction {
 
     /// Calls back after the outermost commit is acknowledged, in the order of the calls. Whatever
     /// the callback does, the commit stands. It is called inside `commit().await`, so it must not
-    /// block; to await something, spawn it. [`Committed::position`] is `None` as yet.
+    /// block; to await something, spawn it. [`Committed::position`] is `None`: a
+    /// commit asks for nothing.
     ///
     /// A transaction whose end was written as SQL (`COMMIT`, `ROLLBACK`, `SAVEPOINT`), or that was
     /// given to an executor by value, calls nobody: what became of it is not known here.

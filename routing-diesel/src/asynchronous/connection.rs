@@ -178,7 +178,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     /// if no transaction is open, as each statement is committed by itself then.
     ///
     /// Whatever the callback does, the commit stands. It is called inside the commit's future, so
-    /// it must not block. [`Committed::position`] is `None` as yet.
+    /// it must not block. [`Committed::position`] is `None`: a
+    /// commit asks for nothing.
     pub fn on_commit(&mut self, callback: impl FnOnce(&Committed) + Send + 'static) {
         self.settle();
         match self

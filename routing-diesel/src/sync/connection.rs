@@ -137,7 +137,8 @@ impl<C: Routable> RoutedConnection<C> {
     /// if no transaction is open, as each statement is committed by itself then.
     ///
     /// Whatever the callback does, the commit stands. A transaction that is ended by a text nobody
-    /// understands (`COMMIT AND CHAIN`) calls nobody. [`Committed::position`] is `None` as yet.
+    /// understands (`COMMIT AND CHAIN`) calls nobody. [`Committed::position`] is `None`: a
+    /// commit asks for nothing.
     pub fn on_commit(&mut self, callback: impl FnOnce(&Committed) + Send + 'static) {
         self.settle();
         match self

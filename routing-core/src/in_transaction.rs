@@ -1,0 +1,89 @@
+//! Statements of a transaction that is open, and pins without a statement.
+
+use crate::access::{Access, StatementKind};
+use crate::ambient::Context;
+use crate::decision::Decision;
+use crate::error::RoutingError;
+use crate::node::Node;
+use crate::notice::{announce, announce_disguised, announce_late_pin, announce_refusal};
+use crate::ports::Ports;
+use crate::replica_set::ReplicaSet;
+use crate::resolution;
+
+/// Checks a statement of an open transaction, which stays on its node.
+pub(crate) fn check_in_transaction<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    transaction: Access,
+    kind: StatementKind,
+    caller: &Context,
+) -> Result<(), RoutingError> {
+    let answer = Context::with_current(|ambient| {
+        resolution::allow_in_transaction(set, node, transaction, kind, caller, ambient)
+    });
+    match answer {
+        Ok((reason, late)) => {
+            if let Some(late) = late {
+                announce_late_pin(ports, set.name(), late, kind.as_str());
+            }
+            announce(
+                ports,
+                &Decision {
+                    set: set.name(),
+                    node: node.name(),
+                    role: node.role(),
+                    kind,
+                    reason,
+                },
+            );
+            Ok(())
+        }
+        Err(error) => {
+            announce_refusal(ports, &error);
+            Err(error)
+        }
+    }
+}
+
+/// A statement of an open transaction was refused by its node as a write; the error that says so,
+/// if it was taken for a read.
+pub(crate) fn refused_in_transaction<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    transaction: Access,
+    sql: &str,
+) -> Option<RoutingError> {
+    if !set.has_rules() || transaction != Access::Read {
+        return None;
+    }
+    announce_disguised(ports, set, node.name(), sql);
+    let error = RoutingError::WriteInReadOnlyTransaction {
+        set: set.name().clone(),
+        node: node.name().clone(),
+        kind: StatementKind::DisguisedWrite,
+    };
+    announce_refusal(ports, &error);
+    Some(error)
+}
+
+/// Pins the caller's session on the set.
+pub(crate) fn pin<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    caller: &Context,
+) -> Result<(), RoutingError> {
+    match Context::with_current(|ambient| resolution::pin(set, caller, ambient)) {
+        Ok(late) => {
+            if let Some(late) = late {
+                announce_late_pin(ports, set.name(), late, "pin");
+            }
+            Ok(())
+        }
+        Err(error) => {
+            announce_refusal(ports, &error);
+            Err(error)
+        }
+    }
+}
