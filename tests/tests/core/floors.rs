@@ -15,7 +15,12 @@ const FLOORS: &[&[&str]] = &[
         "scope",
     ],
     &[
-        "balance", "callbacks", "node", "observer", "policy", "probe",
+        "balance",
+        "callbacks",
+        "node",
+        "observer",
+        "policy",
+        "probe",
     ],
     &["marks", "ports"],
     &["slot"],
