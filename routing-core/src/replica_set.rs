@@ -224,6 +224,12 @@ impl<P> ReplicaSet<P> {
 
     /// Whether a replica has what the session requires; `None` if one may soon. Finds it out.
     pub(crate) fn is_caught_up(&self, slot: Option<&Slot>) -> Option<bool> {
+        // Its reads are the primary's, whatever replicas have.
+        let is_held =
+            |slot: &Slot| slot.is_pinned() && slot.holds_reads(&self.rules, &self.samples);
+        if slot.is_some_and(is_held) {
+            return Some(false);
+        }
         let needs = Needs::of(slot, Wanted::CaughtUp, &self.samples, self.first_id);
         let mut replicas = self.nodes.iter().enumerate().skip(1);
         if replicas.any(|(index, node)| node.breaker.is_up() && needs.are_met_by(node, index)) {

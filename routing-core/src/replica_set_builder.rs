@@ -177,6 +177,13 @@ impl<P> ReplicaSetBuilder<P> {
         } else {
             Positions::None
         };
+        if chooses && positions == Positions::None {
+            tracing::info!(
+                target: "routing",
+                set = self.name.as_str(),
+                "no positions: what is written is kept on the primary by time"
+            );
+        }
         Ok(ReplicaSet::new(
             self.name,
             self.enabled,

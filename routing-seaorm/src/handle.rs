@@ -105,9 +105,9 @@ impl RoutedConnection {
     }
 
     /// Waits until a replica has what the session of this handle, or the one that its caller runs in,
-    /// has to read, and says whether one has: for a job that can wait
-    /// ([`Consistency::patience`](https://docs.rs/routing-core)). Nothing has to be done if not: what
-    /// is read then comes from the primary.
+    /// has to read, and says whether its reads go there: for a job that can wait. Nothing has to be
+    /// done if not: what is read then comes from the primary. It does not wait where that is certain: for a session that
+    /// is pinned, by time too.
     pub async fn catch_up(&self, within: std::time::Duration) -> bool {
         monitor_if_wanted(&self.router, &self.set);
         let (router, set) = (&self.router, &self.set);

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use routing_core::{Ask, Monitor, Node, Observation, Pool as _, Probe, ReplicaSet, Router, Timer};
-use sea_orm::{DatabaseConnectionType, sqlx};
 #[cfg(any(feature = "sqlx-mysql", feature = "sqlx-postgres"))]
-use sqlx::{ConnectOptions as _, Row as _};
+use sea_orm::{
+    DatabaseConnectionType, sqlx,
+    sqlx::{ConnectOptions as _, Row as _},
+};
 
 use crate::pool::NodePool;
 
@@ -87,6 +89,13 @@ impl Ask<NodePool> for Line {
 }
 
 impl Connection {
+    #[cfg(not(any(feature = "sqlx-mysql", feature = "sqlx-postgres")))]
+    #[expect(clippy::unused_async, reason = "there is nobody to connect to")]
+    async fn open(_: &NodePool) -> Option<Self> {
+        None
+    }
+
+    #[cfg(any(feature = "sqlx-mysql", feature = "sqlx-postgres"))]
     async fn open(pool: &NodePool) -> Option<Self> {
         match &pool.connection().inner {
             #[cfg(feature = "sqlx-postgres")]

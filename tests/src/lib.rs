@@ -27,3 +27,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/concrete-connections.md")]
 struct ConcreteConnections;
+
+/// And this one's.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/reading-your-writes.md")]
+struct ReadingYourWrites;

@@ -37,14 +37,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 consistency,
             }) = jobs.recv().await
             {
-                let has_token = token.is_some();
                 let session = consistency.session(&keys, token.as_deref());
                 let found = session.run(async {
                     notes.catch_up(consistency.patience()).await;
                     notes.newest().await
                 });
                 let found = found.await.is_ok_and(|notes| notes.contains(&note));
-                println!("{consistency:?}, with a token: {has_token}: found its note: {found}");
+                println!("{consistency:?}, with its token: found its note: {found}");
             }
         }
     });
@@ -62,6 +61,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         session.expect_hand_over();
         let note = format!("note {i}");
         session.run(notes.keep(note.clone())).await?;
+        // What a job finds that knows nothing of this.
+        let stranger = Session::new().run(notes.newest()).await?;
+        println!(
+            "A job of a session of its own: found its note: {}",
+            stranger.contains(&note)
+        );
         session.when_settled().await;
         let token = keys.seal(&session);
         queue

@@ -133,8 +133,8 @@ impl SessionLayer {
     }
 
     /// How the path that a framework has matched is found, such as `/users/{id}`. In axum:
-    /// `|parts| Some(parts.extensions.get::<MatchedPath>()?.as_str())`; the layer must be inside of
-    /// the router for that (`Router::route_layer`).
+    /// `|parts| Some(parts.extensions.get::<MatchedPath>()?.as_str())`; the layer is
+    /// given to the router for that (`Router::layer` or `route_layer`), and not put around it.
     #[must_use]
     pub fn matched_path(self, find: fn(&Parts) -> Option<&str>) -> Self {
         self.with(|settings| settings.rules.matched_path = find)

@@ -115,8 +115,9 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     }
 
     /// Waits until a replica has what the session of this handle, or the one that its caller runs in,
-    /// has to read, and says whether one has: for a job that can wait. Nothing has to be done if not:
-    /// what is read then comes from the primary.
+    /// has to read, and says whether its reads go there: for a job that can wait. Nothing has to be
+    /// done if not: what is read then comes from the primary. It does not wait where that is certain:
+    /// for a session that is pinned, by time too.
     pub async fn catch_up(&self, within: std::time::Duration) -> bool {
         self.monitor_if_wanted();
         let (router, set) = (&self.router, &self.set);

@@ -5,7 +5,9 @@
 //! And a statement that writes and returns rows is committed after the last of them.
 
 use std::pin::Pin;
+#[cfg(feature = "async-postgres")]
 use std::sync::Arc;
+#[cfg(feature = "async-postgres")]
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
@@ -14,10 +16,12 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 
 /// Raises a flag unless it is told that all went well.
+#[cfg(feature = "async-postgres")]
 pub(super) struct Watched {
     flag: Option<Arc<AtomicBool>>,
 }
 
+#[cfg(feature = "async-postgres")]
 impl Watched {
     pub(super) const fn new(flag: Option<Arc<AtomicBool>>) -> Self {
         Self { flag }
@@ -29,6 +33,7 @@ impl Watched {
     }
 }
 
+#[cfg(feature = "async-postgres")]
 impl Drop for Watched {
     fn drop(&mut self) {
         if let Some(flag) = &self.flag {

@@ -92,7 +92,9 @@ async fn nothing_is_missed(backend: Backend, commit: &str) {
         assert_eq!((outcome.stale, outcome.backwards), (0, 0));
         on_replicas += outcome.share();
     }
-    assert!(on_replicas > 0.02, "replicas were read: {on_replicas}");
+    // With asynchronous commit replicas are a fifth of a second behind, and these users do not pause.
+    let least = if commit == "off" { 0.0 } else { 0.5 };
+    assert!(on_replicas >= least, "replicas were read: {on_replicas}");
 }
 
 #[test]
