@@ -46,7 +46,8 @@ impl<P> ReplicaSet<P> {
     /// The session's reads stay on this node from now on.
     pub(crate) fn remember(&self, slot: &Slot, index: usize) {
         if self.rules.affinity {
-            slot.marks.move_to(self.first_id.plus(index), 0);
+            let home = slot.marks.home();
+            slot.marks.move_from(home, self.first_id.plus(index));
         }
     }
 
@@ -70,10 +71,10 @@ impl<P> ReplicaSet<P> {
         }
         let choice = self.balanced(&needs, tried, clock)?;
         if let Some(slot) = slot
+            && self.rules.affinity
             && self.may_move(slot, wanted)
         {
-            needs.require_of_others(slot);
-            self.remember(slot, choice.index);
+            needs.move_to(slot, self.first_id.plus(choice.index));
         }
         Ok(choice)
     }

@@ -29,6 +29,8 @@ pub(crate) struct Marks {
     written_at: AtomicU64,
     home: Home,
     required: ArcSwapOption<Position>,
+    /// What of that the session has written itself.
+    own: ArcSwapOption<Position>,
     /// The tick when the session was last told of a position; 0 is never.
     told: AtomicU64,
 }
@@ -46,10 +48,6 @@ impl Home {
         let word = self.0.load(Ordering::Acquire);
         let id = u32::try_from(word >> TICK_BITS).unwrap_or(0);
         Some((NodeId::from_word(id)?, word & TICK_MASK))
-    }
-
-    fn set(&self, node: NodeId, tick: u64) {
-        self.0.store(Self::word(node, tick), Ordering::Release);
     }
 
     /// A process that makes more than 16 million nodes has some that are nobody's home.
@@ -112,10 +110,22 @@ impl Marks {
         self.home.get()
     }
 
-    /// The session's reads go there from now on. What was read before is required, or needs no
-    /// proof there.
-    pub(crate) fn move_to(&self, node: NodeId, tick: u64) {
-        self.home.set(node, tick);
+    /// The session's reads go from one node, as `home` has said, to another from now on. What was
+    /// read before is required by now; what was read there since is not, and counts as seen elsewhere.
+    pub(crate) fn move_from(&self, home: Option<(NodeId, u64)>, node: NodeId) {
+        let mut expected = home.map_or(0, |(node, tick)| Home::word(node, tick));
+        while let Err(current) = self.home.0.compare_exchange(
+            expected,
+            Home::word(node, 0),
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        ) {
+            let read = current & TICK_MASK;
+            if read != 0 {
+                self.saw(read);
+            }
+            expected = current;
+        }
     }
 
     /// Whether the session has written, ever.
@@ -137,13 +147,27 @@ impl Marks {
 
     /// Whether the position of the last write is required by now.
     pub(crate) fn is_write_settled(&self, samples: &Samples) -> bool {
+        self.settle_write(samples)
+    }
+
+    fn settle_write(&self, samples: &Samples) -> bool {
+        if let mark @ 1.. = self.written.load(Ordering::SeqCst)
+            && let Some(position) = samples.after(mark)
+        {
+            require(&self.own, &position);
+        }
         settle(&self.written, &self.required, samples)
+    }
+
+    /// The position of what the session has written itself, as far as that is settled.
+    pub(crate) fn own(&self) -> Option<Position> {
+        self.own.load().as_deref().cloned()
     }
 
     /// Turns marks into a required position, as far as there are samples; says whether all are.
     #[cold]
     pub(crate) fn settle(&self, samples: &Samples) -> bool {
-        let written = settle(&self.written, &self.required, samples);
+        let written = self.settle_write(samples);
         settle(&self.seen, &self.required, samples) && written
     }
 
@@ -190,6 +214,7 @@ impl Marks {
         self.written_at.store(0, Ordering::Relaxed);
         self.home.0.store(0, Ordering::Release);
         self.required.store(None);
+        self.own.store(None);
         self.told.store(0, Ordering::SeqCst);
     }
 }
@@ -266,7 +291,7 @@ mod tests {
         let marks = Marks::default();
         let (one, two) = (NodeId::block(1), NodeId::block(1));
         assert!(!marks.read(one, 3));
-        marks.move_to(one, 0);
+        marks.move_from(None, one);
         assert!(marks.read(one, 3));
         assert!(!marks.read(two, 4));
         assert!(marks.read(one, 2), "an older one changes nothing");

@@ -42,8 +42,8 @@ pub struct Monitor<P> {
     /// When the last probe was sent.
     last: Option<Timestamp>,
     random: SplitMix64,
-    /// Whether the last probe failed, so that it is said once.
-    is_failing: bool,
+    /// How many probes have failed, one after the other.
+    failures: u32,
 }
 
 /// What a monitor is to do.
@@ -62,8 +62,10 @@ pub enum Turn<P> {
 #[derive(Debug)]
 #[must_use = "a probe is to be sent now, and reported"]
 pub struct ProbeTicket<P> {
-    set: Arc<ReplicaSet<P>>,
-    index: usize,
+    // Not the set itself, which would not end while a server does not answer.
+    set: Weak<ReplicaSet<P>>,
+    node: Arc<Node<P>>,
+    timeout: Duration,
     number: u64,
     /// Whether somebody waits for the answer.
     asked: bool,
@@ -80,14 +82,14 @@ pub struct Pause {
 impl<P> ProbeTicket<P> {
     /// The node to ask.
     #[must_use]
-    pub fn node(&self) -> &Arc<Node<P>> {
-        &self.set.nodes()[self.index]
+    pub const fn node(&self) -> &Arc<Node<P>> {
+        &self.node
     }
 
     /// How long it has to answer.
     #[must_use]
-    pub fn timeout(&self) -> Duration {
-        self.set.rules().probe.timeout
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
     }
 }
 
@@ -101,7 +103,7 @@ impl<P> Monitor<P> {
             index,
             last: None,
             random: SplitMix64::from_process(),
-            is_failing: false,
+            failures: 0,
         };
         (0..set.nodes().len()).map(monitor).collect()
     }
@@ -173,10 +175,10 @@ impl<P> Monitor<P> {
         self.last = Some(now);
         let asked = hurry.take();
         let number = tick::next();
-        let index = self.index;
         Turn::Probe(ProbeTicket {
-            set,
-            index,
+            set: Weak::clone(&self.set),
+            node: Arc::clone(node),
+            timeout: set.rules().probe.timeout,
             number,
             asked,
         })
@@ -188,7 +190,9 @@ impl<P> Monitor<P> {
             heartbeat, fastest, ..
         } = set.rules().probe;
         if hurry_of(set, node).is_asked() {
-            return fastest;
+            // Of a node that does not answer, less and less often.
+            let back_off = fastest.saturating_mul(1 << self.failures.min(16));
+            return back_off.min(heartbeat.max(fastest));
         }
         let awaited = match node.role() {
             Role::Primary => None,
@@ -212,21 +216,33 @@ impl<P> Monitor<P> {
     /// What the node has answered; `None` if it has not, or not in time.
     #[expect(clippy::needless_pass_by_value, reason = "a report uses the ticket up")]
     pub fn report(&mut self, ticket: ProbeTicket<P>, answer: Option<Observation>) {
-        let ProbeTicket { set, .. } = &ticket;
-        let node = ticket.node();
-        let was_failing = std::mem::replace(&mut self.is_failing, answer.is_none());
+        let Some(set) = ticket.set.upgrade() else {
+            return;
+        };
+        let (set, node) = (&set, ticket.node());
+        let was_failing = self.failures != 0;
         let Some(observation) = answer else {
             if !was_failing {
                 let (set, node) = (set.name().as_str(), node.name().as_str());
                 tracing::warn!(target: "routing", set, node, "a probe was not answered");
             }
+            self.failures = self.failures.saturating_add(1);
             if node.role() == Role::Replica {
                 node.lose_track();
             }
+            if ticket.asked {
+                // Who waits, waits on.
+                hurry_of(set, node).ask();
+            }
             return;
         };
+        self.failures = 0;
+        if was_failing && node.role() == Role::Replica {
+            // It may come back from behind where it was, which nobody remembers.
+            node.lose_track();
+        }
         match node.role() {
-            Role::Primary => self.take_sample(&ticket, observation),
+            Role::Primary => self.take_sample(set, &ticket, observation),
             Role::Replica => {
                 let was = node.position();
                 let goes_on = match (&was, observation.position.is_known()) {
@@ -247,8 +263,8 @@ impl<P> Monitor<P> {
         }
     }
 
-    fn take_sample(&self, ticket: &ProbeTicket<P>, observation: Observation) {
-        let (set, node) = (&ticket.set, ticket.node());
+    fn take_sample(&self, set: &ReplicaSet<P>, ticket: &ProbeTicket<P>, observation: Observation) {
+        let node = ticket.node();
         let samples = set.samples();
         if observation.role == Some(Role::Replica) {
             // Demoted, or never one: it says nothing of what was written.

@@ -23,6 +23,8 @@ pub(crate) struct Needs<'a> {
     demands: Option<Demands<'a>>,
     /// The session's own node, by index; of another set, if that is beyond the nodes.
     home: Option<usize>,
+    /// What the session has said of it.
+    said: Option<(NodeId, u64)>,
 }
 
 struct Demands<'a> {
@@ -41,18 +43,18 @@ impl<'a> Needs<'a> {
     pub(crate) fn of(
         slot: Option<&Slot>,
         wanted: Wanted,
-        samples: &'a Samples,
+        samples: &'a Arc<Samples>,
         first_id: NodeId,
     ) -> Self {
-        let home = slot.and_then(|slot| slot.marks.home());
-        let (home, read) = match home {
+        let said = slot.and_then(|slot| slot.marks.home());
+        let (home, read) = match said {
             Some((node, read)) => (Some(node.behind(first_id)), read),
             None => (None, 0),
         };
         let slot = slot.filter(|_| wanted == Wanted::CaughtUp);
         let demands = slot.map(|slot| {
             let has_positions = samples.has_positions();
-            let is_settled = !has_positions || slot.marks.is_clean() || slot.marks.settle(samples);
+            let is_settled = !has_positions || slot.marks.is_clean() || slot.settle(samples);
             Demands {
                 samples,
                 has_positions,
@@ -62,7 +64,11 @@ impl<'a> Needs<'a> {
                 of_others: OnceCell::new(),
             }
         });
-        Self { demands, home }
+        Self {
+            demands,
+            home,
+            said,
+        }
     }
 
     #[inline]
@@ -101,15 +107,19 @@ impl<'a> Needs<'a> {
             .is_some_and(|position| node.reaches(position))
     }
 
-    /// A node that is not the home was chosen: from now on all have to reach what it had to.
-    pub(crate) fn require_of_others(&self, slot: &Slot) {
+    /// Another node was chosen, and becomes the home: from now on all have to reach what it had to.
+    pub(crate) fn move_to(&self, slot: &Slot, node: NodeId) {
         if let Some(demands) = &self.demands
             && demands.has_positions
             && demands.read != 0
-            && let Some(position) = demands.of_others()
         {
-            slot.marks.require(position);
+            match demands.of_others() {
+                Some(position) => slot.marks.require(position),
+                // The primary was chosen, of which nothing need be known.
+                None => slot.marks.saw(demands.read),
+            }
         }
+        slot.marks.move_from(self.said, node);
     }
 }
 

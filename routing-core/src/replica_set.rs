@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::access::StatementKind;
 use crate::balance::Balancer;
 use crate::classifier::Classifier;
+use crate::clock::Clock;
 use crate::decision::Role;
 use crate::name::{NodeName, SetName};
 use crate::needs::Needs;
@@ -214,7 +215,7 @@ impl<P> ReplicaSet<P> {
     /// Whether every replica that is up is known to be so far behind that a read would most likely
     /// wait for nothing.
     pub(crate) fn is_far_behind(&self) -> bool {
-        let far = self.rules.catch_up_wait * FAR;
+        let far = self.rules.catch_up_wait.saturating_mul(FAR);
         let mut up = self.nodes[1..].iter().filter(|node| node.breaker.is_up());
         up.all(|node| {
             let behind = node.lag().and_then(|lag| lag.time);
@@ -223,7 +224,7 @@ impl<P> ReplicaSet<P> {
     }
 
     /// Whether a replica has what the session requires; `None` if one may soon. Finds it out.
-    pub(crate) fn is_caught_up(&self, slot: Option<&Slot>) -> Option<bool> {
+    pub(crate) fn is_caught_up(&self, slot: Option<&Slot>, clock: &dyn Clock) -> Option<bool> {
         // Its reads are the primary's, whatever replicas have.
         let is_held =
             |slot: &Slot| slot.is_pinned() && slot.holds_reads(&self.rules, &self.samples);
@@ -239,19 +240,27 @@ impl<P> ReplicaSet<P> {
         if self.is_in_vain(slot) {
             return Some(false);
         }
-        self.hurry(slot);
+        self.hurry(slot, clock);
         None
     }
 
     /// Has it found out whether a replica has what the session requires.
-    pub(crate) fn hurry(&self, slot: Option<&Slot>) {
-        let is_open = |slot: &Slot| {
-            !slot.marks.settle(&self.samples) || slot.marks.is_untested(&self.samples)
-        };
-        if slot.is_some_and(is_open) {
-            // The replicas are asked when it is known for what.
-            self.samples.primary.ask();
-            return;
+    pub(crate) fn hurry(&self, slot: Option<&Slot>, clock: &dyn Clock) {
+        let samples = &self.samples;
+        if let Some(slot) = slot {
+            let is_covered = |(_, read)| read == 0 || samples.after(read).is_some();
+            let is_settled = slot.settle(samples);
+            if !is_settled
+                || slot.marks.is_untested(samples)
+                || !slot.marks.home().is_none_or(is_covered)
+            {
+                // The replicas are asked when it is known for what.
+                samples.primary.ask();
+                return;
+            }
+            if let Some(required) = slot.marks.required().as_deref() {
+                samples.aim(required.clone(), clock.now());
+            }
         }
         for node in &self.nodes[1..] {
             node.hurry.ask();

@@ -176,7 +176,7 @@ fn without_replica<P>(
     patient: bool,
 ) -> Result<Choice, Stop> {
     if none.behind {
-        set.hurry(slot);
+        set.hurry(slot, &*ports.clock);
         if patient && !set.is_in_vain(slot) && !set.is_far_behind() {
             return Err(Stop::Behind);
         }

@@ -24,8 +24,9 @@ use crate::notice::{
 use crate::patience::{CatchUp, Patience};
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
-use crate::resolution::{self, Stop, primary_unavailable};
+use crate::resolution::{self, Stop, primary_unavailable, session_of};
 use crate::scope::ScopeView;
+use crate::session::Session;
 use crate::sight::{saw, wrote};
 
 /// One statement on its way to a node.
@@ -39,6 +40,8 @@ pub struct Route<'r, P> {
     index: usize,
     reason: Reason,
     trial: Option<Trial>,
+    /// Who writes, until it is known what became of it.
+    writer: Option<Session>,
     /// Nodes that this statement has failed on, one bit each.
     tried: u64,
 }
@@ -144,10 +147,30 @@ impl<'r, P> Route<'r, P> {
             index: found.choice.index,
             reason,
             trial: found.choice.trial,
+            writer: None,
             tried,
         };
+        let route = route.with_writer(caller);
         announce(ports, &route.decision());
         Ok(route)
+    }
+
+    /// With the session that writes: if nobody reports what became of the statement, it may have.
+    #[inline]
+    fn with_writer(mut self, caller: &Context) -> Self {
+        if self.access == Access::Write && self.set.has_rules() && self.is_marked() {
+            self.writer = Context::with_current(|ambient| session_of(caller, ambient).cloned());
+        }
+        self
+    }
+
+    /// Whether what the statement does or shows is the session's to remember.
+    fn is_marked(&self) -> bool {
+        match self.kind {
+            StatementKind::Transaction | StatementKind::BeginReadOnly => false,
+            // The user's way to write something that the session need not see.
+            _ => self.access == Access::Read || self.reason != Reason::Forced,
+        }
     }
 
     /// The node to run the statement on.
@@ -224,6 +247,7 @@ impl<'r, P> Route<'r, P> {
     /// acknowledged, and what was read as seen.
     #[inline]
     pub fn succeeded(mut self, caller: &Context) {
+        self.writer = None;
         self.mark(caller);
         let node = self.node();
         if self.trial.is_none() && node.breaker.is_spotless() {
@@ -238,18 +262,14 @@ impl<'r, P> Route<'r, P> {
     /// The session has done what the statement does, or may have.
     #[inline]
     fn mark(&self, caller: &Context) {
+        if !self.is_marked() {
+            return;
+        }
         let asked_for = matches!(
             self.reason,
             Reason::Forced | Reason::Named | Reason::NoSession
         );
-        let begins = matches!(
-            self.kind,
-            StatementKind::Transaction | StatementKind::BeginReadOnly
-        );
         match self.access {
-            _ if begins => {}
-            // The user's way to write something that the session need not see.
-            Access::Write if self.reason == Reason::Forced => {}
             Access::Write => wrote(self.set, caller),
             Access::Read => saw(self.set, self.index, caller, asked_for),
         }
@@ -259,6 +279,7 @@ impl<'r, P> Route<'r, P> {
     /// a write is never run again.
     #[must_use]
     pub fn failed(mut self, failure: Failure, caller: &Context) -> Next<'r, P> {
+        self.writer = None;
         if !self.set.has_rules() {
             return Next::Unchanged;
         }
@@ -310,6 +331,7 @@ impl<'r, P> Route<'r, P> {
     /// unless the statement is where only reads may run.
     #[must_use]
     pub fn refused_as_write(mut self, sql: &str, caller: &Context) -> Next<'r, P> {
+        self.writer = None;
         if !self.set.has_rules() {
             return Next::Unchanged;
         }
@@ -343,6 +365,9 @@ impl<P> Drop for Route<'_, P> {
     fn drop(&mut self) {
         if let Some(trial) = self.trial.take() {
             self.node().breaker.gave_up(trial);
+        }
+        if let Some(session) = self.writer.take() {
+            wrote(self.set, &Context::default().with_session(&session));
         }
     }
 }

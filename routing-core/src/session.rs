@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::hand_over::HandOver;
+use crate::hand_over::{EVERYWHERE, HandOver};
 use crate::name::SetName;
 use crate::pin::{PinCell, PinInfo, PinReason};
 use crate::position::Position;
@@ -107,10 +107,15 @@ impl Session {
     /// Pins all sets, also those that the session meets later, because of what is not known of an
     /// earlier one.
     pub fn carry_pin_everywhere(&self) {
+        self.carry_everywhere(None);
+    }
+
+    fn carry_everywhere(&self, lasts: Option<Duration>) {
         let since = self.now();
-        self.0.everywhere.carry(since, None);
+        let until = lasts.map(|lasts| since.after(lasts));
+        self.0.everywhere.carry(since, until);
         for slot in self.slots() {
-            slot.pin.carry(since, None);
+            slot.pin.carry(since, until);
         }
     }
 
@@ -156,6 +161,10 @@ impl Session {
     /// Takes over what an earlier session of the same user has handed over.
     pub fn take_over(&self, told: impl IntoIterator<Item = HandOver>) {
         for told in told {
+            if told.set == *EVERYWHERE {
+                self.carry_everywhere(told.pinned_for);
+                continue;
+            }
             if let Some(lasts) = told.pinned_for {
                 self.carry_pin(told.set.clone(), Some(lasts));
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::RoutingError;
-use crate::hand_over::HandOver;
+use crate::hand_over::{HandOver, TIME_PIN};
 use crate::marks::Marks;
 use crate::name::SetName;
 use crate::pin::{PinCell, PinInfo, PinReason};
@@ -87,27 +87,48 @@ impl Slot {
         }
     }
 
+    /// Marks are of one set. One session may meet two of one name, of two routers: then nobody knows
+    /// which of them a position is of.
+    pub(crate) fn bind(&self, samples: &Arc<Samples>) {
+        let first = self.samples.get_or_init(|| Arc::clone(samples));
+        if !Arc::ptr_eq(first, samples) {
+            self.marks.require(&Position::UNKNOWN);
+        }
+    }
+
     /// The session has written, and that was acknowledged, or may have happened.
     pub(crate) fn wrote(&self, rules: &Rules, samples: &Arc<Samples>) {
-        self.samples.get_or_init(|| Arc::clone(samples));
+        self.bind(samples);
         self.time_pin.get_or_init(|| rules.time_pin);
         self.marks.wrote(tick::now(), self.now());
+    }
+
+    /// Turns marks into a required position, as far as there are samples; says whether all are.
+    #[cold]
+    pub(crate) fn settle(&self, samples: &Arc<Samples>) -> bool {
+        self.bind(samples);
+        self.marks.settle(samples)
     }
 
     pub(crate) fn hand_over(&self) -> HandOver {
         let now = self.now();
         let left = |until: Timestamp| Some(until.since(now)).filter(|left| !left.is_zero());
         let mut pinned_for = self.pin.carried_until().and_then(left);
+        let lasts = self.time_pin.get().copied().unwrap_or(TIME_PIN);
         let is_settled = self.is_settled();
-        let position = self.marks.required().as_deref().cloned();
-        let is_lost = position
+        let mut position = self.marks.required().as_deref().cloned();
+        if position
             .as_ref()
-            .is_some_and(|position| !position.is_known());
+            .is_some_and(|position| !position.is_known())
+        {
+            // Positions of two histories: what it has written itself can be told, the rest as a time.
+            position = self.marks.own();
+            pinned_for = pinned_for.max(Some(lasts));
+        }
         if self.marks.has_written()
-            && (is_lost || !is_settled)
+            && !is_settled
             && let Some(at) = self.marks.written_at()
         {
-            let lasts = self.time_pin.get().copied().unwrap_or_default();
             pinned_for = pinned_for.max(left(at.after(lasts)));
         }
         HandOver {

@@ -19,7 +19,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use thiserror::Error;
 
-use crate::hand_over::HandOver;
+use crate::hand_over::{EVERYWHERE, HandOver, TIME_PIN};
 use crate::name::SetName;
 use crate::position::{Position, binary};
 use crate::session::Session;
@@ -35,8 +35,6 @@ const IDENTITY: &[u8] = b"routing identity 1\0";
 const LONGEST: usize = 3_000;
 const SHORTEST_SECRET: usize = 32;
 const MAX_AGE: Duration = Duration::from_secs(600);
-/// In place of a position that is too long.
-const TIME_PIN: Duration = Duration::from_secs(15);
 
 /// Seals and opens tokens.
 ///
@@ -165,6 +163,10 @@ impl TokenKeys {
     /// The token of this.
     #[must_use]
     pub fn seal_all(&self, told: &[HandOver]) -> String {
+        let fits = |told: &HandOver| told.set.as_str().len() <= usize::from(u8::MAX);
+        if !told.iter().all(fits) {
+            return self.seal_everywhere(told);
+        }
         let sealed = self.seal_entries(told);
         if sealed.len() <= LONGEST {
             return sealed;
@@ -176,16 +178,27 @@ impl TokenKeys {
             }
             told
         });
-        self.seal_entries(&shorter.collect::<Vec<_>>())
+        let sealed = self.seal_entries(&shorter.collect::<Vec<_>>());
+        if sealed.len() <= LONGEST {
+            return sealed;
+        }
+        self.seal_everywhere(told)
+    }
+
+    /// What cannot be told of each set is told of all.
+    fn seal_everywhere(&self, told: &[HandOver]) -> String {
+        let longest = told.iter().filter_map(|told| told.pinned_for).max();
+        let mut everywhere = HandOver::new(EVERYWHERE);
+        everywhere.pinned_for = longest.max(Some(TIME_PIN));
+        self.seal_entries(&[everywhere])
     }
 
     fn seal_entries(&self, told: &[HandOver]) -> String {
         let mut bytes = vec![VERSION];
         bytes.extend(self.now().to_be_bytes());
         for told in told {
-            // A name that does not fit is cut, and then is nobody's.
             let name = told.set.as_str().as_bytes();
-            let name = &name[..name.len().min(usize::from(u8::MAX))];
+            // It fits, or it would be told of all sets.
             bytes.push(name.len() as u8);
             bytes.extend(name);
             let millis = told.pinned_for.map_or(0, |lasts| lasts.as_millis());

@@ -80,7 +80,7 @@ impl<P> Router<P> {
     {
         let caught_up = async {
             loop {
-                match Self::look(set, caller) {
+                match self.look(set, caller) {
                     Look::CaughtUp => return true,
                     Look::InVain => return false,
                     Look::Behind(changed) => changed.await,
@@ -100,13 +100,13 @@ impl<P> Router<P> {
     ) -> bool {
         let until = self.ports.clock.now().after(within);
         loop {
-            match Self::look(set, caller) {
+            match self.look(set, caller) {
                 Look::CaughtUp => return true,
                 Look::InVain => return false,
                 Look::Behind(changed) => {
                     let left = until.since(self.ports.clock.now());
                     if left.is_zero() || changed.wait_timeout(left).is_none() {
-                        return matches!(Self::look(set, caller), Look::CaughtUp);
+                        return matches!(self.look(set, caller), Look::CaughtUp);
                     }
                 }
             }
@@ -114,17 +114,17 @@ impl<P> Router<P> {
     }
 
     /// Whether a replica has what the caller's session requires, and else what to wait for.
-    fn look(set: &ReplicaSet<P>, caller: &Context) -> Look {
+    fn look(&self, set: &ReplicaSet<P>, caller: &Context) -> Look {
         let changed = set.samples().listen();
-        Context::with_current(|ambient| set.is_caught_up(slot_of(set, caller, ambient))).map_or(
-            Look::Behind(changed),
-            |caught_up| {
-                if caught_up {
-                    Look::CaughtUp
-                } else {
-                    Look::InVain
-                }
-            },
-        )
+        Context::with_current(|ambient| {
+            set.is_caught_up(slot_of(set, caller, ambient), &*self.ports.clock)
+        })
+        .map_or(Look::Behind(changed), |caught_up| {
+            if caught_up {
+                Look::CaughtUp
+            } else {
+                Look::InVain
+            }
+        })
     }
 }

@@ -37,6 +37,10 @@ impl RoutedTransaction {
             ..
         } = self;
         callbacks.committing();
+        if access == Access::Write {
+            // Nobody may be there when the answer comes.
+            router.wrote(&set, &began);
+        }
         let committed = transaction.commit().await;
         // Also if it failed: nobody knows what has become of it.
         match access {

@@ -76,10 +76,12 @@ impl Watch {
     }
 }
 
-/// The rows are over, or nobody wants more of them.
+/// Nobody wants more of the rows: when the server is done with the statement, nobody will see.
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.over();
+        if let Some(context) = self.writes.take() {
+            self.router.wrote_out_of_sight(&self.set, &context);
+        }
     }
 }
 
@@ -106,6 +108,8 @@ impl Stream for RoutedStream<'_> {
                 sql,
             } => {
                 let polled = rows.poll_next_unpin(cx);
+                // The statement is sent when the first row is asked for.
+                transaction.saw();
                 polled.map_err(|error| transaction.failed_midway(error, sql))
             }
             Source::Empty => Poll::Ready(None),

@@ -28,6 +28,7 @@ use crate::statement::{kind_of, kind_of_begin};
 /// Everything in it runs on its node, whatever scope is open. Dropped without a commit, it is
 /// rolled back.
 pub struct RoutedTransaction {
+    _end: End,
     // Dropped before the callbacks, so that the rollback is on its way when they run.
     pub(crate) transaction: DatabaseTransaction,
     pub(crate) callbacks: Callbacks,
@@ -45,21 +46,57 @@ pub struct RoutedTransaction {
     pub(crate) ended_by_text: AtomicBool,
 }
 
+/// However a transaction ends, its session has seen what it has shown.
+struct End {
+    router: Arc<Router<NodePool>>,
+    set: Arc<ReplicaSet<NodePool>>,
+    node: Arc<Node<NodePool>>,
+    context: Context,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.router.saw(&self.set, &self.node, &self.context);
+    }
+}
+
 impl RoutedTransaction {
+    fn end(
+        router: &Arc<Router<NodePool>>,
+        set: &Arc<ReplicaSet<NodePool>>,
+        node: &Arc<Node<NodePool>>,
+        context: &Context,
+    ) -> End {
+        End {
+            router: Arc::clone(router),
+            set: Arc::clone(set),
+            node: Arc::clone(node),
+            context: context.clone(),
+        }
+    }
+
+    /// The session has seen what the transaction's node shows.
+    #[cfg(feature = "stream")]
+    pub(crate) fn saw(&self) {
+        self.router.saw(&self.set, &self.node, &self.context);
+    }
+
     pub(crate) fn new(
         connection: &RoutedConnection,
         node: &Arc<Node<NodePool>>,
         access: Access,
         transaction: DatabaseTransaction,
     ) -> Self {
+        let began = connection.context.clone().with_current_session();
         Self {
+            _end: Self::end(&connection.router, &connection.set, node, &began),
             transaction,
             callbacks: Callbacks::new(),
             node: Arc::clone(node),
             set: Arc::clone(&connection.set),
             router: Arc::clone(&connection.router),
             context: connection.context.clone(),
-            began: connection.context.clone().with_current_session(),
+            began,
             access,
             statement_failed: AtomicBool::new(false),
             ended_by_text: AtomicBool::new(false),
@@ -312,6 +349,7 @@ impl TransactionTrait for RoutedTransaction {
         let beginning = self.transaction.begin_with_options(options);
         let transaction = self.run(beginning, || "SAVEPOINT".to_owned()).await?;
         Ok(Self {
+            _end: Self::end(&self.router, &self.set, &self.node, &self.began),
             transaction,
             callbacks: self.callbacks.savepoint(),
             node: Arc::clone(&self.node),

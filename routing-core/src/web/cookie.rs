@@ -40,12 +40,13 @@ impl Default for CookieSettings {
 
 impl CookieSettings {
     /// The cookies of this name: there may be several, of a domain and of its parent.
+    ///
+    /// Other cookies may be of any bytes, and hide none.
     pub(super) fn find<'h>(&'h self, headers: &'h HeaderMap) -> impl Iterator<Item = String> + 'h {
-        let texts = headers.get_all(COOKIE).iter();
-        let texts = texts.filter_map(|value| value.to_str().ok());
-        texts
-            .flat_map(|text| Cookie::split_parse(text.to_owned()))
-            .filter_map(Result::ok)
+        let values = headers.get_all(COOKIE).iter();
+        let pairs = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+        pairs
+            .filter_map(|pair| Cookie::parse(std::str::from_utf8(pair).ok()?.trim()).ok())
             .filter(|cookie| cookie.name() == self.name)
             .map(|cookie| cookie.value().to_owned())
     }
@@ -56,7 +57,7 @@ impl CookieSettings {
             SameSite::Lax => ::cookie::SameSite::Lax,
             SameSite::None => ::cookie::SameSite::None,
         };
-        let seconds = i64::try_from(keys.get_max_age().as_secs()).unwrap_or(i64::MAX);
+        let seconds = i64::try_from(keys.get_max_age().as_secs().max(1)).unwrap_or(i64::MAX);
         let mut cookie = Cookie::build((self.name.clone(), token))
             .path("/")
             .http_only(true)

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::request::Parts;
 
+use crate::hand_over::HandOver;
 use crate::session::Session;
 use crate::store::{PinStore, StoreError};
 use crate::token::TokenKeys;
@@ -82,15 +83,22 @@ impl Known {
             session.carry_pin_everywhere();
             return;
         };
+        let mut useless = Vec::new();
         for (key, token) in at.iter().zip(tokens) {
             let Some(token) = token else { continue };
             match keys.open(&token) {
                 Ok(told) => session.take_over(told),
-                // It is of no use to anybody.
-                Err(_) => {
-                    let _deleted = self.within(self.store.delete(key, &token)).await;
-                }
+                Err(_) => useless.push((key, token)),
             }
+        }
+        if !useless.is_empty() {
+            let deleting = async {
+                for (key, token) in &useless {
+                    self.store.delete(key, token).await?;
+                }
+                Ok(())
+            };
+            let _deleted = self.within(deleting).await;
         }
     }
 
@@ -98,19 +106,19 @@ impl Known {
     pub(super) async fn save(&self, names: &Names, keys: &TokenKeys, session: &Session) {
         let told = session.hand_over();
         let merge = |kept: Option<&str>| {
-            let all = Session::new();
-            if let Some(kept) = kept.and_then(|kept| keys.open(kept).ok()) {
-                all.take_over(kept);
-            }
-            all.take_over(told.iter().cloned());
-            keys.seal_all(&all.hand_over())
+            let kept = kept
+                .and_then(|kept| keys.open(kept).ok())
+                .unwrap_or_default();
+            keys.seal_all(&HandOver::merge(kept, told.clone()))
         };
-        for key in &names.current {
-            // Who cannot be told has a cookie, if it is a browser; the failure is counted.
-            let _saved = self
-                .within(self.store.update(key, &merge, keys.get_max_age()))
-                .await;
-        }
+        let saving = async {
+            for key in &names.current {
+                self.store.update(key, &merge, keys.get_max_age()).await?;
+            }
+            Ok(())
+        };
+        // Who cannot be told has a cookie, if it is a browser; the failure is counted.
+        let _saved = self.within(saving).await;
     }
 
     async fn within<T>(

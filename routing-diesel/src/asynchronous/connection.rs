@@ -299,6 +299,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
 impl<C: AsyncRoutable> Drop for AsyncRoutedConnection<C> {
     fn drop(&mut self) {
         self.settle();
+        self.mark_end(false);
         if let Some(transaction) = self.transaction.take() {
             let node = Arc::clone(&transaction.node);
             // What Diesel has not counted, the pool would not notice.

@@ -219,6 +219,8 @@ impl<C: Routable> Drop for RoutedConnection<C> {
     fn drop(&mut self) {
         self.settle();
         if let Some(transaction) = self.transaction.take() {
+            let (router, set) = (&self.pool.router, &self.pool.set);
+            router.saw(set, &transaction.node, &self.pool.context);
             let side = transaction.node.role();
             // What Diesel has not counted, r2d2 would not notice.
             if self

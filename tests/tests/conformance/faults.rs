@@ -388,7 +388,9 @@ async fn a_server_that_is_full_is_not_down<A: Adapter>() {
         let url = server.url("fault").replace("postgres@", "narrow@");
         NodeBuilder::url(url).acquire_timeout(Duration::from_millis(300))
     };
+    // The only connection is not to be the monitor's.
     let config = RoutingConfig::builder()
+        .positions(false)
         .primary(node(cluster.primary()))
         .replica(node(&cluster.replicas()[0]));
     let setup = Setup::<A>::new(config);

@@ -408,3 +408,271 @@ fn nobody_waits_for_replicas_that_are_far_behind() {
     let route = cluster.router.route_blocking(set, SELECT, &caller);
     assert_eq!(*route.expect("a route").node().pool(), "primary");
 }
+
+#[test]
+fn an_enormous_wait_is_one() {
+    let mut rules = Rules::default();
+    rules.pin_release = PinRelease::CaughtUp;
+    rules.catch_up_wait = Duration::MAX;
+    let (router, mut monitors, clock) = leaked(rules);
+    let pg = Probe::new(Dialect::Postgres, "").expect("it has positions");
+    let set = router.default_set();
+    let (_session, caller) = session();
+    let route = router.route(set, INSERT, &caller).expect("a route");
+    route.succeeded(&caller);
+    say(&mut monitors, &clock, pg, 0, "primary 7 1 0/2000 16777216");
+    say(&mut monitors, &clock, pg, 1, "replica 7 1 0/1000 16777216");
+    say(&mut monitors, &clock, pg, 2, "replica 7 1 0/1000 16777216");
+    let waiting = std::thread::spawn(move || {
+        let route = router.route_blocking(set, SELECT, &caller);
+        *route.expect("a route").node().pool()
+    });
+    let mut lsn = 0x2000;
+    while !waiting.is_finished() {
+        lsn += 8;
+        let answer = format!("replica 7 1 0/{lsn:X} 16777216");
+        say(&mut monitors, &clock, pg, 1, &answer);
+    }
+    assert_eq!(waiting.join().expect("no panic"), "replica-1");
+}
+
+#[test]
+fn a_primary_that_takes_reads_does_not_make_a_session_forget_its_replica() {
+    let mut cluster = Cluster::new(|rules| rules.primary_read_weight = 1);
+    cluster.written_to(0x1000);
+    cluster.replayed_to(1, 0x900);
+    cluster.replayed_to(2, 0x900);
+    let (caller, first) = loop {
+        let (_session, caller) = session();
+        let first = cluster.run(SELECT, &caller);
+        if first != "primary" {
+            break (caller, first);
+        }
+    };
+    let set = cluster.router.default_set();
+    let route = cluster.router.route(set, SELECT, &caller).expect("a route");
+    assert_eq!(*route.node().pool(), first);
+    let routing_core::Next::Route(next) = route.failed(Failure::Unreachable, &caller) else {
+        panic!("the primary is left");
+    };
+    assert_eq!(*next.node().pool(), "primary");
+    // The primary fails, too: the other replica may be older than what was seen.
+    if let routing_core::Next::Route(next) = next.failed(Failure::Unreachable, &caller) {
+        panic!("went back in time: {}", next.node().pool());
+    }
+}
+
+#[test]
+fn a_replica_that_goes_back_behind_a_lost_probe() {
+    let mut cluster = Cluster::new(|_| {});
+    cluster.replayed_to(1, 0x900);
+    cluster.replayed_to(2, 0x900);
+    // One probe each is not answered: too slow, say.
+    cluster.answers(1, None);
+    cluster.answers(2, None);
+    cluster.written_to(0x1000);
+    let (_session, caller) = session();
+    let first = cluster.run(SELECT, &caller);
+    let home = if first == "replica-1" { 1 } else { 2 };
+    // It is restored from an old copy, and says so: 0x900 was known of it.
+    cluster.replayed_to(home, 0x100);
+    assert_eq!(cluster.run(SELECT, &caller), "primary");
+}
+
+thread_local! {
+    static HOOK: std::cell::RefCell<Option<Box<dyn FnOnce()>>> = const { std::cell::RefCell::new(None) };
+}
+
+#[derive(Debug)]
+struct First;
+
+impl routing_core::Balancer for First {
+    fn pick(&self, candidates: routing_core::Candidates<'_>) -> usize {
+        if let Some(hook) = HOOK.with_borrow_mut(Option::take) {
+            hook();
+        }
+        candidates.iter().next().expect("one")
+    }
+}
+
+fn leaked(
+    rules: Rules,
+) -> (
+    &'static Router<&'static str>,
+    Vec<Monitor<&'static str>>,
+    Arc<ManualClock>,
+) {
+    let set = ReplicaSet::builder("default", "primary")
+        .replica("replica-1")
+        .replica("replica-2")
+        .rules(rules)
+        .balancer(Box::new(First))
+        .positions(true)
+        .build()
+        .expect("a set");
+    let clock = Arc::new(ManualClock::new());
+    clock.advance(Duration::from_secs(1_000));
+    let router = Router::new([set])
+        .expect("a router")
+        .with_clock(Arc::clone(&clock) as _);
+    let router: &'static Router<&'static str> = Box::leak(Box::new(router));
+    let monitors = Monitor::of_set(router, router.default_set());
+    (router, monitors, clock)
+}
+
+fn say(
+    monitors: &mut [Monitor<&'static str>],
+    clock: &ManualClock,
+    probe: Probe,
+    node: usize,
+    answer: &str,
+) {
+    clock.advance(Duration::from_secs(60));
+    let Turn::Probe(ticket) = monitors[node].turn() else {
+        panic!("a probe is due");
+    };
+    let answer = probe.read(ticket.node().role(), answer);
+    monitors[node].report(ticket, answer);
+}
+
+#[test]
+fn a_read_that_ends_while_another_moves_is_not_forgotten() {
+    let mut rules = Rules::default();
+    rules.pin_release = PinRelease::CaughtUp;
+    let (router, mut monitors, clock) = leaked(rules);
+    let pg = Probe::new(Dialect::Postgres, "").expect("it has positions");
+    let set = router.default_set();
+    let (_session, caller) = session();
+    let route = router.route(set, SELECT, &caller).expect("a route");
+    assert_eq!(*route.node().pool(), "replica-1");
+    route.succeeded(&caller);
+    say(&mut monitors, &clock, pg, 0, "primary 7 1 0/1000 16777216");
+    say(&mut monitors, &clock, pg, 2, "replica 7 1 0/1000 16777216");
+    // A second read is on its way, of what was written after.
+    let slow = router.route(set, SELECT, &caller).expect("a route");
+    assert_eq!(*slow.node().pool(), "replica-1");
+    say(&mut monitors, &clock, pg, 0, "primary 7 1 0/2000 16777216");
+    // Somebody else finds that replica-1 is down.
+    let (_other, other) = session();
+    let lost = router.route(set, SELECT, &other).expect("a route");
+    assert_eq!(*lost.node().pool(), "replica-1");
+    drop(lost.failed(Failure::Unreachable, &other));
+    // The third read chooses, and the second ends meanwhile.
+    let ends = caller.clone();
+    HOOK.set(Some(Box::new(move || slow.succeeded(&ends))));
+    let third = router.route(set, SELECT, &caller).expect("a route");
+    assert_eq!(*third.node().pool(), "replica-2");
+    third.succeeded(&caller);
+    // A fourth begins after the second has ended, which saw what is at 0x2000.
+    let fourth = router.route(set, SELECT, &caller).expect("a route");
+    assert_eq!(
+        *fourth.node().pool(),
+        "primary",
+        "replica-2 is known to be at 0x1000"
+    );
+}
+
+#[test]
+fn what_is_written_after_a_failover_is_handed_over() {
+    let mut cluster = Cluster::new(|_| {});
+    let clock = Arc::clone(&cluster.clock);
+    let writer = Session::with_clock(Arc::clone(&clock) as _);
+    writer.expect_hand_over();
+    let mut told = HandOver::new("default");
+    told.position = Some(Position::postgres(7, 1, 0x1000));
+    writer.take_over([told]); // a token from before the failover
+    let caller = Context::default().with_session(&writer);
+    cluster.run(INSERT, &caller);
+    let Turn::Probe(ticket) = cluster.monitors[0].turn() else {
+        panic!("due")
+    };
+    let probe = Probe::new(Dialect::Postgres, "").expect("it has positions");
+    let answer = probe.read(Role::Primary, "primary 7 2 0/5000 16777216");
+    cluster.monitors[0].report(ticket, answer);
+    let told = writer.hand_over();
+    // The reader comes after the time, within the token's age; replicas lag.
+    let reader = Session::with_clock(Arc::clone(&clock) as _);
+    clock.advance(Duration::from_secs(20));
+    let told = told.into_iter().map(|mut told| {
+        told.pinned_for = told
+            .pinned_for
+            .and_then(|lasts| lasts.checked_sub(Duration::from_secs(20)));
+        told
+    });
+    reader.take_over(told.collect::<Vec<_>>());
+    let caller = Context::default().with_session(&reader);
+    cluster.answers(1, Some("replica 7 2 0/4000 16777216"));
+    cluster.answers(2, Some("replica 7 2 0/4000 16777216"));
+    assert_eq!(
+        cluster.run(SELECT, &caller),
+        "primary",
+        "0x5000 on timeline 2 was known"
+    );
+}
+
+#[test]
+fn two_databases_of_one_set_name() {
+    let mut rules = Rules::default();
+    rules.pin_release = PinRelease::CaughtUp;
+    let (a, mut of_a, clock_a) = leaked(rules.clone());
+    let (b, mut of_b, clock_b) = leaked(rules);
+    let maria = Probe::new(Dialect::MySql, "10.11.6-MariaDB").expect("positions");
+    let (_session, caller) = session();
+    let run = |router: &'static Router<&'static str>, kind, caller: &Context| {
+        let route = router
+            .route(router.default_set(), kind, caller)
+            .expect("a route");
+        let pool = *route.node().pool();
+        route.succeeded(caller);
+        pool
+    };
+    run(a, INSERT, &caller);
+    run(b, INSERT, &caller); // 0-1-100 of b
+    say(&mut of_a, &clock_a, maria, 0, "0|0-1-10|");
+    say(&mut of_b, &clock_b, maria, 0, "0|0-1-100|");
+    let told = _session.hand_over();
+    let (reader, caller) = session();
+    reader.take_over(told);
+    say(&mut of_b, &clock_b, maria, 0, "0|0-1-100|");
+    say(&mut of_b, &clock_b, maria, 1, "1|0-1-50|0-1-50");
+    assert_eq!(
+        run(b, SELECT, &caller),
+        "primary",
+        "the replica of b is at 50, the write at 100"
+    );
+}
+
+#[test]
+fn a_write_that_was_given_up_may_have_happened() {
+    let mut cluster = Cluster::new(|_| {});
+    let (session, caller) = session();
+    cluster.run(INSERT, &caller);
+    cluster.written_to(0x1000);
+    cluster.replayed_to(1, 0x1000);
+    cluster.replayed_to(2, 0x1000);
+    assert_ne!(cluster.run(SELECT, &caller), "primary");
+    let set = cluster.router.default_set();
+    // Its future is dropped by a timeout, after it was sent.
+    drop(cluster.router.route(set, INSERT, &caller).expect("a route"));
+    assert_eq!(cluster.run(SELECT, &caller), "primary");
+    drop(session);
+}
+
+#[test]
+fn who_waits_for_a_primary_that_missed_one_probe_is_answered_soon() {
+    let mut cluster = Cluster::new(|_| {});
+    let (_session, caller) = session();
+    cluster.written_to(0x1000);
+    cluster.run(INSERT, &caller);
+    cluster.clock.advance(Duration::from_millis(5));
+    // Its connection was closed while nobody used it.
+    let Turn::Probe(ticket) = cluster.monitors[0].turn() else {
+        panic!("due")
+    };
+    cluster.monitors[0].report(ticket, None);
+    cluster.clock.advance(Duration::from_millis(1_500));
+    assert!(
+        matches!(cluster.monitors[0].turn(), Turn::Probe(_)),
+        "Delayed has given up by now"
+    );
+}

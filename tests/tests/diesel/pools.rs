@@ -7,7 +7,7 @@ use diesel::r2d2::{ConnectionManager, Pool, TestCustomizer};
 use diesel::sqlite::SqliteConnection;
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
-use routing_core::{RoutingConfig, RoutingError, Session};
+use routing_core::{NodeBuilder, ProbeRules, RoutingConfig, RoutingError, Session};
 use routing_diesel::{AsyncRoutedPool, RoutedPool};
 use routing_tests::runtime::run;
 use routing_tests::schema::{cake, server};
@@ -143,4 +143,83 @@ fn a_pool_does_not_print_its_passwords() {
     let text = format!("{pool:?} {asynchronous:?} {:?}", pool.get());
     assert!(text.contains("replica-1"), "{text}");
     assert!(!text.contains("secret"), "{text}");
+}
+
+/// A replica that hangs holds the thread that asks it, until its connection breaks; and nothing else.
+#[test]
+fn a_probe_that_is_not_answered_keeps_no_other_alive() {
+    use std::io::{Read, Write};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    fn copy(mut from: std::net::TcpStream, mut to: std::net::TcpStream, frozen: &AtomicBool) {
+        let mut buffer = [0; 8192];
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            while frozen.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            if to.write_all(&buffer[..n]).is_err() {
+                return;
+            }
+        }
+    }
+    let threads = |wanted: &str| {
+        let tasks = std::fs::read_dir("/proc/self/task").expect("threads");
+        tasks
+            .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
+            .filter(|name| name.starts_with(wanted))
+            .count()
+    };
+    run(async {
+        let world = World::new(Backend::Postgres, false).await;
+        let (primary, replica) = urls(&world.config(|config| config));
+        let (front, database) = replica.rsplit_once('/').expect("a database");
+        let real = front.rsplit_once('@').expect("a host").1.to_owned();
+        let gate = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = gate.local_addr().expect("an address").port();
+        let frozen = Arc::new(AtomicBool::new(false));
+        let freezes = Arc::clone(&frozen);
+        std::thread::spawn(move || {
+            for client in gate.incoming() {
+                let client = client.expect("a client");
+                let server = std::net::TcpStream::connect(&real).expect("the replica");
+                let ends = (
+                    client.try_clone().expect("it"),
+                    server.try_clone().expect("it"),
+                );
+                let (one, two) = (Arc::clone(&freezes), Arc::clone(&freezes));
+                std::thread::spawn(move || copy(client, server, &one));
+                std::thread::spawn(move || copy(ends.1, ends.0, &two));
+            }
+        });
+        let mut often = ProbeRules::DEFAULT;
+        often.heartbeat = Duration::from_millis(50);
+        let named = |name: &str, url: String| NodeBuilder::url(url).name(name);
+        let hangs = format!("postgres://postgres@127.0.0.1:{port}/{database}");
+        let config = RoutingConfig::builder()
+            .probe(often)
+            .primary(named("answers", primary.clone()))
+            .replica(named("hangs", hangs))
+            .build()
+            .expect("a configuration");
+        blocking(|| {
+            let pool = RoutedPool::<PgConnection>::new(&config).expect("a pool");
+            let session = Session::new();
+            session.pin("default").expect("a pin");
+            let mut conn = pool.get_in(&session).expect("a connection");
+            let _: i64 = cake::table.count().get_result(&mut conn).expect("a count");
+            assert!(threads("routing-answers") > 0);
+            frozen.store(true, Ordering::SeqCst);
+            // Some heartbeats later the probe hangs.
+            std::thread::sleep(Duration::from_millis(500));
+        });
+        let gone = async {
+            while threads("routing-answers") > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let gone = tokio::time::timeout(Duration::from_secs(20), gone).await;
+        gone.expect("who asks a node that answers ends with the router");
+    });
 }

@@ -489,3 +489,248 @@ fn a_plain_service_will_do() {
         }
     });
 }
+
+#[test]
+fn a_foreign_cookie_in_utf_8_hides_no_token() {
+    run(async {
+        let mut told = routing_core::HandOver::new("default");
+        told.pinned_for = Some(Duration::from_secs(60));
+        let token = keys().seal_all(&[told]);
+        let service = tower::service_fn(|_: axum::http::Request<String>| async move {
+            let session = Session::current().expect("a session");
+            Ok::<_, Infallible>(axum::http::Response::new(
+                session.is_pinned("default").to_string(),
+            ))
+        });
+        let mut service = layer().layer(service);
+        // As browsers send it after `document.cookie = "city=Zürich"`: in one header.
+        let header = format!("city=Zürich; routing={token}");
+        let request = axum::http::Request::get("/")
+            .header(
+                "cookie",
+                axum::http::HeaderValue::from_bytes(header.as_bytes()).expect("a header"),
+            )
+            .body(String::new())
+            .expect("a request");
+        let response = service.call(request).await.expect("it cannot fail");
+        let body = axum::body::to_bytes(Body::new(response.into_body()), 100).await;
+        assert_eq!(body.expect("a body"), "true");
+    });
+}
+
+struct Kept(String, std::sync::Arc<std::sync::Mutex<Option<String>>>);
+
+impl routing_core::PinStore for Kept {
+    fn load<'a>(
+        &'a self,
+        keys: &'a [String],
+    ) -> routing_core::StoreFuture<'a, Vec<Option<String>>> {
+        // The other device has not saved yet.
+        Box::pin(async move { Ok(keys.iter().map(|_| None).collect()) })
+    }
+    fn update<'a>(
+        &'a self,
+        _: &'a str,
+        merge: routing_core::Merge<'a>,
+        _: Duration,
+    ) -> routing_core::StoreFuture<'a, ()> {
+        *self.1.lock().expect("it") = Some(merge(Some(&self.0)));
+        Box::pin(async { Ok(()) })
+    }
+    fn delete<'a>(&'a self, _: &'a str, _: &'a str) -> routing_core::StoreFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[test]
+fn a_store_that_keeps_positions_of_two_histories_loses_none() {
+    use routing_core::{
+        Context, Monitor, Position, Probe, ReplicaSet, Role, StatementKind, Turn, sql::Dialect,
+    };
+    run(async {
+        let set = ReplicaSet::builder("default", "primary")
+            .replica("replica")
+            .positions(true)
+            .build()
+            .expect("a set");
+        let router = routing_core::Router::new([set]).expect("a router");
+        let monitors = std::sync::Mutex::new(Monitor::of_set(&router, router.default_set()));
+        let both = std::sync::Arc::new((router, monitors));
+        let service = tower::service_fn(move |_: axum::http::Request<String>| {
+            let both = std::sync::Arc::clone(&both);
+            async move {
+                let (router, monitors) = &*both;
+                let caller = Context::default();
+                router
+                    .route(router.default_set(), StatementKind::Insert, &caller)
+                    .expect("a route")
+                    .succeeded(&caller);
+                let mut monitors = monitors.lock().expect("them");
+                let Turn::Probe(ticket) = monitors[0].turn() else {
+                    panic!("due")
+                };
+                let probe = Probe::new(Dialect::Postgres, "").expect("positions");
+                let answer = probe.read(Role::Primary, "primary 7 2 0/5000 16777216");
+                monitors[0].report(ticket, answer);
+                Ok::<_, Infallible>(axum::http::Response::new(String::new()))
+            }
+        });
+        // Another device wrote right before the failover.
+        let mut told = routing_core::HandOver::new("default");
+        told.position = Some(Position::postgres(7, 1, 0x1000));
+        let result = std::sync::Arc::default();
+        let store = Kept(keys().seal_all(&[told]), std::sync::Arc::clone(&result));
+        let mut service = layer()
+            .store(store, |_| vec!["ann".to_owned()])
+            .layer(service);
+        let request = axum::http::Request::get("/")
+            .body(String::new())
+            .expect("a request");
+        service.call(request).await.expect("it cannot fail");
+        let kept = result.lock().expect("it").take().expect("it was saved");
+        let kept = keys().open(&kept).expect("a token");
+        assert!(
+            kept.iter()
+                .any(|told| told.pinned_for.is_some() || told.position.is_some()),
+            "nothing is kept at all: {kept:?}"
+        );
+    });
+}
+
+#[test]
+fn a_store_that_hangs_delays_a_response_once() {
+    run(async {
+        struct Hangs;
+        impl routing_core::PinStore for Hangs {
+            fn load<'a>(
+                &'a self,
+                _: &'a [String],
+            ) -> routing_core::StoreFuture<'a, Vec<Option<String>>> {
+                Box::pin(std::future::pending())
+            }
+            fn update<'a>(
+                &'a self,
+                _: &'a str,
+                _: routing_core::Merge<'a>,
+                _: Duration,
+            ) -> routing_core::StoreFuture<'a, ()> {
+                Box::pin(std::future::pending())
+            }
+            fn delete<'a>(&'a self, _: &'a str, _: &'a str) -> routing_core::StoreFuture<'a, ()> {
+                Box::pin(std::future::pending())
+            }
+        }
+        use routing_core::{Context, ReplicaSet, StatementKind};
+        let set = ReplicaSet::builder("default", "primary")
+            .replica("replica")
+            .build()
+            .expect("a set");
+        let router = std::sync::Arc::new(routing_core::Router::new([set]).expect("a router"));
+        let service = tower::service_fn(move |_: axum::http::Request<String>| {
+            let router = std::sync::Arc::clone(&router);
+            async move {
+                let caller = Context::default();
+                router
+                    .route(router.default_set(), StatementKind::Insert, &caller)
+                    .expect("a route")
+                    .succeeded(&caller);
+                Ok::<_, Infallible>(axum::http::Response::new(String::new()))
+            }
+        });
+        let mut service = layer()
+            .store(Hangs, |_| (0..10).map(|n| n.to_string()).collect())
+            .layer(service);
+        let request = axum::http::Request::get("/")
+            .body(String::new())
+            .expect("a request");
+        let begun = tokio::time::Instant::now();
+        service.call(request).await.expect("it cannot fail");
+        assert!(
+            begun.elapsed() < Duration::from_millis(400),
+            "{:?}",
+            begun.elapsed()
+        );
+    });
+}
+
+#[test]
+fn a_stream_in_a_transaction_that_is_rolled_back_was_seen() {
+    use sea_orm::{AccessMode, StreamTrait, TransactionTrait};
+    run(async {
+        let stage = Stage::lagging(Backend::Postgres, Mode::Greedy).await;
+        let (db, _session) = stage.session();
+        let (other, others) = stage.session();
+        others.expect_hand_over();
+        let there = db.scoped(Scope::primary());
+        let transaction = there
+            .begin_with_config(None, Some(AccessMode::ReadOnly))
+            .await
+            .expect("begun");
+        let mut rows = transaction
+            .stream(&sea_orm::QueryTrait::into_query(cake::Entity::find()))
+            .await
+            .expect("a stream");
+        // Somebody writes, so that the primary is asked, and the replicas come along.
+        insert(&other).await.expect("an insert");
+        others.when_settled().await;
+        stage.catch_up().await;
+        let later = Session::new();
+        later.take_over(others.hand_over());
+        let later = stage.db.with_session(&later);
+        assert!(later.catch_up(Duration::from_secs(20)).await);
+        stage.pause().await;
+        insert(&other).await.expect("an insert");
+        let mut seen = 0;
+        while let Some(row) = rows.next().await {
+            row.expect("a row");
+            seen += 1;
+        }
+        drop(rows);
+        transaction.rollback().await.expect("rolled back");
+        let then = count(State(db.clone())).await;
+        stage.resume().await;
+        assert_eq!(then, seen.to_string(), "a later read of the same session");
+    });
+}
+
+#[test]
+fn a_stream_of_a_write_that_is_dropped_keeps_its_session_on_the_primary() {
+    use sea_orm::{ConnectionTrait, StreamTrait};
+    run(async {
+        let stage = Stage::with(Backend::Postgres, |config| {
+            config
+                .pin_release(routing_core::PinRelease::CaughtUp)
+                .catch_up_wait(Duration::from_secs(2))
+        })
+        .await;
+        let (db, _session) = stage.session();
+        let sql = "INSERT INTO cake (name) SELECT repeat('x', 200) || n FROM generate_series(1, 300000) n RETURNING *";
+        let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, sql);
+        let mut rows = db.stream_raw(statement).await.expect("a stream");
+        rows.next().await.expect("a row").expect("a row");
+        drop(rows);
+        let statement = || {
+            sea_orm::Statement::from_string(
+                sea_orm::DbBackend::Postgres,
+                "SELECT count(*) FROM cake",
+            )
+        };
+        let mut counts = Vec::new();
+        let mut servers = Vec::new();
+        for _ in 0..12 {
+            let row = db
+                .query_one_raw(statement())
+                .await
+                .expect("an answer")
+                .expect("a row");
+            counts.push(row.try_get_by_index::<i64>(0).expect("a count"));
+            servers.push(server_of(&db).await);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        println!("{counts:?} {servers:?}");
+        assert!(
+            servers.iter().all(|server| server == "primary"),
+            "{counts:?} {servers:?}"
+        );
+    });
+}

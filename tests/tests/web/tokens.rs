@@ -213,3 +213,28 @@ proptest! {
         prop_assert_eq!(opened[0].set.as_str(), name);
     }
 }
+
+#[test]
+fn a_long_name_costs_the_other_sets_nothing() {
+    let mut long = HandOver::new("ü".repeat(128));
+    long.pinned_for = Some(Duration::from_secs(15));
+    let token = keys().seal_all(&[at("default", "pg:7/1/0/1000"), long]);
+    assert!(keys().open(&token).is_ok(), "{:?}", keys().open(&token));
+}
+
+#[test]
+fn many_sets() {
+    let mut told = Vec::new();
+    for n in 0..150 {
+        let mut one = HandOver::new(format!("tenant-number-{n}"));
+        one.position = Some("pg:7/1/0/1000".parse().expect("a position"));
+        told.push(one);
+    }
+    let token = keys().seal_all(&told);
+    assert!(
+        keys().open(&token).is_ok(),
+        "{:?} of {} bytes",
+        keys().open(&token),
+        token.len()
+    );
+}
