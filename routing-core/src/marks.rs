@@ -193,13 +193,17 @@ impl Marks {
         told != 0 && samples.after(told).is_none()
     }
 
-    /// Whether it was told of a position that the primary, asked since, has not reached itself.
+    /// Whether it was told of a position that the primary, asked since, has not reached itself, or
+    /// requires one that nothing reaches.
     pub(crate) fn is_beyond(&self, samples: &Samples) -> bool {
         let told = self.told.load(Ordering::SeqCst);
         let required = self.required.load();
         let Some(required) = required.as_deref() else {
             return false;
         };
+        if !required.is_known() {
+            return true;
+        }
         told != 0
             && samples.after(told).is_some()
             && samples

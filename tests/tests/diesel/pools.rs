@@ -209,13 +209,14 @@ fn a_probe_that_is_not_answered_keeps_no_other_alive() {
             session.pin("default").expect("a pin");
             let mut conn = pool.get_in(&session).expect("a connection");
             let _: i64 = cake::table.count().get_result(&mut conn).expect("a count");
-            assert!(threads("routing-answers") > 0);
+            assert!(threads("routing-answers") > 1);
             frozen.store(true, Ordering::SeqCst);
             // Some heartbeats later the probe hangs.
             std::thread::sleep(Duration::from_millis(500));
         });
         let gone = async {
-            while threads("routing-answers") > 0 {
+            // One is r2d2's, which goes when its next work is due.
+            while threads("routing-answers") > 1 {
                 tokio::task::yield_now().await;
             }
         };

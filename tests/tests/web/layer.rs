@@ -704,7 +704,7 @@ fn a_stream_of_a_write_that_is_dropped_keeps_its_session_on_the_primary() {
         })
         .await;
         let (db, _session) = stage.session();
-        let sql = "INSERT INTO cake (name) SELECT repeat('x', 200) || n FROM generate_series(1, 300000) n RETURNING *";
+        let sql = "INSERT INTO cake (name) SELECT repeat('x', 200) || n FROM generate_series(1, 30000) n RETURNING *";
         let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, sql);
         let mut rows = db.stream_raw(statement).await.expect("a stream");
         rows.next().await.expect("a row").expect("a row");
