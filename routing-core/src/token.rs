@@ -304,7 +304,7 @@ impl TokenKeys {
         }
     }
 
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970; none by a clock that stands before that, where every token is new.
     fn now(&self) -> u64 {
         let since = (self.wall_clock)()
             .duration_since(UNIX_EPOCH)

@@ -106,6 +106,7 @@ impl Known {
     pub(super) async fn save(&self, names: &Names, keys: &TokenKeys, session: &Session) {
         let told = session.hand_over();
         let merge = |kept: Option<&str>| {
+            // What cannot be opened is expired, or nobody's: there is nothing in it to keep.
             let kept = kept
                 .and_then(|kept| keys.open(kept).ok())
                 .unwrap_or_default();
