@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::members::MAX_NODES;
 use crate::random::SplitMix64;
 use crate::rules::Balance;
 
@@ -11,13 +12,22 @@ use crate::rules::Balance;
 pub struct Candidates<'a> {
     /// One bit per node.
     eligible: u64,
-    weights: &'a [u16],
+    shares: Shares<'a>,
+}
+
+/// Shares of reads, by index.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shares<'a> {
+    /// As they are configured.
+    Whole(&'a [u16]),
+    /// Less for who comes back or is slow.
+    Parts(&'a [u32; MAX_NODES]),
 }
 
 impl<'a> Candidates<'a> {
     /// `eligible` must not be empty, and every eligible node must have a weight.
-    pub(crate) const fn new(eligible: u64, weights: &'a [u16]) -> Self {
-        Self { eligible, weights }
+    pub(crate) const fn new(eligible: u64, shares: Shares<'a>) -> Self {
+        Self { eligible, shares }
     }
 
     /// Whether the node at `index` is a candidate.
@@ -36,10 +46,15 @@ impl<'a> Candidates<'a> {
         })
     }
 
-    /// The weight of the node at `index`, relative to the others' (**1** unless configured).
+    /// The weight of the node at `index`, relative to the others'; less than was configured for one
+    /// that has just come back, or is slow.
     #[must_use]
-    pub fn weight(&self, index: usize) -> u16 {
-        self.weights.get(index).copied().unwrap_or(0)
+    #[inline]
+    pub fn weight(&self, index: usize) -> u32 {
+        match self.shares {
+            Shares::Whole(weights) => weights.get(index).copied().unwrap_or(0).into(),
+            Shares::Parts(weights) => weights.get(index).copied().unwrap_or(0),
+        }
     }
 
     /// The sum of the candidates' weights.
@@ -88,8 +103,8 @@ pub trait Balancer: Send + Sync + fmt::Debug + 'static {
 }
 
 impl Balance {
-    pub(crate) fn balancer(self) -> Box<dyn Balancer> {
-        let random = SplitMix64::from_process();
+    pub(crate) fn balancer(self, seed: u64) -> Box<dyn Balancer> {
+        let random = SplitMix64::from_seed(seed);
         match self {
             Self::RoundRobin => Box::new(RoundRobin(AtomicU64::new(random.next()))),
             Self::Random => Box::new(Random(random)),
@@ -129,14 +144,14 @@ mod tests {
 
     #[test]
     fn round_robin_is_exact_and_skips_what_is_not_a_candidate() {
-        let candidates = Candidates::new(0b1011, &[1, 2, 1, 3]);
-        let balancer = Balance::RoundRobin.balancer();
+        let candidates = Candidates::new(0b1011, Shares::Whole(&[1, 2, 1, 3]));
+        let balancer = Balance::RoundRobin.balancer(1);
         assert_eq!(shares(&*balancer, candidates, 600), [100, 200, 0, 300]);
     }
 
     #[test]
     fn random_follows_the_weights() {
-        let candidates = Candidates::new(0b1110, &[9, 1, 1, 2]);
+        let candidates = Candidates::new(0b1110, Shares::Whole(&[9, 1, 1, 2]));
         let balancer = Random(SplitMix64::from_seed(7));
         let [none, one, other, twice] = shares(&balancer, candidates, 4_000);
         assert_eq!(none, 0);

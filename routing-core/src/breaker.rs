@@ -54,14 +54,12 @@ pub(crate) enum Change {
 #[derive(Debug)]
 pub(crate) struct Breaker {
     word: AtomicU64,
-    rules: BreakerRules,
 }
 
 impl Breaker {
-    pub(crate) const fn new(rules: BreakerRules) -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             word: AtomicU64::new(State::Up { failures: 0 }.pack()),
-            rules,
         }
     }
 
@@ -97,6 +95,11 @@ impl Breaker {
         admission
     }
 
+    /// The same for who asks a node whether it is up or not, and only needs a trial if it is down.
+    pub(crate) fn admit_if_down(&self, now: Timestamp) -> Option<Admission> {
+        (!self.is_up()).then(|| self.admit(now))
+    }
+
     /// The node answered.
     #[inline]
     #[expect(clippy::needless_pass_by_value, reason = "a report uses the trial up")]
@@ -111,13 +114,39 @@ impl Breaker {
         }
     }
 
-    /// The node could not be reached, or broke the connection.
+    /// The node could not be reached, or broke the connection. The rules are those of its role.
     #[expect(clippy::needless_pass_by_value, reason = "a report uses the trial up")]
-    pub(crate) fn failed(&self, trial: Option<Trial>, now: Timestamp) -> Change {
-        let (before, after) = self.update(|state| state.failed(trial.is_some(), now, &self.rules));
+    pub(crate) fn failed(
+        &self,
+        trial: Option<Trial>,
+        now: Timestamp,
+        rules: &BreakerRules,
+    ) -> Change {
+        let (before, after) = self.update(|state| state.failed(trial.is_some(), now, rules));
         match after {
             State::Down { until, .. } if before != after => Change::WentDown(until.since(now)),
             State::Up { .. } | State::Down { .. } | State::Trial { .. } => Change::None,
+        }
+    }
+
+    /// Somebody has seen the node down and sees it up again, whatever is left of the back-off.
+    pub(crate) fn proved(&self) -> Change {
+        if self.is_spotless() {
+            return Change::None;
+        }
+        let (before, _) = self.update(|_| State::Up { failures: 0 });
+        match before {
+            State::Up { .. } => Change::None,
+            State::Down { .. } | State::Trial { .. } => Change::WentUp,
+        }
+    }
+
+    /// How long the node is left alone, if it is.
+    pub(crate) fn refuses_for(&self, now: Timestamp) -> Option<Duration> {
+        match State::unpack(self.word.load(Ordering::Acquire)) {
+            State::Up { .. } => None,
+            State::Down { until, .. } => Some(until.since(now)),
+            State::Trial { .. } => Some(Duration::ZERO),
         }
     }
 
@@ -261,15 +290,15 @@ mod tests {
 
     #[test]
     fn only_consecutive_failures_count() {
-        let breaker = Breaker::new(RULES);
+        let breaker = Breaker::new();
         for second in 0..10 {
-            assert_eq!(breaker.failed(None, at(second)), Change::None);
+            assert_eq!(breaker.failed(None, at(second), &RULES), Change::None);
             assert_eq!(breaker.succeeded(None), Change::None);
         }
         assert!(breaker.is_up());
-        breaker.failed(None, at(10));
+        breaker.failed(None, at(10), &RULES);
         assert_eq!(
-            breaker.failed(None, at(10)),
+            breaker.failed(None, at(10), &RULES),
             Change::WentDown(Duration::from_secs(1))
         );
         assert!(!breaker.is_up());
@@ -277,9 +306,9 @@ mod tests {
 
     #[test]
     fn one_trial_at_a_time_and_a_growing_back_off() {
-        let breaker = Breaker::new(RULES);
-        breaker.failed(None, at(0));
-        breaker.failed(None, at(0));
+        let breaker = Breaker::new();
+        breaker.failed(None, at(0), &RULES);
+        breaker.failed(None, at(0), &RULES);
         assert_eq!(
             breaker.admit(at(0)),
             Admission::Refused(Duration::from_secs(1))
@@ -291,7 +320,7 @@ mod tests {
             assert!(!breaker.would_admit(at(now)));
             assert_eq!(breaker.admit(at(now)), Admission::Refused(Duration::ZERO));
             assert_eq!(
-                breaker.failed(Some(trial), at(now)),
+                breaker.failed(Some(trial), at(now), &RULES),
                 Change::WentDown(Duration::from_secs(back_off))
             );
             now += back_off;
@@ -303,10 +332,10 @@ mod tests {
 
     #[test]
     fn what_started_before_the_fall_changes_nothing() {
-        let breaker = Breaker::new(RULES);
-        breaker.failed(None, at(0));
-        breaker.failed(None, at(0));
-        assert_eq!(breaker.failed(None, at(5)), Change::None);
+        let breaker = Breaker::new();
+        breaker.failed(None, at(0), &RULES);
+        breaker.failed(None, at(0), &RULES);
+        assert_eq!(breaker.failed(None, at(5), &RULES), Change::None);
         assert_eq!(breaker.succeeded(None), Change::None);
         assert!(!breaker.is_up());
         assert!(breaker.would_admit(at(1)));
@@ -314,9 +343,9 @@ mod tests {
 
     #[test]
     fn a_trial_that_is_given_up_makes_room() {
-        let breaker = Breaker::new(RULES);
-        breaker.failed(None, at(0));
-        breaker.failed(None, at(0));
+        let breaker = Breaker::new();
+        breaker.failed(None, at(0), &RULES);
+        breaker.failed(None, at(0), &RULES);
         let first = trial(&breaker, at(1));
         breaker.gave_up(first);
         let second = trial(&breaker, at(1));
@@ -340,9 +369,9 @@ mod tests {
 
     #[test]
     fn many_threads_get_one_trial() {
-        let breaker = Breaker::new(RULES);
-        breaker.failed(None, at(0));
-        breaker.failed(None, at(0));
+        let breaker = Breaker::new();
+        breaker.failed(None, at(0), &RULES);
+        breaker.failed(None, at(0), &RULES);
         let trials: usize = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
                 .map(|_| {

@@ -11,7 +11,8 @@ use crate::name::{NodeName, SetName};
 /// The adapters carry it inside their ORM's own error type; each has an extension trait that
 /// gives it back (`err.routing()`). A refusal comes before any server sees the statement, except
 /// for `PrimaryUnavailable`, `NodeUnavailable` and `NoReplica`, which may come after a failed
-/// attempt to connect. In no case was the statement executed.
+/// attempt to connect. In no case was the statement executed, except for `OutcomeUnknown`, which says
+/// that nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RoutingError {
@@ -188,6 +189,31 @@ pub enum RoutingError {
         set: SetName,
     },
 
+    /// No replica can serve the read, and the primary takes no more of them for now.
+    #[error(
+        "set `{set}`: no replica can serve the read, and the primary has taken as many as \
+         `fallback_budget` allows"
+    )]
+    FallbackSpent {
+        /// The replica set.
+        set: SetName,
+    },
+
+    /// The node stopped answering while it ran the statement, and it is not known whether it did.
+    /// Nobody has run it again.
+    #[error(
+        "set `{set}`: {kind} on node `{node}`, which does not answer any more: it is not known \
+         whether it was executed"
+    )]
+    OutcomeUnknown {
+        /// The replica set.
+        set: SetName,
+        /// The node.
+        node: NodeName,
+        /// What was sent.
+        kind: StatementKind,
+    },
+
     /// The configuration has mistakes: all of them, each with its path.
     #[error("{}", Problems(.0))]
     Config(Vec<ConfigProblem>),
@@ -211,8 +237,8 @@ impl RoutingError {
         self
     }
 
-    /// A node could not be reached, rather than the program having broken a rule: it may work
-    /// later.
+    /// A node could not be reached, rather than the program having broken a rule: it was not executed,
+    /// and may work later. `OutcomeUnknown` is not one of these.
     ///
     /// ```
     /// use routing_core::RoutingError;
@@ -224,7 +250,10 @@ impl RoutingError {
     pub const fn is_unavailable(&self) -> bool {
         matches!(
             self,
-            Self::NodeUnavailable { .. } | Self::PrimaryUnavailable { .. } | Self::NoReplica { .. }
+            Self::NodeUnavailable { .. }
+                | Self::PrimaryUnavailable { .. }
+                | Self::NoReplica { .. }
+                | Self::FallbackSpent { .. }
         )
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::access::{Access, StatementKind};
 use crate::ambient::Context;
-use crate::decision::Decision;
+use crate::decision::{Decision, Role};
 use crate::error::RoutingError;
+use crate::exclusion::Exclusion;
 use crate::node::Node;
 use crate::notice::{announce, announce_disguised, announce_late_pin, announce_refusal};
 use crate::ports::Ports;
@@ -19,8 +20,10 @@ pub(crate) fn check_in_transaction<P>(
     kind: StatementKind,
     caller: &Context,
 ) -> Result<(), RoutingError> {
-    let answer = Context::with_current(|ambient| {
-        resolution::allow_in_transaction(set, node, transaction, kind, caller, ambient)
+    let answer = check_footing(set, node, transaction).and_then(|()| {
+        Context::with_current(|ambient| {
+            resolution::allow_in_transaction(set, node, transaction, kind, caller, ambient)
+        })
     });
     match answer {
         Ok((reason, late)) => {
@@ -32,7 +35,7 @@ pub(crate) fn check_in_transaction<P>(
                 &Decision {
                     set: set.name(),
                     node: node.name(),
-                    role: node.role(),
+                    role: set.role_of(node),
                     kind,
                     reason,
                 },
@@ -44,6 +47,39 @@ pub(crate) fn check_in_transaction<P>(
             Err(error)
         }
     }
+}
+
+/// Whether a transaction that writes is still on the primary: what is committed on a node that has
+/// been superseded is lost.
+pub(crate) fn check_footing<P>(
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    transaction: Access,
+) -> Result<(), RoutingError> {
+    let is_lost = set.has_rules()
+        && transaction == Access::Write
+        && (set.role_of(node) != Role::Primary
+            || node.exclusions.get().first_of(Exclusion::OF_ALL).is_some());
+    if !is_lost {
+        return Ok(());
+    }
+    let error = RoutingError::PrimaryUnavailable {
+        set: set.name().clone(),
+        node: node.name().clone(),
+        retry_in: None,
+        cause: None,
+    };
+    Err(error.because("another is the primary, and the transaction is rolled back"))
+}
+
+/// The same before a commit, which is refused then.
+pub(crate) fn check_commit<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    transaction: Access,
+) -> Result<(), RoutingError> {
+    check_footing(set, node, transaction).inspect_err(|error| announce_refusal(ports, error))
 }
 
 /// A statement of an open transaction was refused by its node as a write; the error that says so,

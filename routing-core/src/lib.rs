@@ -41,10 +41,13 @@
 //! `TokenKeys` seals it for a client, and with `tower` the layer in `web` does so for each request.
 
 mod access;
+mod aftermath;
 mod ambient;
 mod balance;
 mod breaker;
+mod budget;
 mod callbacks;
+mod changes;
 mod choice;
 mod classifier;
 mod clock;
@@ -52,12 +55,16 @@ mod config;
 mod decision;
 mod delegate;
 mod error;
+mod exclusion;
 mod failure;
+mod generations;
 mod hand_over;
 mod in_transaction;
 #[cfg(feature = "token")]
 mod job;
+mod load;
 mod marks;
+mod members;
 mod monitor;
 mod name;
 mod needs;
@@ -70,6 +77,8 @@ mod policy;
 mod ports;
 mod position;
 mod probe;
+mod race;
+mod reconfigure;
 mod random;
 #[cfg(feature = "redis")]
 mod redis_store;
@@ -86,17 +95,22 @@ mod session;
 mod sight;
 mod slot;
 pub mod sql;
+mod status;
 #[cfg(feature = "token")]
 mod store;
+mod succession;
 mod tick;
 mod timer;
 #[cfg(feature = "token")]
 mod token;
+mod topology;
+mod tried;
 mod waiting;
 #[cfg(feature = "tower")]
 pub mod web;
 
 pub use access::{Access, StatementKind};
+pub use aftermath::Next;
 pub use ambient::{Context, Entered, InContext, in_current_session};
 pub use balance::{Balancer, Candidates};
 pub use callbacks::{Callbacks, Committed};
@@ -109,11 +123,13 @@ pub use config::{
 pub use decision::{Decision, Reason, Role};
 pub use delegate::Delegate;
 pub use error::{ConfigProblem, RoutingError};
-pub use failure::Failure;
+pub use exclusion::Exclusion;
+pub use failure::{ERROR_NUMBERS, Failure, RECOVERY_CONFLICTS, RESULT_CODES, SQLSTATES};
+pub use generations::{Footing, Generations};
 pub use hand_over::HandOver;
 #[cfg(feature = "token")]
 pub use job::Consistency;
-pub use monitor::{Ask, Monitor, Pause, ProbeTicket, Turn};
+pub use monitor::{Answer, Ask, Monitor, Pause, ProbeTicket, Turn};
 pub use name::{NodeName, SetName};
 pub use node::{Lag, Node};
 pub use observer::Observer;
@@ -124,14 +140,16 @@ pub use probe::{Observation, Probe};
 pub use redis_store::RedisStore;
 pub use replica_set::ReplicaSet;
 pub use replica_set_builder::ReplicaSetBuilder;
-pub use route::{Next, Route};
+pub use route::{Permit, Route, Running};
 pub use routed_builder::{Pool, Routed, RoutedBuilder};
 pub use router::Router;
 pub use rules::{
-    AnonymousReads, Balance, BreakerRules, LatePin, Mode, NoReplica, PinRelease, ProbeRules, Rules,
+    AnonymousReads, Balance, BreakerRules, FallbackBudget, LagLimits, LatePin, Mode, NoReplica,
+    PinRelease, ProbeRules, RetryRules, Rules,
 };
 pub use scope::{Scope, Scopes};
 pub use session::Session;
+pub use status::{NodeStatus, SetStatus, Status};
 #[cfg(feature = "token")]
 pub use store::{Merge, PinStore, StoreError, StoreFuture};
 pub use timer::Timer;

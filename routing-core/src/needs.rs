@@ -11,6 +11,7 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use crate::decision::Role;
+use crate::members::Members;
 use crate::node::{Node, NodeId};
 use crate::policy::Wanted;
 use crate::position::Position;
@@ -19,9 +20,10 @@ use crate::slot::Slot;
 
 /// What is required of the candidates for one read.
 pub(crate) struct Needs<'a> {
+    members: &'a Members,
     /// None if any replica will do.
     demands: Option<Demands<'a>>,
-    /// The session's own node, by index; of another set, if that is beyond the nodes.
+    /// The session's own node, by index; of another set, or no member any more, if that is beyond.
     home: Option<usize>,
     /// What the session has said of it.
     said: Option<(NodeId, u64)>,
@@ -44,11 +46,11 @@ impl<'a> Needs<'a> {
         slot: Option<&Slot>,
         wanted: Wanted,
         samples: &'a Arc<Samples>,
-        first_id: NodeId,
+        members: &'a Members,
     ) -> Self {
         let said = slot.and_then(|slot| slot.marks.home());
         let (home, read) = match said {
-            Some((node, read)) => (Some(node.behind(first_id)), read),
+            Some((node, read)) => (Some(members.index_of(node).unwrap_or(usize::MAX)), read),
             None => (None, 0),
         };
         let slot = slot.filter(|_| wanted == Wanted::CaughtUp);
@@ -65,6 +67,7 @@ impl<'a> Needs<'a> {
             }
         });
         Self {
+            members,
             demands,
             home,
             said,
@@ -82,7 +85,7 @@ impl<'a> Needs<'a> {
         let Some(demands) = &self.demands else {
             return true;
         };
-        if node.role() == Role::Primary {
+        if self.members.role(index) == Role::Primary {
             return true;
         }
         if !demands.is_settled {

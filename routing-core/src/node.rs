@@ -2,18 +2,20 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use event_listener::{Event, EventListener};
 
 use crate::breaker::Breaker;
-use crate::decision::Role;
+use crate::exclusion::ExclusionCell;
+use crate::load::Load;
 use crate::name::NodeName;
 use crate::position::{Position, Reach};
-use crate::rules::BreakerRules;
 use crate::samples::Hurry;
 use crate::tick;
+use crate::topology::Sighting;
 
 /// Identifies a node within the process: sets that share a name do not share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +24,9 @@ pub(crate) struct NodeId(NonZeroU32);
 static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 
 impl NodeId {
-    /// The first of `count` that follow each other.
-    pub(crate) fn block(count: usize) -> Self {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let first = NEXT_ID.fetch_add(count, Ordering::Relaxed);
-        Self(NonZeroU32::new(first).unwrap_or(NonZeroU32::MIN))
+    pub(crate) fn next() -> Self {
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Self(NonZeroU32::new(id).unwrap_or(NonZeroU32::MIN))
     }
 
     pub(crate) fn from_word(word: u32) -> Option<Self> {
@@ -35,19 +35,6 @@ impl NodeId {
 
     pub(crate) const fn to_word(self) -> u32 {
         self.0.get()
-    }
-
-    /// The node `index` places behind this one.
-    #[inline]
-    pub(crate) fn plus(self, index: usize) -> Self {
-        let index = u32::try_from(index).unwrap_or(u32::MAX);
-        Self(self.0.saturating_add(index))
-    }
-
-    /// How many places behind `first` this one is.
-    #[inline]
-    pub(crate) const fn behind(self, first: Self) -> usize {
-        self.0.get().wrapping_sub(first.0.get()) as usize
     }
 }
 
@@ -67,27 +54,47 @@ pub struct Lag {
 #[derive(Debug)]
 pub struct Node<P> {
     name: NodeName,
-    role: Role,
+    id: NodeId,
     pool: P,
     pub(crate) breaker: Breaker,
+    pub(crate) exclusions: ExclusionCell,
+    pub(crate) load: Load,
     /// A lower bound: the node is there or further.
     position: ArcSwapOption<Position>,
     lag: ArcSwapOption<Lag>,
+    sighting: ArcSwapOption<Sighting>,
     /// When it was last not certain that the node goes on from where it was.
     broken: AtomicU64,
+    generation: AtomicU32,
+    /// The numbers of the last probe that was answered, and of the last that was not.
+    answered: AtomicU64,
+    unanswered: AtomicU64,
+    /// Something has gone wrong with it, for who waits for its answer.
+    trouble: Event,
+    is_monitored: AtomicBool,
+    is_removed: AtomicBool,
     pub(crate) hurry: Hurry,
 }
 
 impl<P> Node<P> {
-    pub(crate) fn new(name: NodeName, role: Role, rules: BreakerRules, pool: P) -> Self {
+    pub(crate) fn new(name: NodeName, pool: P) -> Self {
         Self {
             name,
-            role,
+            id: NodeId::next(),
             pool,
-            breaker: Breaker::new(rules),
+            breaker: Breaker::new(),
+            exclusions: ExclusionCell::default(),
+            load: Load::default(),
             position: ArcSwapOption::const_empty(),
             lag: ArcSwapOption::const_empty(),
+            sighting: ArcSwapOption::const_empty(),
             broken: AtomicU64::new(0),
+            generation: AtomicU32::new(0),
+            answered: AtomicU64::new(0),
+            unanswered: AtomicU64::new(0),
+            trouble: Event::new(),
+            is_monitored: AtomicBool::new(false),
+            is_removed: AtomicBool::new(false),
             hurry: Hurry::default(),
         }
     }
@@ -98,10 +105,8 @@ impl<P> Node<P> {
         &self.name
     }
 
-    /// What it is in its set.
-    #[must_use]
-    pub const fn role(&self) -> Role {
-        self.role
+    pub(crate) const fn id(&self) -> NodeId {
+        self.id
     }
 
     /// The adapter's pool of connections to it.
@@ -110,7 +115,7 @@ impl<P> Node<P> {
         &self.pool
     }
 
-    /// Whether it is up, as far as the queries sent to it tell.
+    /// Whether it is up, as far as the queries and probes sent to it tell.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.breaker.is_up()
@@ -158,5 +163,69 @@ impl<P> Node<P> {
         let position = self.position.load();
         let position = position.as_deref();
         position.is_some_and(|position| position.reaches(required) == Reach::Yes)
+    }
+
+    pub(crate) fn sighting(&self) -> Option<Arc<Sighting>> {
+        self.sighting.load_full()
+    }
+
+    pub(crate) fn see(&self, sighting: Sighting) {
+        self.sighting.store(Some(Arc::new(sighting)));
+    }
+
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Its connections are of no use any more.
+    pub(crate) fn renew(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The probe of this number was answered.
+    pub(crate) fn has_answered(&self, number: u64) {
+        self.answered.fetch_max(number, Ordering::AcqRel);
+    }
+
+    /// Whether a probe that was sent after `mark` was answered.
+    pub(crate) fn is_answered_since(&self, mark: u64) -> bool {
+        self.answered.load(Ordering::Acquire) > mark
+    }
+
+    /// The probe of this number was not answered.
+    pub(crate) fn left_unanswered(&self, number: u64) {
+        self.unanswered.fetch_max(number, Ordering::AcqRel);
+    }
+
+    /// Whether a probe that was sent after `mark` was not answered.
+    pub(crate) fn is_silent_since(&self, mark: u64) -> bool {
+        self.unanswered.load(Ordering::Acquire) > mark
+    }
+
+    /// To be called before looking at what may change.
+    pub(crate) fn listen_for_trouble(&self) -> EventListener {
+        self.trouble.listen()
+    }
+
+    pub(crate) fn tell_trouble(&self) {
+        self.trouble.notify(usize::MAX);
+    }
+
+    pub(crate) fn is_monitored(&self) -> bool {
+        self.is_monitored.load(Ordering::Acquire)
+    }
+
+    /// Says whether that is news.
+    pub(crate) fn set_monitored(&self, is: bool) -> bool {
+        self.is_monitored.swap(is, Ordering::AcqRel) != is
+    }
+
+    pub(crate) fn is_removed(&self) -> bool {
+        self.is_removed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn remove(&self) {
+        self.is_removed.store(true, Ordering::Release);
+        self.hurry.wake();
     }
 }

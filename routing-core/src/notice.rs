@@ -4,12 +4,14 @@ use crate::ambient::warn_late_pin;
 use crate::breaker::{Change, Trial};
 use crate::decision::{Decision, Role};
 use crate::error::RoutingError;
+use crate::exclusion::Exclusion;
 use crate::failure::Failure;
 use crate::name::{NodeName, SetName};
 use crate::node::Node;
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
 use crate::rules::LatePin;
+use crate::samples::Hurry;
 
 /// Counts a failure against a node, if it is the node's.
 pub(crate) fn report_failure<P>(
@@ -22,17 +24,48 @@ pub(crate) fn report_failure<P>(
     if !set.has_rules() {
         return;
     }
-    if failure.blames_node() && node.role() == Role::Replica {
+    if failure.blames_node() {
+        // Whoever knows more is asked: the node itself.
+        hurry_of(set, node).ask();
+    } else if failure == Failure::ReadOnly && set.role_of(node) == Role::Primary {
+        // Perhaps another is the primary by now.
+        set.hurry_all();
+    }
+    count_failure(ports, set, node, trial, failure);
+}
+
+/// The same for who has asked the node.
+pub(crate) fn count_failure<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    trial: Option<Trial>,
+    failure: Failure,
+) {
+    let role = set.role_of(node);
+    if failure.blames_node() && role == Role::Replica {
         // It may come back from behind where it was.
         node.lose_track();
     }
+    let rules = match role {
+        Role::Primary => &set.rules().primary_breaker,
+        Role::Replica => &set.rules().replica_breaker,
+    };
     let change = if failure.blames_node() {
-        node.breaker.failed(trial, ports.clock.now())
+        node.breaker.failed(trial, ports.clock.now(), rules)
     } else {
         // It answers, if only to say that it is full.
         node.breaker.succeeded(trial)
     };
-    announce_change(ports, set.name(), node.name(), change);
+    announce_change(ports, set, node, change);
+}
+
+/// The primary's is with its samples, as sessions ask it that know no set.
+pub(crate) fn hurry_of<'s, P>(set: &'s ReplicaSet<P>, node: &'s Node<P>) -> &'s Hurry {
+    match set.role_of(node) {
+        Role::Primary => &set.samples().primary,
+        Role::Replica => &node.hurry,
+    }
 }
 
 pub(crate) fn announce_refusal(ports: &Ports, error: &RoutingError) {
@@ -84,22 +117,62 @@ pub(crate) fn announce(ports: &Ports, decision: &Decision<'_>) {
     ports.observe(|observer| observer.decided(decision));
 }
 
-pub(crate) fn announce_change(ports: &Ports, set: &SetName, node: &NodeName, change: Change) {
+/// Whoever waits for the node is told too.
+pub(crate) fn announce_change<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    change: Change,
+) {
+    let (set_name, name) = (set.name(), node.name());
     match change {
-        Change::None => {}
+        Change::None => return,
         Change::WentUp => {
-            tracing::info!(target: "routing", set = set.as_str(), node = node.as_str(), "node is up");
-            ports.observe(|observer| observer.node_up(set, node));
+            node.load.came_back(ports.clock.now());
+            tracing::info!(target: "routing", set = set_name.as_str(), node = name.as_str(), "node is up");
+            ports.observe(|observer| observer.node_up(set_name, name));
         }
         Change::WentDown(back_off) => {
+            node.tell_trouble();
             tracing::warn!(
                 target: "routing",
-                set = set.as_str(),
-                node = node.as_str(),
+                set = set_name.as_str(),
+                node = name.as_str(),
                 back_off_ms = back_off.as_millis(),
                 "node is down"
             );
-            ports.observe(|observer| observer.node_down(set, node, back_off));
+            ports.observe(|observer| observer.node_down(set_name, name, back_off));
         }
     }
+    set.samples().tell();
+}
+
+/// A node serves for a reason less, or does not for one more.
+pub(crate) fn announce_exclusion<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    why: Exclusion,
+    is: bool,
+) {
+    let (set, node) = (set.name(), node.name());
+    let (set_name, name) = (set.as_str(), node.as_str());
+    if is {
+        tracing::warn!(target: "routing", set = set_name, node = name, why = why.as_str(), "node is left out");
+    } else {
+        tracing::info!(target: "routing", set = set_name, node = name, why = why.as_str(), "node is taken back");
+    }
+    ports.observe(|observer| observer.exclusion(set, node, why, is));
+}
+
+/// Another node is the primary.
+pub(crate) fn announce_primary<P>(ports: &Ports, set: &ReplicaSet<P>, old: &Node<P>, new: &Node<P>) {
+    tracing::warn!(
+        target: "routing",
+        set = set.name().as_str(),
+        from = old.name().as_str(),
+        to = new.name().as_str(),
+        "the primary has changed"
+    );
+    ports.observe(|observer| observer.primary_changed(set.name(), old.name(), new.name()));
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::decision::Decision;
 use crate::error::RoutingError;
+use crate::exclusion::Exclusion;
+use crate::failure::Failure;
 use crate::name::{NodeName, SetName};
 
 /// Is told of every decision, as it is made.
@@ -58,5 +60,20 @@ pub trait Observer: Send + Sync + 'static {
     /// A node that was down answered again.
     fn node_up(&self, set: &SetName, node: &NodeName) {
         let _ = (set, node);
+    }
+
+    /// A node is left out for a reason, or no longer is.
+    fn exclusion(&self, set: &SetName, node: &NodeName, why: Exclusion, is: bool) {
+        let _ = (set, node, why, is);
+    }
+
+    /// Another node has become the primary.
+    fn primary_changed(&self, set: &SetName, from: &NodeName, to: &NodeName) {
+        let _ = (set, from, to);
+    }
+
+    /// A statement goes to another node, or is tried again, as its node failed in this way.
+    fn moved_on(&self, set: &SetName, from: &NodeName, failure: Failure) {
+        let _ = (set, from, failure);
     }
 }

@@ -7,6 +7,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::observer::Observer;
 
 /// A clock and, if somebody listens, an observer.
+#[derive(Clone)]
 pub(crate) struct Ports {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Option<Arc<dyn Observer>>,

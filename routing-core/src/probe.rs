@@ -20,8 +20,16 @@ pub struct Probe {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Observation {
-    /// What it is, if it says so.
+    /// What it is, if it says so: a server of MySQL's that takes writes may be either.
     pub role: Option<Role>,
+    /// Whether it takes writes.
+    pub takes_writes: bool,
+    /// PostgreSQL's system identifier: of which database cluster it is.
+    pub system: Option<u64>,
+    /// PostgreSQL's timeline, which a promotion raises.
+    pub timeline: Option<u32>,
+    /// MySQL's and MariaDB's server id.
+    pub server: Option<u64>,
     /// How far it is: a primary's last write, what a replica has replayed.
     pub position: Position,
 }
@@ -42,10 +50,12 @@ pg_size_bytes(current_setting('wal_segment_size'))) FROM server";
 
 /// Not `@@last_gtid`, which is the connection's.
 const MARIADB: &str =
-    "SELECT CONCAT_WS('|', @@global.read_only, @@global.gtid_binlog_pos, @@global.gtid_slave_pos)";
+    "SELECT CONCAT_WS('|', @@global.read_only, @@global.gtid_binlog_pos, @@global.gtid_slave_pos, \
+     @@global.server_id)";
 
 const MYSQL: &str =
-    "SELECT CONCAT_WS('|', @@global.read_only, @@global.gtid_executed, @@global.gtid_executed)";
+    "SELECT CONCAT_WS('|', @@global.read_only, @@global.gtid_executed, @@global.gtid_executed, \
+     @@global.server_id)";
 
 impl Probe {
     /// What tells how a database of this dialect is asked; its answer is for [`new`](Self::new).
@@ -91,8 +101,7 @@ impl Probe {
 
     fn read_mysql(self, role: Role, answer: &str) -> Option<Observation> {
         let mut parts = answer.split('|');
-        // Whether it takes writes is a setting, which a primary has while it is maintained.
-        let _read_only = parts.next()?;
+        let takes_writes = parts.next()?.trim() == "0";
         let (written, replayed) = (parts.next()?, parts.next()?);
         let position = match role {
             Role::Primary => written,
@@ -104,7 +113,11 @@ impl Probe {
             Position::mysql(position)
         };
         Some(Observation {
-            role: None,
+            role: (!takes_writes).then_some(Role::Replica),
+            takes_writes,
+            system: None,
+            timeline: None,
+            server: parts.next().and_then(|id| id.parse().ok()),
             position: position.ok()?,
         })
     }
@@ -127,6 +140,10 @@ fn read_postgres(answer: &str) -> Option<Observation> {
     };
     Some(Observation {
         role: Some(role),
+        takes_writes: role == Role::Primary,
+        system: Some(system),
+        timeline: Some(timeline),
+        server: None,
         position,
     })
 }
@@ -171,7 +188,7 @@ mod tests {
     #[test]
     fn mariadb_and_mysql() {
         let mariadb = Probe::new(Dialect::MySql, "10.11.6-MariaDB-log").unwrap();
-        let answer = "0|0-1-12,1-1-3|0-1-9";
+        let answer = "0|0-1-12,1-1-3|0-1-9|1";
         let primary = mariadb.read(Role::Primary, answer).unwrap();
         assert_eq!(primary.position, Position::mariadb("0-1-12,1-1-3").unwrap());
         let replica = mariadb.read(Role::Replica, answer).unwrap();
@@ -179,12 +196,12 @@ mod tests {
         let mysql = Probe::new(Dialect::MySql, "8.4.0").unwrap();
         let gtids = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5";
         let observed = mysql
-            .read(Role::Replica, &format!("1|{gtids}|{gtids}"))
+            .read(Role::Replica, &format!("1|{gtids}|{gtids}|7"))
             .unwrap();
         assert_eq!(observed.position, Position::mysql(gtids).unwrap());
         assert!(
             !mariadb
-                .read(Role::Replica, "0|0-1-1|")
+                .read(Role::Replica, "0|0-1-1||1")
                 .unwrap()
                 .position
                 .is_known()

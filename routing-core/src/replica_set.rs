@@ -1,26 +1,27 @@
 //! One primary and its replicas.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
 
 use crate::access::StatementKind;
 use crate::balance::Balancer;
+use crate::budget::Budget;
 use crate::classifier::Classifier;
 use crate::clock::Clock;
 use crate::decision::Role;
+use crate::members::{Member, Members};
 use crate::name::{NodeName, SetName};
 use crate::needs::Needs;
 use crate::node::{Node, NodeId};
 use crate::policy::Wanted;
-use crate::rules::Rules;
+use crate::random::SplitMix64;
+use crate::rules::{LagLimits, Rules};
 use crate::samples::Samples;
 use crate::slot::Slot;
 use crate::tick;
-
-/// The most nodes a set can have: the candidates of a choice are one word.
-pub(crate) const MAX_NODES: usize = u64::BITS as usize;
-
-const PRIMARY: usize = 0;
+use crate::topology::History;
 
 /// Times the wait. What a session requires is older than its read, so that a replica which is further
 /// behind than the wait may have it in time; at 20 ms of lag a wait of 10 ms doubles the share of the
@@ -36,48 +37,75 @@ pub struct ReplicaSet<P> {
     pub(crate) rules: Rules,
     classifier: Classifier,
     tables: Box<[String]>,
-    /// The primary first.
-    nodes: Box<[Arc<Node<P>>]>,
-    /// The primary's; the others' follow.
-    pub(crate) first_id: NodeId,
-    /// By node; the primary's is its share of reads.
-    pub(crate) weights: Box<[u16]>,
+    /// All that it has ever had, so that what runs on a node can borrow it.
+    roster: boxcar::Vec<Arc<Node<P>>>,
+    members: ArcSwap<Members>,
+    /// What is known of who is the primary; held while that is judged or the members change.
+    pub(crate) history: Mutex<History>,
+    pub(crate) lag_limits: ArcSwap<LagLimits>,
+    pub(crate) budget: Budget,
     pub(crate) balancer: Box<dyn Balancer>,
     samples: Arc<Samples>,
     /// Whether the nodes are to be monitored, and nobody does so.
     monitor_wanted: AtomicBool,
     is_closed: AtomicBool,
+    pub(crate) random: SplitMix64,
+}
+
+/// What a set is made of.
+pub(crate) struct Parts<P> {
+    pub(crate) name: SetName,
+    pub(crate) enabled: bool,
+    pub(crate) managed: bool,
+    pub(crate) rules: Rules,
+    pub(crate) classifier: Classifier,
+    pub(crate) tables: Vec<String>,
+    /// The primary first, at most [`MAX_NODES`](crate::members::MAX_NODES), each with its weight as a
+    /// replica.
+    pub(crate) nodes: Vec<(Node<P>, u16)>,
+    pub(crate) balancer: Box<dyn Balancer>,
+    pub(crate) samples: Samples,
+    pub(crate) random: SplitMix64,
 }
 
 impl<P> ReplicaSet<P> {
-    /// `nodes` has the primary first and at most [`MAX_NODES`] members, as `weights` has.
-    #[expect(clippy::too_many_arguments, reason = "only the builder calls it")]
-    pub(crate) fn new(
-        name: SetName,
-        enabled: bool,
-        managed: bool,
-        rules: Rules,
-        classifier: Classifier,
-        tables: Vec<String>,
-        nodes: Vec<Node<P>>,
-        weights: Vec<u16>,
-        balancer: Box<dyn Balancer>,
-        samples: Samples,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts<P>) -> Self {
+        let Parts {
+            name,
+            enabled,
+            managed,
+            rules,
+            classifier,
+            tables,
+            nodes,
+            balancer,
+            samples,
+            random,
+        } = parts;
+        let roster = boxcar::Vec::with_capacity(nodes.len());
+        let mut members = Vec::new();
+        for (node, weight) in nodes {
+            let id = node.id();
+            let place = roster.push(Arc::new(node));
+            members.push(Member { place, id, weight });
+        }
         Self {
             monitor_wanted: AtomicBool::new(samples.has_positions()),
             is_closed: AtomicBool::new(false),
             samples: Arc::new(samples),
+            members: ArcSwap::from_pointee(Members::new(members, 0, rules.primary_read_weight)),
+            history: Mutex::default(),
+            lag_limits: ArcSwap::from_pointee(rules.lag),
+            budget: Budget::new(rules.fallback_budget),
+            roster,
             name,
             enabled,
             managed,
             rules,
             classifier,
             tables: tables.into(),
-            first_id: NodeId::block(nodes.len()),
-            nodes: nodes.into_iter().map(Arc::new).collect(),
-            weights: weights.into(),
             balancer,
+            random,
         }
     }
 
@@ -113,18 +141,56 @@ impl<P> ReplicaSet<P> {
 
     /// Its nodes, the primary first.
     #[must_use]
-    pub fn nodes(&self) -> &[Arc<Node<P>>] {
-        &self.nodes
+    pub fn nodes(&self) -> Vec<&Arc<Node<P>>> {
+        let members = self.members();
+        let primary = members.primary();
+        let others = (0..members.all().len()).filter(|&index| index != primary);
+        std::iter::once(primary)
+            .chain(others)
+            .map(|index| self.node(&members, index))
+            .collect()
     }
 
-    /// Its primary.
+    /// Its primary, as far as that is known: the one that was configured, until another has been
+    /// promoted.
     #[must_use]
     pub fn primary(&self) -> &Arc<Node<P>> {
-        &self.nodes[PRIMARY]
+        let members = self.members();
+        self.node(&members, members.primary())
     }
 
-    pub(crate) const fn primary_index() -> usize {
-        PRIMARY
+    /// What a node is here.
+    #[must_use]
+    pub fn role_of(&self, node: &Node<P>) -> Role {
+        let members = self.members();
+        members
+            .index_of(node.id())
+            .map_or(Role::Replica, |index| members.role(index))
+    }
+
+    #[inline]
+    pub(crate) fn members(&self) -> Guard<Arc<Members>> {
+        self.members.load()
+    }
+
+    pub(crate) fn set_members(&self, members: Members) {
+        self.members.store(Arc::new(members));
+    }
+
+    /// Adds a node to those that there are, but not to the members.
+    pub(crate) fn enrol(&self, node: Node<P>) -> usize {
+        self.roster.push(Arc::new(node))
+    }
+
+    /// The node of a member; `members` are of this set.
+    #[inline]
+    pub(crate) fn node(&self, members: &Members, index: usize) -> &Arc<Node<P>> {
+        self.node_at(members.all()[index].place)
+    }
+
+    #[inline]
+    pub(crate) fn node_at(&self, place: usize) -> &Arc<Node<P>> {
+        &self.roster[place]
     }
 
     /// Whether queries report to and ask the breakers of the nodes.
@@ -132,12 +198,14 @@ impl<P> ReplicaSet<P> {
         self.enabled && self.managed
     }
 
-    pub(crate) fn position_of(&self, name: &NodeName) -> Option<usize> {
-        self.nodes.iter().position(|node| node.name().same(name))
+    pub(crate) fn named(&self, members: &Members, name: &NodeName) -> Option<usize> {
+        let mut indices = 0..members.all().len();
+        indices.find(|&index| self.node(members, index).name().same(name))
     }
 
-    pub(crate) fn role_of(&self, name: &NodeName) -> Option<Role> {
-        Some(self.nodes[self.position_of(name)?].role())
+    /// What is known of who is the primary.
+    pub(crate) fn history(&self) -> History {
+        *self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) const fn samples(&self) -> &Arc<Samples> {
@@ -171,20 +239,28 @@ impl<P> ReplicaSet<P> {
 
     fn wake_monitors(&self) {
         self.samples.primary.wake();
-        for node in &self.nodes {
+        for (_, node) in &self.roster {
             node.hurry.wake();
         }
     }
 
-    /// The session has seen what the node at `index` shows now.
+    /// Has all nodes asked now, whoever may be waiting.
+    pub(crate) fn hurry_all(&self) {
+        self.samples.primary.ask();
+        for node in self.nodes() {
+            node.hurry.ask();
+        }
+    }
+
+    /// The session has seen what a node shows now that has this role.
     #[inline]
-    pub(crate) fn saw(&self, slot: &Slot, index: usize, asked_for: bool) {
+    pub(crate) fn saw(&self, slot: &Slot, id: NodeId, role: Role, asked_for: bool) {
         let tick = tick::now();
-        if index == PRIMARY {
+        if role == Role::Primary {
             slot.marks.saw(tick);
             return;
         }
-        let is_home = slot.marks.read(self.first_id.plus(index), tick);
+        let is_home = slot.marks.read(id, tick);
         if !is_home && !asked_for && self.rules.affinity {
             slot.marks.saw(tick);
         }
@@ -196,12 +272,6 @@ impl<P> ReplicaSet<P> {
         if hurry && self.samples.has_positions() {
             self.samples.primary.ask();
         }
-    }
-
-    pub(crate) fn index_of(&self, node: &Node<P>) -> Option<usize> {
-        self.nodes
-            .iter()
-            .position(|other| std::ptr::eq(&**other, node))
     }
 
     /// Whether waiting for a replica is in vain: the primary itself was asked after the session was
@@ -216,7 +286,8 @@ impl<P> ReplicaSet<P> {
     /// wait for nothing.
     pub(crate) fn is_far_behind(&self) -> bool {
         let far = self.rules.catch_up_wait.saturating_mul(FAR);
-        let mut up = self.nodes[1..].iter().filter(|node| node.breaker.is_up());
+        let nodes = self.nodes();
+        let mut up = nodes[1..].iter().filter(|node| node.breaker.is_up());
         up.all(|node| {
             let behind = node.lag().and_then(|lag| lag.time);
             behind.is_some_and(|behind| behind > far)
@@ -231,9 +302,14 @@ impl<P> ReplicaSet<P> {
         if slot.is_some_and(is_held) {
             return Some(false);
         }
-        let needs = Needs::of(slot, Wanted::CaughtUp, &self.samples, self.first_id);
-        let mut replicas = self.nodes.iter().enumerate().skip(1);
-        if replicas.any(|(index, node)| node.breaker.is_up() && needs.are_met_by(node, index)) {
+        let members = self.members();
+        let needs = Needs::of(slot, Wanted::CaughtUp, &self.samples, &members);
+        let serves = |index| {
+            let node = self.node(&members, index);
+            node.breaker.is_up() && node.exclusions.is_empty() && needs.are_met_by(node, index)
+        };
+        let mut indices = 0..members.all().len();
+        if indices.any(|index| index != members.primary() && serves(index)) {
             return Some(true);
         }
         drop(needs);
@@ -262,7 +338,7 @@ impl<P> ReplicaSet<P> {
                 samples.aim(required.clone(), clock.now());
             }
         }
-        for node in &self.nodes[1..] {
+        for node in &self.nodes()[1..] {
             node.hurry.ask();
         }
     }

@@ -2,11 +2,12 @@
 
 use crate::balance::Balancer;
 use crate::classifier::Classifier;
-use crate::decision::Role;
 use crate::error::{ConfigProblem, RoutingError};
 use crate::name::{NodeName, SetName};
+use crate::members::MAX_NODES;
 use crate::node::Node;
-use crate::replica_set::{MAX_NODES, ReplicaSet};
+use crate::random::SplitMix64;
+use crate::replica_set::{Parts, ReplicaSet};
 use crate::rules::Rules;
 use crate::samples::{Positions, Samples};
 use crate::sql::Dialect;
@@ -22,13 +23,14 @@ pub struct ReplicaSetBuilder<P> {
     dialect: Option<Dialect>,
     tables: Vec<String>,
     primary: (NodeName, P),
-    replicas: Vec<Member<P>>,
+    replicas: Vec<Replica<P>>,
     balancer: Option<Box<dyn Balancer>>,
     positions: Positions,
+    seed: Option<u64>,
 }
 
 #[derive(Debug)]
-struct Member<P> {
+struct Replica<P> {
     name: NodeName,
     weight: u16,
     pool: P,
@@ -48,6 +50,7 @@ impl<P> ReplicaSet<P> {
             replicas: Vec::new(),
             balancer: None,
             positions: Positions::None,
+            seed: None,
         }
     }
 }
@@ -80,7 +83,7 @@ impl<P> ReplicaSetBuilder<P> {
 
     /// Adds a replica with a name and a weight: its share of reads, relative to the others'.
     pub fn named_replica(mut self, name: impl Into<NodeName>, weight: u16, pool: P) -> Self {
-        self.replicas.push(Member {
+        self.replicas.push(Replica {
             name: name.into(),
             weight,
             pool,
@@ -136,6 +139,13 @@ impl<P> ReplicaSetBuilder<P> {
         self
     }
 
+    /// Where its randomness starts: who begins a round, how waiting times are spread; **the process's
+    /// own**. With a seed, a test is the same each time.
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
     /// The set.
     ///
     /// # Errors
@@ -154,17 +164,18 @@ impl<P> ReplicaSetBuilder<P> {
                 "no replica: everything runs on the primary"
             );
         }
+        let random = match self.seed {
+            Some(seed) => SplitMix64::from_seed(seed),
+            None => SplitMix64::from_process(),
+        };
         let balancer = self
             .balancer
-            .unwrap_or_else(|| self.rules.balance.balancer());
-        let mut weights = vec![self.rules.primary_read_weight];
+            .unwrap_or_else(|| self.rules.balance.balancer(random.next()));
         let (name, pool) = self.primary;
-        let primary_breaker = self.rules.primary_breaker;
-        let mut nodes = vec![Node::new(name, Role::Primary, primary_breaker, pool)];
-        for Member { name, weight, pool } in self.replicas {
-            weights.push(weight);
-            let breaker = self.rules.replica_breaker;
-            nodes.push(Node::new(name, Role::Replica, breaker, pool));
+        // As a replica, which it may become, it is one among the others.
+        let mut nodes = vec![(Node::new(name, pool), 1)];
+        for Replica { name, weight, pool } in self.replicas {
+            nodes.push((Node::new(name, pool), weight));
         }
         let classifier = Classifier::new(self.dialect, self.rules.functions.clone());
         // Where there is nothing to choose from, nothing is to be known.
@@ -184,18 +195,18 @@ impl<P> ReplicaSetBuilder<P> {
                 "no positions: what is written is kept on the primary by time"
             );
         }
-        Ok(ReplicaSet::new(
-            self.name,
-            self.enabled,
-            self.managed,
-            self.rules,
+        Ok(ReplicaSet::new(Parts {
+            name: self.name,
+            enabled: self.enabled,
+            managed: self.managed,
+            rules: self.rules,
             classifier,
-            self.tables,
+            tables: self.tables,
             nodes,
-            weights,
             balancer,
-            Samples::new(positions),
-        ))
+            samples: Samples::new(positions),
+            random,
+        }))
     }
 
     fn problems(&self) -> Vec<ConfigProblem> {

@@ -5,8 +5,11 @@ use crate::ambient::Context;
 use crate::choice::{Choice, NoChoice};
 use crate::decision::{Reason, Role};
 use crate::error::RoutingError;
+use crate::exclusion::Exclusion;
+use crate::members::Members;
 use crate::name::NodeName;
 use crate::node::Node;
+use crate::patience::Obstacle;
 use crate::pin::PinReason;
 use crate::policy::{self, Question, Refusal, SessionView, SetView, Verdict, Wanted};
 use crate::ports::Ports;
@@ -15,6 +18,7 @@ use crate::rules::LatePin;
 use crate::scope::ScopeView;
 use crate::session::Session;
 use crate::slot::Slot;
+use crate::tried::Tried;
 
 /// Where a statement goes, before anybody is told.
 #[derive(Debug)]
@@ -31,8 +35,8 @@ pub(crate) enum Stop {
     Refused(RoutingError),
     /// All that the rule allows has been tried.
     Exhausted,
-    /// Replicas are up, and none is known to have what the session requires: one may soon.
-    Behind,
+    /// Replicas are up, and do not serve as yet.
+    Unserved(Obstacle),
 }
 
 impl From<RoutingError> for Stop {
@@ -41,46 +45,71 @@ impl From<RoutingError> for Stop {
     }
 }
 
+/// What is to be resolved, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inquiry<'a> {
+    pub(crate) kind: StatementKind,
+    pub(crate) caller: &'a Context,
+    pub(crate) tried: Tried,
+    /// Who waits for this is told so, instead of being sent to the primary.
+    pub(crate) waits_for: WaitsFor,
+}
+
+/// What a statement would wait for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct WaitsFor {
+    pub(crate) behind: bool,
+    pub(crate) unseen: bool,
+}
+
 /// Asks the rule, chooses among equals, and pins the session if the rule says so.
-///
-/// Who is `patient` is told that replicas are behind, instead of being sent to the primary.
 #[inline]
 pub(crate) fn resolve<P>(
     ports: &Ports,
     set: &ReplicaSet<P>,
-    kind: StatementKind,
-    caller: &Context,
+    inquiry: Inquiry<'_>,
     ambient: &Context,
-    tried: u64,
-    patient: bool,
 ) -> Result<Found, Stop> {
+    let Inquiry {
+        kind,
+        caller,
+        tried,
+        waits_for,
+    } = inquiry;
+    let members = &*set.members();
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
     let slot = slot_of(set, caller, ambient);
-    let (verdict, access) = ask(set, kind, None, scopes, slot)
+    let (verdict, access) = ask(set, members, kind, None, scopes, slot)
         .map_err(|refusal| refuse(set, set.primary().name(), kind, slot, refusal))?;
 
+    let place = Place {
+        ports,
+        set,
+        members,
+        tried,
+    };
     let mut late = None;
     let choice = match verdict {
-        Verdict::Primary(reason) => admit_primary(ports, set, reason, tried)?,
+        Verdict::Primary(reason) => place.admit_primary(reason, access)?,
         Verdict::Pin { late: when_late } => {
             // A pin that the session did not earn would only cost it the replicas.
-            let choice = admit_primary(ports, set, Reason::Write, tried)?;
+            let choice = place.admit_primary(Reason::Write, access)?;
             if let Some(slot) = slot {
                 slot.pin_now(PinReason::Write);
             }
             late = when_late;
             choice
         }
-        Verdict::Node(name) => admit_named(ports, set, name, tried)?,
+        Verdict::Node(name) => place.admit_named(name, access)?,
         Verdict::Replica(wanted) => {
             let slot = slot.filter(|_| wanted != Wanted::AnyAnonymous);
-            let choice = choose_replica(ports, set, slot, wanted, tried, patient)?;
+            let choice = place.choose_replica(slot, wanted, waits_for)?;
             if let Some(slot) = slot
-                && set.nodes()[choice.index].role() == Role::Replica
+                && choice.role == Role::Replica
             {
                 slot.read_from_replica(set.rules().late_pin);
             }
-            if wanted == Wanted::AnyForced && tried == 0 {
+            if wanted == Wanted::AnyForced && tried.is_empty() {
                 Choice {
                     reason: forced(choice.reason),
                     ..choice
@@ -129,7 +158,8 @@ pub(crate) fn allow_in_transaction<P>(
 ) -> Result<(Reason, Option<LatePin>), RoutingError> {
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
     let slot = slot_of(set, caller, ambient);
-    let (verdict, _) = ask(set, kind, Some(transaction), scopes, slot)
+    let members = set.members();
+    let (verdict, _) = ask(set, &members, kind, Some(transaction), scopes, slot)
         .map_err(|refusal| refuse(set, node.name(), kind, slot, refusal))?;
     Ok(match verdict {
         Verdict::Primary(reason) => (reason, None),
@@ -145,52 +175,143 @@ pub(crate) fn allow_in_transaction<P>(
     })
 }
 
-fn choose_replica<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    slot: Option<&Slot>,
-    wanted: Wanted,
-    tried: u64,
-    patient: bool,
-) -> Result<Choice, Stop> {
-    let left_out = match wanted {
-        // Whoever asks for a replica gets none but a replica.
-        Wanted::AnyForced => tried | (1 << ReplicaSet::<P>::primary_index()),
-        Wanted::CaughtUp | Wanted::AnyAnonymous => tried,
-    };
-    match set.choose(slot, wanted, left_out, &*ports.clock) {
-        Ok(choice) => Ok(choice),
-        Err(none) => without_replica(ports, set, slot, wanted, none, tried, patient),
+/// Where one statement is looked for a place for.
+struct Place<'a, P> {
+    ports: &'a Ports,
+    set: &'a ReplicaSet<P>,
+    members: &'a Members,
+    tried: Tried,
+}
+
+impl<P> Place<'_, P> {
+    #[inline]
+    fn choose_replica(
+        &self,
+        slot: Option<&Slot>,
+        wanted: Wanted,
+        waits_for: WaitsFor,
+    ) -> Result<Choice, Stop> {
+        let Self { set, members, .. } = *self;
+        let tried = self.tried.among(members);
+        let left_out = match wanted {
+            // Whoever asks for a replica gets none but a replica.
+            Wanted::AnyForced => tried | Members::bit(members.primary()),
+            Wanted::CaughtUp | Wanted::AnyAnonymous => tried,
+        };
+        let most = usize::from(set.rules().retry.attempts).min(Tried::MOST);
+        let chosen = if self.tried.len() < most {
+            set.choose(members, slot, wanted, left_out, &*self.ports.clock)
+        } else {
+            Err(NoChoice {
+                behind: false,
+                unseen: false,
+            })
+        };
+        chosen.or_else(|none| self.without_replica(slot, wanted, none, waits_for))
+    }
+
+    /// No replica can serve a read: the primary does, if the set allows it.
+    #[cold]
+    fn without_replica(
+        &self,
+        slot: Option<&Slot>,
+        wanted: Wanted,
+        none: NoChoice,
+        waits_for: WaitsFor,
+    ) -> Result<Choice, Stop> {
+        let Self { set, ports, .. } = *self;
+        if none.unseen && waits_for.unseen {
+            return Err(Stop::Unserved(Obstacle::Unseen));
+        }
+        if none.behind {
+            set.hurry(slot, &*ports.clock);
+            if waits_for.behind && !set.is_in_vain(slot) && !set.is_far_behind() {
+                return Err(Stop::Unserved(Obstacle::Behind));
+            }
+        }
+        let is_behind = none.behind || none.unseen;
+        let Some(reason) = policy::without_replica(set.rules().no_replica, is_behind) else {
+            let set = set.name().clone();
+            return Err(RoutingError::NoReplica { set }.into());
+        };
+        let choice = self.admit_primary(reason, Access::Read)?;
+        if reason == Reason::NoReplica && !set.budget.take(|| ports.clock.now()) {
+            if let Some(trial) = choice.trial {
+                set.node_at(choice.place).breaker.gave_up(trial);
+            }
+            let set = set.name().clone();
+            return Err(RoutingError::FallbackSpent { set }.into());
+        }
+        // By position it is known when to come back; by nothing else.
+        if let (Some(slot), Wanted::CaughtUp, false) = (slot, wanted, set.samples().has_positions())
+        {
+            set.remember(slot, choice.place);
+        }
+        Ok(choice)
+    }
+
+    #[inline]
+    fn admit_primary(&self, reason: Reason, access: Access) -> Result<Choice, Stop> {
+        let Self { set, members, .. } = *self;
+        let index = members.primary();
+        let place = members.all()[index].place;
+        if self.tried.has(place) {
+            return Err(Stop::Exhausted);
+        }
+        let node = set.node_at(place);
+        if set.has_rules()
+            && !node.exclusions.is_empty()
+            && let Some(why) = keeps_away(node, access)
+        {
+            let error = primary_unavailable(set, None).because(format_args!("it is {why}"));
+            return Err(error.into());
+        }
+        match set.admit(members, index, &*self.ports.clock) {
+            Ok(trial) => Ok(Choice {
+                place,
+                role: Role::Primary,
+                reason,
+                trial,
+            }),
+            Err(wait) => Err(primary_unavailable(set, Some(wait)).into()),
+        }
+    }
+
+    fn admit_named(&self, name: &NodeName, access: Access) -> Result<Choice, Stop> {
+        let Self { set, members, .. } = *self;
+        let unavailable = |retry_in| RoutingError::NodeUnavailable {
+            set: set.name().clone(),
+            node: name.clone(),
+            retry_in,
+            cause: None,
+        };
+        let index = set.named(members, name).ok_or(Stop::Exhausted)?;
+        let place = members.all()[index].place;
+        if self.tried.has(place) {
+            return Err(Stop::Exhausted);
+        }
+        if let Some(why) = keeps_away(set.node_at(place), access) {
+            return Err(unavailable(None).because(format_args!("it is {why}")).into());
+        }
+        match set.admit(members, index, &*self.ports.clock) {
+            Ok(trial) => Ok(Choice {
+                place,
+                role: members.role(index),
+                reason: Reason::Named,
+                trial,
+            }),
+            Err(wait) => Err(unavailable(Some(wait)).into()),
+        }
     }
 }
 
-/// No replica can serve a read: the primary does, if the set allows it.
-#[cold]
-fn without_replica<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    slot: Option<&Slot>,
-    wanted: Wanted,
-    none: NoChoice,
-    tried: u64,
-    patient: bool,
-) -> Result<Choice, Stop> {
-    if none.behind {
-        set.hurry(slot, &*ports.clock);
-        if patient && !set.is_in_vain(slot) && !set.is_far_behind() {
-            return Err(Stop::Behind);
-        }
-    }
-    let Some(reason) = policy::without_replica(set.rules().no_replica, none.behind) else {
-        let set = set.name().clone();
-        return Err(RoutingError::NoReplica { set }.into());
-    };
-    let choice = admit_primary(ports, set, reason, tried)?;
-    // By position it is known when to come back; by nothing else.
-    if let (Some(slot), Wanted::CaughtUp, false) = (slot, wanted, set.samples().has_positions()) {
-        set.remember(slot, choice.index);
-    }
-    Ok(choice)
+/// Why a node is not to be used even by those who need this one.
+fn keeps_away<P>(node: &Node<P>, access: Access) -> Option<Exclusion> {
+    let exclusions = node.exclusions.get();
+    let for_all = exclusions.first_of(Exclusion::OF_ALL);
+    let for_writes = || (access == Access::Write && exclusions.has(Exclusion::ReadOnly))
+        .then_some(Exclusion::ReadOnly);
+    for_all.or_else(for_writes)
 }
 
 /// A read that a scope sent to a replica was forced there, however the replica was chosen.
@@ -198,50 +319,6 @@ const fn forced(reason: Reason) -> Reason {
     match reason {
         Reason::Balanced | Reason::Affine => Reason::Forced,
         other => other,
-    }
-}
-
-#[inline]
-fn admit_primary<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    reason: Reason,
-    tried: u64,
-) -> Result<Choice, Stop> {
-    let index = ReplicaSet::<P>::primary_index();
-    if tried & (1 << index) != 0 {
-        return Err(Stop::Exhausted);
-    }
-    match set.admit(index, &*ports.clock) {
-        Ok(trial) => Ok(Choice {
-            index,
-            reason,
-            trial,
-        }),
-        Err(wait) => Err(primary_unavailable(set, Some(wait)).into()),
-    }
-}
-
-fn admit_named<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    name: &NodeName,
-    tried: u64,
-) -> Result<Choice, Stop> {
-    let index = set.position_of(name).filter(|i| tried & (1 << i) == 0);
-    let index = index.ok_or(Stop::Exhausted)?;
-    match set.admit(index, &*ports.clock) {
-        Ok(trial) => Ok(Choice {
-            index,
-            reason: Reason::Named,
-            trial,
-        }),
-        Err(wait) => Err(Stop::Refused(RoutingError::NodeUnavailable {
-            set: set.name().clone(),
-            node: name.clone(),
-            retry_in: Some(wait),
-            cause: None,
-        })),
     }
 }
 
@@ -264,6 +341,7 @@ pub(crate) fn session_of<'a>(caller: &'a Context, ambient: &'a Context) -> Optio
 #[inline]
 fn ask<'a, P>(
     set: &ReplicaSet<P>,
+    members: &Members,
     kind: StatementKind,
     transaction: Option<Access>,
     scopes: ScopeView<'a>,
@@ -281,7 +359,7 @@ fn ask<'a, P>(
             managed: set.managed,
             mode: set.rules().mode,
             anonymous_reads: set.rules().anonymous_reads,
-            role_of: &|name| set.role_of(name),
+            role_of: &|name| Some(members.role(set.named(members, name)?)),
         },
     )
 }

@@ -2,48 +2,124 @@
 //!
 //! The obvious interface gives the caller a node and forgets him. Then every adapter has to know
 //! which node comes next, what a failure says about the node, and what may be run again. Here the
-//! adapter holds a [`Route`]: it runs the statement on the route's node, reports how that went,
-//! and is given the next node or told to stop.
+//! adapter holds a [`Route`]: it [starts](Route::start) it, which gives a [`Permit`] to send the
+//! statement once, reports how that went, and is given the next route or told to stop.
+//!
+//! # Once
+//!
+//! Whoever runs a write twice has lost. So a pool gives its connections for a permit, a permit is
+//! used up by that, nobody but [`Route::start`] makes one, and another route comes from nobody but
+//! [`Running::failed`], which has one only for a read that has yielded no row, and for what
+//! certainly did nothing. Code that would send a statement again by itself does not compile:
+//!
+//! ```compile_fail,E0382
+//! # use routing_core::{Context, ReplicaSet, Router, RoutingError, StatementKind};
+//! # let set = ReplicaSet::builder("default", "pool").build()?;
+//! # let router = Router::new([set])?;
+//! # fn send<P>(permit: routing_core::Permit<'_, P>) {}
+//! let caller = Context::default();
+//! let route = router.route(router.default_set(), StatementKind::Insert, &caller)?;
+//! let (permit, running) = route.start();
+//! send(permit);
+//! send(permit); // it is used up
+//! # Ok::<(), RoutingError>(())
+//! ```
 //!
 //! A route that is dropped without a report (the future was cancelled) says nothing about its
 //! node, and makes room for another trial if it was one.
 
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 
 use crate::access::{Access, StatementKind};
 use crate::ambient::Context;
 use crate::breaker::Trial;
+use crate::clock::Timestamp;
 use crate::decision::{Decision, Reason, Role};
 use crate::error::RoutingError;
-use crate::failure::Failure;
+use crate::generations::Footing;
 use crate::node::Node;
-use crate::notice::{
-    announce, announce_change, announce_disguised, announce_late_pin, announce_refusal,
-    report_failure,
-};
-use crate::patience::{CatchUp, Patience};
+use crate::notice::{announce, announce_change, announce_late_pin, announce_refusal, hurry_of};
+use crate::patience::{CatchUp, Obstacle, Patience};
 use crate::ports::Ports;
+use crate::race::race;
 use crate::replica_set::ReplicaSet;
-use crate::resolution::{self, Stop, primary_unavailable, session_of};
-use crate::scope::ScopeView;
+use crate::resolution::{self, Inquiry, Stop, WaitsFor, primary_unavailable, session_of};
 use crate::session::Session;
 use crate::sight::{saw, wrote};
+use crate::tick;
+use crate::timer::Timer;
+use crate::tried::Tried;
 
 /// One statement on its way to a node.
 #[derive(Debug)]
 #[must_use = "a route is to be followed, and its outcome reported"]
 pub struct Route<'r, P> {
-    ports: &'r Ports,
-    set: &'r ReplicaSet<P>,
-    kind: StatementKind,
-    access: Access,
-    index: usize,
-    reason: Reason,
-    trial: Option<Trial>,
+    pub(crate) ports: &'r Ports,
+    pub(crate) set: &'r ReplicaSet<P>,
+    pub(crate) kind: StatementKind,
+    pub(crate) access: Access,
+    pub(crate) place: usize,
+    pub(crate) role: Role,
+    pub(crate) reason: Reason,
+    pub(crate) trial: Option<Trial>,
     /// Who writes, until it is known what became of it.
-    writer: Option<Session>,
-    /// Nodes that this statement has failed on, one bit each.
-    tried: u64,
+    pub(crate) writer: Option<Session>,
+    pub(crate) past: Past,
+    /// When it was started, if it is one that is measured.
+    started: Option<Timestamp>,
+}
+
+/// What a statement has gone through.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Past {
+    /// Nodes that this statement has failed on, and is not sent to again.
+    pub(crate) tried: Tried,
+    /// Attempts that certainly did nothing, on nodes that it may be sent to again.
+    pub(crate) attempts: u8,
+    /// Since when it fails.
+    pub(crate) failing_since: Option<Timestamp>,
+}
+
+/// The permission to send one statement, once, to its node.
+///
+/// A pool takes it for a connection. It cannot be copied, and only [`Route::start`] makes one.
+#[derive(Debug)]
+#[must_use = "the statement is to be sent"]
+pub struct Permit<'r, P> {
+    set: &'r ReplicaSet<P>,
+    node: &'r Arc<Node<P>>,
+    role: Role,
+}
+
+impl<'r, P> Permit<'r, P> {
+    /// The role for which the node was chosen.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The node to send it to.
+    #[must_use]
+    pub const fn node(&self) -> &'r Arc<Node<P>> {
+        self.node
+    }
+
+    /// What its pool is to be asked with.
+    #[must_use]
+    #[inline]
+    pub fn footing(&self) -> Footing<'r, P> {
+        self.set.footing(self.node)
+    }
+}
+
+/// A statement that is sent, whose outcome is to be reported.
+#[derive(Debug)]
+#[must_use = "its outcome is to be reported"]
+pub struct Running<'r, P> {
+    pub(crate) route: Route<'r, P>,
 }
 
 /// What a patient statement is told.
@@ -51,20 +127,8 @@ pub struct Route<'r, P> {
 pub(crate) enum Arrival<'r, P> {
     /// Run it there.
     Route(Route<'r, P>),
-    /// Replicas are up, and none is known to have what the session requires: wait, and ask again.
-    Behind(CatchUp),
-}
-
-/// What follows a failure.
-#[derive(Debug)]
-#[expect(clippy::exhaustive_enums, reason = "an adapter has to handle each")]
-pub enum Next<'r, P> {
-    /// Run the statement once more, there.
-    Route(Route<'r, P>),
-    /// Stop with this error.
-    Refused(RoutingError),
-    /// Stop with the driver's own error: nobody may run the statement again.
-    Unchanged,
+    /// Replicas are up, and do not serve as yet: wait, and ask again.
+    Unserved(CatchUp),
 }
 
 impl<'r, P> Route<'r, P> {
@@ -76,11 +140,11 @@ impl<'r, P> Route<'r, P> {
         kind: StatementKind,
         caller: &Context,
     ) -> Result<Self, RoutingError> {
-        Self::find_untried(ports, set, kind, caller, 0, false)
+        Self::find_after(ports, set, kind, caller, Past::default(), WaitsFor::default())
             .map_err(|stop| refused(ports, set, stop))
     }
 
-    /// The same for who can wait until a replica has caught up.
+    /// The same for who can wait until a replica serves.
     #[inline]
     pub(crate) fn find_patiently(
         ports: &'r Ports,
@@ -89,11 +153,15 @@ impl<'r, P> Route<'r, P> {
         caller: &Context,
         patience: &mut Patience,
     ) -> Result<Arrival<'r, P>, RoutingError> {
-        let wait = set.rules().catch_up_wait;
-        let is_patient = !patience.is_over() && !wait.is_zero();
-        match Self::find_untried(ports, set, kind, caller, 0, is_patient) {
+        let waits_for = WaitsFor {
+            behind: patience.has(Obstacle::Behind, set.rules()),
+            unseen: patience.has(Obstacle::Unseen, set.rules()),
+        };
+        match Self::find_after(ports, set, kind, caller, Past::default(), waits_for) {
             Ok(route) => Ok(Arrival::Route(route)),
-            Err(Stop::Behind) => Self::wait(ports, set, kind, caller, patience),
+            Err(Stop::Unserved(obstacle)) => {
+                Self::wait(ports, set, kind, caller, patience, obstacle)
+            }
             Err(stop) => Err(refused(ports, set, stop)),
         }
     }
@@ -105,38 +173,50 @@ impl<'r, P> Route<'r, P> {
         kind: StatementKind,
         caller: &Context,
         patience: &mut Patience,
+        obstacle: Obstacle,
     ) -> Result<Arrival<'r, P>, RoutingError> {
-        let left = patience.left(set.rules().catch_up_wait, &*ports.clock);
+        let left = patience.left(obstacle, set.rules(), &*ports.clock);
         // It may have changed before anybody listened.
         let changed = set.samples().listen();
-        match (
-            Self::find_untried(ports, set, kind, caller, 0, left.is_some()),
-            left,
-        ) {
-            (Err(Stop::Behind), Some(left)) => Ok(Arrival::Behind(CatchUp::new(changed, left))),
-            (found, _) => found
+        let waits_for = WaitsFor {
+            behind: patience.has(Obstacle::Behind, set.rules()),
+            unseen: patience.has(Obstacle::Unseen, set.rules()),
+        };
+        match Self::find_after(ports, set, kind, caller, Past::default(), waits_for) {
+            Err(Stop::Unserved(now)) => {
+                // Another obstacle than before has its time the next time round.
+                let left = left.filter(|_| now == obstacle).unwrap_or_default();
+                let wait = CatchUp::new(changed, left, obstacle);
+                Ok(Arrival::Unserved(wait))
+            }
+            found => found
                 .map(Arrival::Route)
                 .map_err(|stop| refused(ports, set, stop)),
         }
     }
 
     #[inline]
-    fn find_untried(
+    pub(crate) fn find_after(
         ports: &'r Ports,
         set: &'r ReplicaSet<P>,
         kind: StatementKind,
         caller: &Context,
-        tried: u64,
-        patient: bool,
+        past: Past,
+        waits_for: WaitsFor,
     ) -> Result<Self, Stop> {
-        let found = Context::with_current(|ambient| {
-            resolution::resolve(ports, set, kind, caller, ambient, tried, patient)
-        })?;
+        let inquiry = Inquiry {
+            kind,
+            caller,
+            tried: past.tried,
+            waits_for,
+        };
+        let found =
+            Context::with_current(|ambient| resolution::resolve(ports, set, inquiry, ambient))?;
         if let Some(late) = found.late {
             announce_late_pin(ports, set.name(), late, kind.as_str());
         }
         let reason = match found.choice.reason {
-            Reason::Balanced | Reason::Affine if tried != 0 => Reason::Failover,
+            Reason::Balanced | Reason::Affine if !past.tried.is_empty() => Reason::Failover,
             reason => reason,
         };
         let route = Self {
@@ -144,11 +224,13 @@ impl<'r, P> Route<'r, P> {
             set,
             kind,
             access: found.access,
-            index: found.choice.index,
+            place: found.choice.place,
+            role: found.choice.role,
             reason,
             trial: found.choice.trial,
             writer: None,
-            tried,
+            past,
+            started: None,
         };
         let route = route.with_writer(caller);
         announce(ports, &route.decision());
@@ -175,8 +257,23 @@ impl<'r, P> Route<'r, P> {
 
     /// The node to run the statement on.
     #[must_use]
+    #[inline]
     pub fn node(&self) -> &'r Arc<Node<P>> {
-        &self.set.nodes()[self.index]
+        self.set.node_at(self.place)
+    }
+
+    /// What its pool is to be asked with.
+    #[must_use]
+    #[inline]
+    pub fn footing(&self) -> Footing<'r, P> {
+        self.set.footing(self.node())
+    }
+
+    /// The role for which the node was chosen; it may have been promoted since.
+    #[must_use]
+    #[inline]
+    pub const fn role(&self) -> Role {
+        self.role
     }
 
     /// Whether the statement counts as a read here. A transaction that counts as one has to be
@@ -189,21 +286,18 @@ impl<'r, P> Route<'r, P> {
     /// Whether a failure may be followed by another attempt, so that the statement has to be kept.
     #[must_use]
     pub fn may_move(&self) -> bool {
-        let may_be_refused = self.node().role() == Role::Replica;
-        self.access == Access::Read
-            && self.set.has_rules()
-            && (may_be_refused || self.may_fail_over())
+        self.set.has_rules() && (self.may_fail_over() || self.may_be_repeated())
     }
 
-    /// Whether another node may serve the statement, if this one fails.
-    fn may_fail_over(&self) -> bool {
+    /// Whether another node may serve the statement, if this one fails or refuses it.
+    pub(crate) fn may_fail_over(&self) -> bool {
         let movable = match self.reason {
             Reason::Balanced
             | Reason::Affine
             | Reason::Failover
             | Reason::NoReplica
             | Reason::NotCaughtUp => true,
-            Reason::Forced => self.node().role() == Role::Replica,
+            Reason::Forced => self.role == Role::Replica,
             Reason::Disabled
             | Reason::Unmanaged
             | Reason::Transaction
@@ -215,14 +309,20 @@ impl<'r, P> Route<'r, P> {
         movable && self.access == Access::Read && self.set.has_rules()
     }
 
+    /// Whether the same may be tried again, if it certainly did nothing: what needs the primary, and
+    /// what a replica may refuse as a write.
+    fn may_be_repeated(&self) -> bool {
+        self.role == Role::Replica && self.access == Access::Read
+            || self.role == Role::Primary && self.set.rules().retry.attempts > 1
+    }
+
     /// What was decided, and why.
     #[must_use]
     pub fn decision(&self) -> Decision<'r> {
-        let node = self.node();
         Decision {
             set: self.set.name(),
-            node: node.name(),
-            role: node.role(),
+            node: self.node().name(),
+            role: self.role,
             kind: self.kind,
             reason: self.reason,
         }
@@ -243,25 +343,119 @@ impl<'r, P> Route<'r, P> {
         )
     }
 
+    /// The permission to send the statement, and what is to be told how that went.
+    #[inline]
+    pub fn start(mut self) -> (Permit<'r, P>, Running<'r, P>) {
+        if self.role == Role::Replica && is_measured() {
+            self.started = Some(self.ports.clock.now());
+        }
+        let permit = Permit {
+            set: self.set,
+            node: self.node(),
+            role: self.role,
+        };
+        (permit, Running { route: self })
+    }
+
+    /// The node has no connection for it: the statement was not sent.
+    #[must_use]
+    pub const fn not_sent(self) -> Running<'r, P> {
+        Running { route: self }
+    }
+}
+
+/// One of so many is measured: the clock costs more than the rest of a decision.
+const MEASURED: u8 = 16;
+
+fn is_measured() -> bool {
+    thread_local! {
+        static COUNT: Cell<u8> = const { Cell::new(0) };
+    }
+    let count = COUNT.get().wrapping_add(1);
+    COUNT.set(count);
+    count % MEASURED == 0
+}
+
+impl<'r, P> Running<'r, P> {
+    /// The node that it runs on.
+    #[must_use]
+    pub fn node(&self) -> &'r Arc<Node<P>> {
+        self.route.node()
+    }
+
+    /// The role for which the node was chosen.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.route.role
+    }
+
     /// The node answered, be it with an error of the user's. What was written counts as
     /// acknowledged, and what was read as seen.
     #[inline]
     pub fn succeeded(mut self, caller: &Context) {
-        self.writer = None;
-        self.mark(caller);
-        let node = self.node();
-        if self.trial.is_none() && node.breaker.is_spotless() {
-            return;
+        let route = &mut self.route;
+        route.writer = None;
+        route.mark(caller);
+        if let Some(started) = route.started {
+            let took = route.ports.clock.now().since(started);
+            route.set.measured(route.place, took);
         }
-        if self.set.has_rules() {
-            let change = self.node().breaker.succeeded(self.trial.take());
-            announce_change(self.ports, self.set.name(), self.node().name(), change);
-        }
+        route.answered();
     }
 
+    /// What `running` comes to, the statement on its way; `None` if its node has been found not to
+    /// answer at all, in which case [`Running::silent`] says what follows.
+    ///
+    /// A statement that is slow is not cut off: after
+    /// [`ProbeRules::suspect_after`](crate::ProbeRules) its node is asked for a sign of life, and is
+    /// left only if it gives none. Where nodes are not probed, there is no limit.
+    pub async fn attend<T: Timer, F>(&self, running: F) -> Option<F::Output>
+    where
+        F: Future<Output: Send> + Send,
+        P: Send + Sync,
+    {
+        let (set, node) = (self.route.set, self.node());
+        attend::<T, P, F>(set, node, running).await
+    }
+
+}
+
+/// As [`Running::attend`], for a statement of a transaction, which has no route.
+pub(crate) async fn attend<T: Timer, P, F>(
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    running: F,
+) -> Option<F::Output>
+where
+    F: Future<Output: Send> + Send,
+    P: Send + Sync,
+{
+    if !node.is_monitored() || !T::is_running() {
+        return Some(running.await);
+    }
+    let suspect_after = set.rules().probe.suspect_after;
+    let mut running = pin!(running);
+    if let Some(outcome) = T::within(suspect_after, running.as_mut()).await {
+        return Some(outcome);
+    }
+    let mark = tick::now();
+    loop {
+        let trouble = node.listen_for_trouble();
+        if node.is_silent_since(mark) && !node.breaker.is_up() {
+            return None;
+        }
+        hurry_of(set, node).ask();
+        let waiting = T::within(suspect_after, trouble);
+        if let Some(outcome) = race(running.as_mut(), waiting).await {
+            return Some(outcome);
+        }
+    }
+}
+
+impl<P> Route<'_, P> {
     /// The session has done what the statement does, or may have.
     #[inline]
-    fn mark(&self, caller: &Context) {
+    pub(crate) fn mark(&self, caller: &Context) {
         if !self.is_marked() {
             return;
         }
@@ -271,93 +465,21 @@ impl<'r, P> Route<'r, P> {
         );
         match self.access {
             Access::Write => wrote(self.set, caller),
-            Access::Read => saw(self.set, self.index, caller, asked_for),
+            Access::Read => saw(self.set, self.node().id(), self.role, caller, asked_for),
         }
     }
 
-    /// The statement failed on this node. For a read that has yielded no row there may be another;
-    /// a write is never run again.
-    #[must_use]
-    pub fn failed(mut self, failure: Failure, caller: &Context) -> Next<'r, P> {
-        self.writer = None;
-        if !self.set.has_rules() {
-            return Next::Unchanged;
-        }
-        report_failure(
-            self.ports,
-            self.set,
-            self.node(),
-            self.trial.take(),
-            failure,
-        );
-        if !failure.was_not_sent() && self.access == Access::Write {
-            self.mark(caller);
-        }
-        // What may have run, and is a read only because somebody said so, is not run again.
-        let may_have_written = failure == Failure::Lost && self.kind.is_ambiguous();
-        if self.may_fail_over() && !may_have_written {
-            let tried = self.tried | (1 << self.index);
-            match Self::find_untried(self.ports, self.set, self.kind, caller, tried, false) {
-                Ok(next) => return Next::Route(next),
-                Err(Stop::Refused(RoutingError::NoReplica { .. })) if failure == Failure::Busy => {
-                    return Next::Unchanged;
-                }
-                Err(Stop::Refused(error)) => return self.refuse(error),
-                Err(Stop::Exhausted | Stop::Behind) => {}
-            }
-        }
-        match (failure, self.reason, self.node().role()) {
-            (Failure::Unreachable, Reason::Named, _) => {
-                let error = RoutingError::NodeUnavailable {
-                    set: self.set.name().clone(),
-                    node: self.node().name().clone(),
-                    retry_in: None,
-                    cause: None,
-                };
-                self.refuse(error)
-            }
-            (Failure::Unreachable, _, Role::Primary) => {
-                self.refuse(primary_unavailable(self.set, None))
-            }
-            _ => Next::Unchanged,
-        }
-    }
-
-    /// The node refused the statement as a write ([`Failure::ReadOnly`]), although it had been taken
-    /// for a read. From now on all of its shape are writes, and so is this one: the rule decides it
-    /// anew. The node is well.
-    ///
-    /// On the primary it is the driver's error that stands, as there nothing else is to be tried;
-    /// unless the statement is where only reads may run.
-    #[must_use]
-    pub fn refused_as_write(mut self, sql: &str, caller: &Context) -> Next<'r, P> {
-        self.writer = None;
-        if !self.set.has_rules() {
-            return Next::Unchanged;
-        }
+    /// The node is well.
+    #[inline]
+    pub(crate) fn answered(&mut self) {
         let node = self.node();
-        let change = node.breaker.succeeded(self.trial.take());
-        announce_change(self.ports, self.set.name(), node.name(), change);
-        if self.access != Access::Read {
-            return Next::Unchanged;
+        if self.trial.is_none() && node.breaker.is_spotless() {
+            return;
         }
-        // A primary refuses what a connection of its own, or its demotion, forbids.
-        let is_replica = node.role() == Role::Replica;
-        if is_replica {
-            announce_disguised(self.ports, self.set, node.name(), sql);
-        } else if !only_reads(self.set, caller) {
-            return Next::Unchanged;
+        if self.set.has_rules() {
+            let change = node.breaker.succeeded(self.trial.take());
+            announce_change(self.ports, self.set, node, change);
         }
-        let kind = StatementKind::DisguisedWrite;
-        match Self::find_untried(self.ports, self.set, kind, caller, 0, false) {
-            Ok(next) => Next::Route(next),
-            Err(stop) => self.refuse(error_of(self.set, stop)),
-        }
-    }
-
-    fn refuse(&self, error: RoutingError) -> Next<'r, P> {
-        announce_refusal(self.ports, &error);
-        Next::Refused(error)
     }
 }
 
@@ -378,16 +500,9 @@ fn refused<P>(ports: &Ports, set: &ReplicaSet<P>, stop: Stop) -> RoutingError {
     error
 }
 
-fn error_of<P>(set: &ReplicaSet<P>, stop: Stop) -> RoutingError {
+pub(crate) fn error_of<P>(set: &ReplicaSet<P>, stop: Stop) -> RoutingError {
     match stop {
         Stop::Refused(error) => error,
-        Stop::Exhausted | Stop::Behind => primary_unavailable(set, None),
+        Stop::Exhausted | Stop::Unserved(_) => primary_unavailable(set, None),
     }
-}
-
-/// Whether the caller is where only reads may run.
-fn only_reads<P>(set: &ReplicaSet<P>, caller: &Context) -> bool {
-    Context::with_current(|ambient| {
-        ScopeView::new(caller.scopes(), ambient.scopes(), set.name()).read_only
-    })
 }

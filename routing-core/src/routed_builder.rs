@@ -40,6 +40,9 @@ pub trait Pool: Sized {
     /// Why it cannot be used, in words that follow its path.
     fn given(given: Self::Given) -> Result<Self, String>;
 
+    /// Whether it is the pool of this node, with the same options.
+    fn is_of(&self, node: &NodeConfig) -> bool;
+
     /// The dialect that the node's database speaks; `None` if it is none that is known.
     fn dialect(&self) -> Option<Dialect>;
 

@@ -1,5 +1,6 @@
 //! All replica sets of a program, and the way into them.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use crate::access::{Access, StatementKind};
@@ -9,16 +10,17 @@ use crate::decision::Role;
 use crate::delegate::Delegate;
 use crate::error::{ConfigProblem, RoutingError};
 use crate::failure::Failure;
-use crate::in_transaction::{check_in_transaction, pin, refused_in_transaction};
+use crate::in_transaction::{check_commit, check_in_transaction, pin, refused_in_transaction};
 use crate::name::SetName;
 use crate::node::Node;
 use crate::notice::{announce_disguised, announce_refusal, report_failure};
 use crate::observer::Observer;
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
-use crate::route::Route;
+use crate::route::{Route, attend};
 use crate::sight::{saw, wrote, wrote_out_of_sight};
 use crate::sql::{TableName, tables};
+use crate::timer::Timer;
 
 /// Decides for every statement which node runs it.
 ///
@@ -41,17 +43,19 @@ use crate::sql::{TableName, tables};
 ///
 /// // Its node cannot be reached: the other replica is next.
 /// let first = *route.node().pool();
-/// let Next::Route(route) = route.failed(Failure::Unreachable, &caller) else {
+/// let Next::Route(route) = route.not_sent().failed(Failure::Unreachable, &caller) else {
 ///     panic!("there is another replica");
 /// };
 /// assert_ne!(*route.node().pool(), first);
-/// route.succeeded(&caller);
+/// route.start().1.succeeded(&caller);
 ///
 /// // A write pins the session.
-/// router.route(set, StatementKind::Insert, &caller)?.succeeded(&caller);
+/// let (permit, running) = router.route(set, StatementKind::Insert, &caller)?.start();
+/// println!("{}", permit.node().pool()); // a pool takes it for a connection
+/// running.succeeded(&caller);
 /// let route = router.route(set, StatementKind::Select, &caller)?;
 /// assert_eq!(*route.node().pool(), "pool of db-1");
-/// route.succeeded(&caller);
+/// # drop(route);
 /// # Ok::<(), routing_core::RoutingError>(())
 /// ```
 #[derive(Debug)]
@@ -301,9 +305,7 @@ impl<P> Router<P> {
     /// the end of each statement of a transaction, and of a stream.
     #[inline]
     pub fn saw(&self, set: &ReplicaSet<P>, node: &Node<P>, caller: &Context) {
-        if let Some(index) = set.index_of(node) {
-            saw(set, index, caller, false);
-        }
+        saw(set, node.id(), set.role_of(node), caller, false);
     }
 
     /// Takes note that the caller's session has written, or may have, outside a [`Route`]: when a
@@ -339,8 +341,9 @@ impl<P> Router<P> {
     ///
     /// # Errors
     ///
-    /// [`RoutingError::WriteInReadOnlyTransaction`] if `transaction`, the transaction's own
-    /// access, is `Read` and the statement is a write.
+    /// - [`RoutingError::WriteInReadOnlyTransaction`] if `transaction`, the transaction's own
+    ///   access, is `Read` and the statement is a write.
+    /// - As for [`check_commit`](Self::check_commit).
     pub fn check_in_transaction(
         &self,
         set: &ReplicaSet<P>,
@@ -350,6 +353,21 @@ impl<P> Router<P> {
         caller: &Context,
     ) -> Result<(), RoutingError> {
         check_in_transaction(&self.ports, set, node, transaction, kind, caller)
+    }
+
+    /// Checks whether a transaction that is open on `node` may be committed there.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::PrimaryUnavailable`] if it has written and another node is the primary by now:
+    /// what is committed on a node that nobody follows is lost. It is to be rolled back.
+    pub fn check_commit(
+        &self,
+        set: &ReplicaSet<P>,
+        node: &Node<P>,
+        transaction: Access,
+    ) -> Result<(), RoutingError> {
+        check_commit(&self.ports, set, node, transaction)
     }
 
     /// Takes note that a node refused a statement of an open transaction as a write
@@ -370,9 +388,24 @@ impl<P> Router<P> {
     /// Takes note that a node refused a statement as a write ([`Failure::ReadOnly`]) when some of its
     /// rows had been given: all of its shape are writes from now on, but this one is not run again.
     pub fn report_disguised_write(&self, set: &ReplicaSet<P>, node: &Node<P>, sql: &str) {
-        if set.has_rules() && node.role() == Role::Replica {
+        if set.has_rules() && set.role_of(node) == Role::Replica {
             announce_disguised(&self.ports, set, node.name(), sql);
         }
+    }
+
+    /// As [`Running::attend`](crate::Running::attend), for a statement of a transaction that is open
+    /// on `node`; `None` if the node does not answer at all.
+    pub async fn attend<T: Timer, F>(
+        &self,
+        set: &ReplicaSet<P>,
+        node: &Node<P>,
+        running: F,
+    ) -> Option<F::Output>
+    where
+        F: Future<Output: Send> + Send,
+        P: Send + Sync,
+    {
+        attend::<T, P, F>(set, node, running).await
     }
 
     /// Takes note that a node failed outside a [`Route`], such as in the middle of a transaction.

@@ -126,15 +126,99 @@ pub struct ProbeRules {
     pub fastest: Duration,
     /// How long a node has to answer.
     pub timeout: Duration,
+    /// How long a statement waits for its answer before its node is asked whether it is there at all.
+    /// A node that is slow goes on; one that does not answer a probe either is left, `timeout` later.
+    pub suspect_after: Duration,
 }
 
 impl ProbeRules {
-    /// Every **5 s**, and every **5 ms** at the most; **1 s** to answer.
+    /// Every **5 s**, and every **5 ms** at the most; **1 s** to answer; suspected after **250 ms**.
     pub const DEFAULT: Self = Self {
         heartbeat: Duration::from_secs(5),
         fastest: Duration::from_millis(5),
         timeout: Duration::from_secs(1),
+        suspect_after: Duration::from_millis(250),
     };
+
+    /// The longest that a read stays with a replica that does not answer.
+    #[must_use]
+    pub const fn deadline(&self) -> Duration {
+        self.suspect_after.saturating_add(self.timeout)
+    }
+}
+
+/// How far behind a replica may be and still take reads that require nothing of it.
+///
+/// It is left out when it is over **both** limits, as far as both are known: much log that takes no
+/// time is no lag, nor is a primary that has written nothing for a minute. It is taken back at half
+/// of either. What is not known is not 0: a replica that says nothing is not left out for its lag,
+/// but for saying nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct LagLimits {
+    /// For how long it may have missed something.
+    pub time: Duration,
+    /// How many bytes of log it may miss (PostgreSQL's only).
+    pub bytes: u64,
+}
+
+impl LagLimits {
+    /// **60 s** and **8 MB**, as GitLab's load balancer has it.
+    pub const DEFAULT: Self = Self {
+        time: Duration::from_secs(60),
+        bytes: 8 << 20,
+    };
+
+    /// None: a replica may be as far behind as it is.
+    pub const NONE: Self = Self {
+        time: Duration::MAX,
+        bytes: u64::MAX,
+    };
+}
+
+/// How often what failed, and certainly did nothing, is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct RetryRules {
+    /// The most attempts at a write, the first among them, and the most replicas that a read is sent
+    /// to before it goes to the primary; 8 at most.
+    pub attempts: u8,
+    /// How long a write waits before its second attempt; doubled each time, and spread at random
+    /// between a half and the whole.
+    pub back_off: Duration,
+    /// The longest that it waits between two attempts.
+    pub max_back_off: Duration,
+    /// The longest from the first failure to the beginning of the last attempt.
+    pub deadline: Duration,
+}
+
+impl RetryRules {
+    /// **3** attempts, after **50 ms** and at most **1 s**, within **5 s**.
+    pub const DEFAULT: Self = Self {
+        attempts: 3,
+        back_off: Duration::from_millis(50),
+        max_back_off: Duration::from_secs(1),
+        deadline: Duration::from_secs(5),
+    };
+}
+
+/// How many reads the primary takes while no replica is up, so that losing the replicas does not
+/// lose the primary too: a bucket of tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FallbackBudget {
+    /// How many reads a second.
+    pub per_second: u32,
+    /// How many at once.
+    pub burst: u32,
+}
+
+impl FallbackBudget {
+    /// So many reads a second, and so many at once.
+    #[must_use]
+    pub const fn new(per_second: u32, burst: u32) -> Self {
+        Self { per_second, burst }
+    }
 }
 
 /// The settings of one replica set's routing rule.
@@ -173,6 +257,16 @@ pub struct Rules {
     pub time_pin: Duration,
     /// How often nodes are asked where they are.
     pub probe: ProbeRules,
+    /// How far behind a replica may be; **60 s or 8 MB**. It can be changed while the set is in use:
+    /// [`ReplicaSet::set_lag_limits`](crate::ReplicaSet::set_lag_limits).
+    pub lag: LagLimits,
+    /// How often what certainly did nothing is tried again; **3 attempts within 5 s**.
+    pub retry: RetryRules,
+    /// For how long a replica that comes back takes less than its share of the sessions, ever more;
+    /// **10 s**.
+    pub slow_start: Duration,
+    /// How many reads the primary takes while no replica is up; **any number**.
+    pub fallback_budget: Option<FallbackBudget>,
     /// When a replica is left alone.
     pub replica_breaker: BreakerRules,
     /// When the primary is left alone.
@@ -196,6 +290,10 @@ impl Default for Rules {
             catch_up_wait: Duration::from_millis(10),
             time_pin: Duration::from_secs(15),
             probe: ProbeRules::DEFAULT,
+            lag: LagLimits::DEFAULT,
+            retry: RetryRules::DEFAULT,
+            slow_start: Duration::from_secs(10),
+            fallback_budget: None,
             replica_breaker: BreakerRules::REPLICA,
             primary_breaker: BreakerRules::PRIMARY,
         }

@@ -137,8 +137,20 @@ impl Samples {
             position,
             at,
         });
-        drop(ring);
         self.latest.store(number, Ordering::Release);
+        drop(ring);
+        self.tell();
+    }
+
+    /// There is another primary: what was known of the last is of another history.
+    pub(crate) fn clear(&self) {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.clear();
+        self.latest.store(0, Ordering::Release);
+        drop(ring);
+        let mut target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        *target = None;
+        drop(target);
         self.tell();
     }
 

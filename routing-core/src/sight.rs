@@ -1,17 +1,25 @@
 //! What becomes of a session when it has seen or written something, in a route or outside.
 
 use crate::ambient::Context;
+use crate::decision::Role;
+use crate::node::NodeId;
 use crate::position::Position;
 use crate::replica_set::ReplicaSet;
 use crate::resolution::{session_of, slot_of};
 use crate::rules::PinRelease;
 
-/// The caller's session has seen what the node at `index` shows now.
+/// The caller's session has seen what a node shows now that has this role.
 #[inline]
-pub(crate) fn saw<P>(set: &ReplicaSet<P>, index: usize, caller: &Context, asked_for: bool) {
+pub(crate) fn saw<P>(
+    set: &ReplicaSet<P>,
+    id: NodeId,
+    role: Role,
+    caller: &Context,
+    asked_for: bool,
+) {
     Context::with_current(|ambient| {
         if let Some(slot) = slot_of(set, caller, ambient) {
-            set.saw(slot, index, asked_for);
+            set.saw(slot, id, role, asked_for);
         }
     });
 }

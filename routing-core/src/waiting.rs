@@ -42,7 +42,7 @@ impl<P> Router<P> {
         loop {
             match Route::find_patiently(&self.ports, set, kind, caller, &mut patience)? {
                 Arrival::Route(route) => return Ok(route),
-                Arrival::Behind(behind) => behind.wait_async::<T>(&mut patience).await,
+                Arrival::Unserved(wait) => wait.wait_async::<T>(&mut patience).await,
             }
         }
     }
@@ -63,7 +63,7 @@ impl<P> Router<P> {
         loop {
             match Route::find_patiently(&self.ports, set, kind, caller, &mut patience)? {
                 Arrival::Route(route) => return Ok(route),
-                Arrival::Behind(behind) => behind.wait(&mut patience),
+                Arrival::Unserved(wait) => wait.wait(&mut patience),
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use diesel::result::{DatabaseErrorKind, Error};
 use routing_core::sql::Dialect;
-use routing_core::{Failure, StatementKind};
+use routing_core::{Failure, Role, StatementKind};
 
 /// What is to be done to know whether the node is to blame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +18,19 @@ pub(crate) enum Verdict {
     Ask,
 }
 
-pub(crate) fn verdict(error: &Error, dialect: Dialect) -> Verdict {
+/// `role` is that of the node.
+pub(crate) fn verdict(error: &Error, dialect: Dialect, role: Role) -> Verdict {
     let Error::DatabaseError(kind, information) = error else {
         return Verdict::Users;
     };
     match kind {
         DatabaseErrorKind::ReadOnlyTransaction => Verdict::Failure(Failure::ReadOnly),
+        // A standby runs no transactions that could conflict, but with what it replays.
+        DatabaseErrorKind::SerializationFailure
+            if role == Role::Replica && dialect == Dialect::Postgres =>
+        {
+            Verdict::Failure(Failure::RecoveryConflict)
+        }
         DatabaseErrorKind::ClosedConnection
         | DatabaseErrorKind::UnableToSendCommand
         | DatabaseErrorKind::Unknown => match dialect {
@@ -31,6 +38,13 @@ pub(crate) fn verdict(error: &Error, dialect: Dialect) -> Verdict {
                 .map_or(Verdict::Users, Verdict::Failure),
             Dialect::MySql if Failure::from_mysql_message(information.message()).is_some() => {
                 Verdict::Failure(Failure::ReadOnly)
+            }
+            // Diesel knows no kind for a deadlock, nor for what is cancelled.
+            Dialect::Postgres
+                if role == Role::Replica
+                    && information.message().contains("conflict with recovery") =>
+            {
+                Verdict::Failure(Failure::RecoveryConflict)
             }
             // The most common of all, and a server has said it.
             Dialect::Postgres if information.statement_position().is_some() => Verdict::Users,

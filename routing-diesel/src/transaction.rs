@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use routing_core::sql::TransactionControl;
-use routing_core::{Access, Callbacks, Committed, Node, SetName};
+use routing_core::{Access, Callbacks, Committed, Node, Role, SetName};
 
 /// How the savepoints begin that Diesel sets by itself.
 const DIESELS: &str = "diesel_savepoint_";
@@ -12,6 +12,8 @@ const DIESELS: &str = "diesel_savepoint_";
 /// One open transaction, with the savepoints inside it.
 pub(crate) struct OpenTransaction<P> {
     pub(crate) node: Arc<Node<P>>,
+    /// The role for which the node was chosen.
+    pub(crate) side: Role,
     pub(crate) access: Access,
     /// The transaction itself, and a level for each savepoint.
     levels: Vec<Level>,
@@ -42,9 +44,15 @@ impl Level {
 impl<P> OpenTransaction<P> {
     /// `name` is that of the savepoint it is, if there is a transaction around it that nobody here
     /// has begun.
-    pub(crate) fn new(node: &Arc<Node<P>>, access: Access, name: String) -> Self {
+    pub(crate) fn new(
+        node: &Arc<Node<P>>,
+        side: Role,
+        access: Access,
+        name: String,
+    ) -> Self {
         Self {
             node: Arc::clone(node),
+            side,
             access,
             levels: vec![Level::new(name, Callbacks::new())],
             counted: false,

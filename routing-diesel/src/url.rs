@@ -22,15 +22,30 @@ pub(crate) fn of(node: &NodeConfig, role: Role, dialect: Dialect) -> Result<Stri
     })
 }
 
-/// libpq waits for ever for a server that takes a connection and says nothing. It is told not to,
-/// unless the URL has said something else; 2 s is the least it knows.
-pub(crate) fn with_connect_timeout(url: String, timeout: Duration, dialect: Dialect) -> String {
-    if dialect != Dialect::Postgres || url.contains("connect_timeout=") {
+/// libpq waits for ever for a server that takes a connection and says nothing, and for an answer
+/// that does not come because the server's machine or the way to it is gone. It is told not to,
+/// unless the URL has said something else; 2 s is the least that it waits for a connection, and what
+/// is lost is noticed after 10 s: 4 of silence, and three questions that nobody answers.
+pub(crate) fn with_timeouts(mut url: String, timeout: Duration, dialect: Dialect) -> String {
+    if dialect != Dialect::Postgres {
         return url;
     }
-    let seconds = timeout.as_secs_f64().ceil().max(2.0);
-    let separator = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{separator}connect_timeout={seconds}")
+    let seconds = timeout.as_secs_f64().ceil().max(2.0).to_string();
+    for (name, value) in [
+        ("connect_timeout", seconds.as_str()),
+        ("keepalives_idle", "4"),
+        ("keepalives_interval", "2"),
+        ("keepalives_count", "3"),
+        ("tcp_user_timeout", "10000"),
+    ] {
+        if !url.contains(&format!("{name}=")) {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(name);
+            url.push('=');
+            url.push_str(value);
+        }
+    }
+    url
 }
 
 pub(crate) fn is_in_memory(url: &str, dialect: Dialect) -> bool {
@@ -77,20 +92,24 @@ mod tests {
 
     #[test]
     fn a_connection_to_postgres_has_its_time() {
+        const LOST: &str =
+            "keepalives_idle=4&keepalives_interval=2&keepalives_count=3&tcp_user_timeout=10000";
         let of = |url: &str, seconds| {
             let timeout = Duration::from_secs_f64(seconds);
-            with_connect_timeout(url.to_owned(), timeout, Dialect::Postgres)
+            with_timeouts(url.to_owned(), timeout, Dialect::Postgres)
         };
         assert_eq!(
             of("postgres://h/d", 0.3),
-            "postgres://h/d?connect_timeout=2"
+            format!("postgres://h/d?connect_timeout=2&{LOST}")
         );
         assert_eq!(
             of("postgres://h/d?a=b", 4.5),
-            "postgres://h/d?a=b&connect_timeout=5"
+            format!("postgres://h/d?a=b&connect_timeout=5&{LOST}")
         );
-        let own = "postgres://h/d?connect_timeout=9";
-        assert_eq!(of(own, 1.0), own);
+        let own = format!("postgres://h/d?connect_timeout=9&{LOST}");
+        assert_eq!(of(&own, 1.0), own);
+        let own = "mysql://h/d".to_owned();
+        assert_eq!(with_timeouts(own.clone(), Duration::ZERO, Dialect::MySql), own);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use routing_core::{Access, Committed, RoutingError};
+use routing_core::{Access, Committed, RoutingError, StatementKind};
 use sea_orm::{DbErr, TransactionError, TransactionSession};
 
 use crate::error::into_db_err;
 use crate::execution::failure_of;
+use crate::probing::TokioTimer;
 use crate::transaction::RoutedTransaction;
 
 impl RoutedTransaction {
@@ -34,14 +35,22 @@ impl RoutedTransaction {
             context,
             began,
             access,
+            role,
             ..
         } = self;
+        if let Err(refusal) = router.check_commit(&set, &node, access) {
+            // Its connection is rolled back when it is dropped.
+            drop(transaction);
+            callbacks.rolled_back();
+            return Err(into_db_err(refusal));
+        }
         callbacks.committing();
         if access == Access::Write {
             // Nobody may be there when the answer comes.
             router.wrote(&set, &began);
         }
-        let committed = transaction.commit().await;
+        let committing = transaction.commit();
+        let committed = router.attend::<TokioTimer, _>(&set, &node, committing).await;
         // Also if it failed: nobody knows what has become of it.
         match access {
             Access::Write => {
@@ -50,13 +59,21 @@ impl RoutedTransaction {
             }
             Access::Read => router.saw(&set, &node, &context),
         }
+        let Some(committed) = committed else {
+            // Nobody knows, and nobody is called.
+            return Err(into_db_err(RoutingError::OutcomeUnknown {
+                set: set.name().clone(),
+                node: node.name().clone(),
+                kind: StatementKind::Transaction,
+            }));
+        };
         match committed {
             // Nobody knows what it was that was committed here.
             Ok(()) if ended_by_text => drop(callbacks),
             Ok(()) if aborted => callbacks.rolled_back(),
             Ok(()) => callbacks.committed(&Committed::new(set.name().clone())),
             Err(error) => {
-                match failure_of(&error, &node).await {
+                match failure_of(&error, &node, role).await {
                     Some(failure) => router.report_failure(&set, &node, failure),
                     None => callbacks.rolled_back(),
                 }
@@ -78,11 +95,12 @@ impl RoutedTransaction {
             node,
             set,
             router,
+            role,
             ..
         } = self;
         let outcome = transaction.rollback().await;
         if let Err(error) = &outcome
-            && let Some(failure) = failure_of(error, &node).await
+            && let Some(failure) = failure_of(error, &node, role).await
         {
             router.report_failure(&set, &node, failure);
         }

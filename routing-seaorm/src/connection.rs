@@ -16,7 +16,7 @@ use crate::transaction::RoutedTransaction;
 
 impl RoutedConnection {
     /// Runs a statement that is still to be built.
-    async fn run_typed<'c, S: StatementBuilder, T>(
+    async fn run_typed<'c, S: StatementBuilder, T: Send>(
         &'c self,
         statement: &'c S,
         method: Method<'c, DatabaseConnection, T>,
@@ -38,7 +38,7 @@ impl RoutedConnection {
     }
 
     /// Runs a statement that is built.
-    async fn run_raw<'c, T>(
+    async fn run_raw<'c, T: Send>(
         &'c self,
         statement: Statement,
         method: Method<'c, DatabaseConnection, T>,
@@ -161,7 +161,7 @@ impl TransactionTrait for RoutedConnection {
         Ok(RoutedTransaction::new(
             self,
             done.node,
-            done.access,
+            (done.role, done.access),
             done.value,
         ))
     }

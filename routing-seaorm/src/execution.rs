@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use routing_core::{Access, Failure, Next, Node, ReplicaSet, StatementKind};
+use routing_core::{Access, Failure, Next, Node, ReplicaSet, Role, StatementKind};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, Statement};
 use tracing::Instrument;
 
@@ -70,13 +70,15 @@ impl Text<'_> {
 pub(crate) struct Done<'c, T> {
     pub(crate) value: T,
     pub(crate) node: &'c Arc<Node<NodePool>>,
+    /// The role for which the node was chosen.
+    pub(crate) role: Role,
     pub(crate) access: Access,
 }
 
 impl RoutedConnection {
     /// Runs a statement of this kind on a node of `set`: once, and again only while the core says
     /// so.
-    pub(crate) async fn run<'c, T>(
+    pub(crate) async fn run<'c, T: Send>(
         &'c self,
         set: &'c Arc<ReplicaSet<NodePool>>,
         kind: StatementKind,
@@ -93,32 +95,39 @@ impl RoutedConnection {
         loop {
             let node = route.node();
             let access = route.access();
-            let running = attempt(Attempt {
-                connection: if self.read_only {
-                    node.pool().reader()
-                } else {
-                    node.pool().connection()
-                },
+            let statement = text.supply(route.may_move());
+            let (span, role) = (route.span(), route.role());
+            let (permit, running) = route.start();
+            let attempt = attempt(Attempt {
+                connection: node.pool().permitted(permit, self.read_only),
                 access,
-                statement: text.supply(route.may_move()),
+                statement,
             });
-            let error = match running.instrument(route.span()).await {
-                Ok(value) => {
-                    route.succeeded(&self.context);
+            let attended = running.attend::<TokioTimer, _>(attempt.instrument(span));
+            let error = match attended.await {
+                Some(Ok(value)) => {
+                    running.succeeded(&self.context);
                     return Ok(Done {
                         value,
                         node,
+                        role,
                         access,
                     });
                 }
-                Err(error) => error,
+                Some(Err(error)) => error,
+                None => {
+                    route = running.silent(&self.context).map_err(into_db_err)?;
+                    continue;
+                }
             };
-            let Some(failure) = failure_of(&error, node).await else {
-                route.succeeded(&self.context);
+            let Some(failure) = failure_of(&error, node, role).await else {
+                running.succeeded(&self.context);
                 return Err(error);
             };
             let next = if failure == Failure::ReadOnly {
-                route.refused_as_write(&text.sql(), &self.context)
+                running
+                    .refused_as_write_patiently::<TokioTimer>(&text.sql(), &self.context)
+                    .await
             } else {
                 tracing::warn!(
                     target: "routing",
@@ -128,7 +137,9 @@ impl RoutedConnection {
                     ?failure,
                     "node failed"
                 );
-                route.failed(failure, &self.context)
+                running
+                    .failed_patiently::<TokioTimer>(failure, &self.context)
+                    .await
             };
             route = match next {
                 Next::Route(next) => next,
@@ -140,8 +151,12 @@ impl RoutedConnection {
 }
 
 /// What the error says of the node; `None` is the user's error.
-pub(crate) async fn failure_of(error: &DbErr, node: &Node<NodePool>) -> Option<Failure> {
-    match verdict(error, node.pool().backend()) {
+pub(crate) async fn failure_of(
+    error: &DbErr,
+    node: &Node<NodePool>,
+    role: Role,
+) -> Option<Failure> {
+    match verdict(error, node.pool().backend(), role) {
         Verdict::Users => None,
         Verdict::Failure(failure) => Some(failure),
         Verdict::TimedOut if node.pool().is_reachable().await => Some(Failure::Busy),

@@ -1,6 +1,6 @@
 //! What an error of SeaORM's says of the node it came from.
 
-use routing_core::Failure;
+use routing_core::{Failure, Role};
 use sea_orm::{ConnAcquireErr, DbBackend, DbErr, RuntimeErr, sqlx};
 
 /// What a query's error means for routing.
@@ -15,7 +15,8 @@ pub(crate) enum Verdict {
     TimedOut,
 }
 
-pub(crate) fn verdict(error: &DbErr, backend: DbBackend) -> Verdict {
+/// `role` is that of the node.
+pub(crate) fn verdict(error: &DbErr, backend: DbBackend, role: Role) -> Verdict {
     match error {
         DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Verdict::TimedOut,
         // Somebody closed the pool; the node is not to blame.
@@ -24,33 +25,37 @@ pub(crate) fn verdict(error: &DbErr, backend: DbBackend) -> Verdict {
         }
         // Only what happens before a statement is sent is a `Conn`.
         DbErr::Conn(RuntimeErr::SqlxError(error)) => {
-            let failure = match of_sqlx(error, backend) {
-                Some(Failure::Busy) => Failure::Busy,
+            let failure = match of_sqlx(error, backend, role) {
+                Some(certain @ (Failure::Busy | Failure::Starting)) => certain,
                 _ => Failure::Unreachable,
             };
             Verdict::Failure(failure)
         }
         DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            of_sqlx(error, backend).map_or(Verdict::Users, Verdict::Failure)
+            of_sqlx(error, backend, role).map_or(Verdict::Users, Verdict::Failure)
         }
         _ => Verdict::Users,
     }
 }
 
-fn of_sqlx(error: &sqlx::Error, backend: DbBackend) -> Option<Failure> {
+pub(crate) fn of_sqlx(error: &sqlx::Error, backend: DbBackend, role: Role) -> Option<Failure> {
     match error {
         // Not `Protocol`: it is what the driver says of too many parameters, or of a zero byte.
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => {
             Some(Failure::Lost)
         }
-        sqlx::Error::Database(error) => of_database(&**error, backend),
+        sqlx::Error::Database(error) => of_database(&**error, backend, role),
         _ => None,
     }
 }
 
-fn of_database(error: &dyn sqlx::error::DatabaseError, backend: DbBackend) -> Option<Failure> {
+fn of_database(
+    error: &dyn sqlx::error::DatabaseError,
+    backend: DbBackend,
+    role: Role,
+) -> Option<Failure> {
     match backend {
-        DbBackend::Postgres => Failure::from_sqlstate(&error.code()?),
+        DbBackend::Postgres => Failure::from_sqlstate(&error.code()?, error.message(), role),
         #[cfg(feature = "sqlx-mysql")]
         DbBackend::MySql => {
             let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;

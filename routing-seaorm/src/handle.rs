@@ -138,7 +138,8 @@ impl RoutedConnection {
     /// If it is the first use of the primary and happens outside a runtime, as `sqlx` does.
     #[must_use]
     pub fn primary(&self) -> &DatabaseConnection {
-        self.set.primary().pool().connection()
+        let node = self.set.primary();
+        node.pool().connection(self.set.footing(node))
     }
 
     /// The database that all nodes of the set run.
@@ -189,7 +190,7 @@ impl RoutedConnection {
         for set in self.router.sets() {
             set.close();
             for node in set.nodes() {
-                outcome = outcome.and(node.pool().close().await);
+                outcome = outcome.and(node.pool().close(set.footing(node)).await);
             }
         }
         outcome

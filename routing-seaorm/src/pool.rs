@@ -1,12 +1,13 @@
 //! A node's pool of connections, opened when it is first used.
 
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use routing_core::sql::{CatalogFunction, Dialect};
-use routing_core::{Failure, NodeConfig, Pool, PoolConfig, PoolMode, Role};
+use routing_core::{
+    Failure, Footing, Generations, NodeConfig, Permit, Pool, PoolConfig, PoolMode, Role,
+};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, sqlx,
 };
@@ -19,6 +20,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::pool::PoolOptions;
 use tokio::sync::Mutex;
 
+use crate::failure::of_sqlx;
 use crate::statement::dialect_of;
 
 /// How long a node has to answer when it is to be found out whether it is there at all.
@@ -33,7 +35,7 @@ pub struct NodePool {
     backend: DbBackend,
     source: Source,
     /// Beside the pool, for handles that only read.
-    reader: OnceLock<DatabaseConnection>,
+    readers: Generations<DatabaseConnection>,
     /// One at a time finds out whether the node is there; who waited takes over the answer.
     dialing: Mutex<bool>,
     dials: AtomicU64,
@@ -41,10 +43,10 @@ pub struct NodePool {
 
 enum Source {
     Configured {
+        url: String,
         target: Target,
         options: PoolConfig,
-        role: Role,
-        opened: OnceLock<DatabaseConnection>,
+        opened: Generations<DatabaseConnection>,
     },
     Given(DatabaseConnection),
 }
@@ -67,12 +69,12 @@ impl Pool for NodePool {
         Ok(Self {
             backend,
             source: Source::Configured {
+                url: node.url().to_owned(),
                 target,
                 options: node.pool().clone(),
-                role,
-                opened: OnceLock::new(),
+                opened: Generations::default(),
             },
-            reader: OnceLock::new(),
+            readers: Generations::default(),
             dialing: Mutex::new(true),
             dials: AtomicU64::new(0),
         })
@@ -85,10 +87,17 @@ impl Pool for NodePool {
         Ok(Self {
             backend: connection.get_database_backend(),
             source: Source::Given(connection),
-            reader: OnceLock::new(),
+            readers: Generations::default(),
             dialing: Mutex::new(true),
             dials: AtomicU64::new(0),
         })
+    }
+
+    fn is_of(&self, node: &NodeConfig) -> bool {
+        match &self.source {
+            Source::Configured { url, options, .. } => url == node.url() && options == node.pool(),
+            Source::Given(_) => false,
+        }
     }
 
     fn dialect(&self) -> Option<Dialect> {
@@ -114,58 +123,73 @@ impl NodePool {
         self.backend
     }
 
+    /// The pool for a statement that may be sent.
     #[inline]
-    pub(crate) fn connection(&self) -> &DatabaseConnection {
+    pub(crate) fn permitted<'a>(
+        &'a self,
+        permit: Permit<'_, Self>,
+        only_reads: bool,
+    ) -> &'a DatabaseConnection {
+        let footing = permit.footing();
+        if only_reads {
+            self.reader(footing)
+        } else {
+            self.connection(footing)
+        }
+    }
+
+    #[inline]
+    pub(crate) fn connection(&self, footing: Footing<'_, Self>) -> &DatabaseConnection {
         match &self.source {
             Source::Given(connection) => connection,
             Source::Configured {
                 target,
                 options,
-                role,
                 opened,
-            } => opened.get_or_init(|| {
-                let opened = target.open(options);
-                match role {
-                    Role::Primary => opened,
-                    // What calls itself a replica, and is none, refuses a write all the same.
-                    Role::Replica => only_reads(&opened, options.pool_mode),
-                }
-            }),
+                ..
+            } => {
+                let open = |role| {
+                    let opened = target.open(options);
+                    match role {
+                        Role::Primary => opened,
+                        // What calls itself a replica, and is none, refuses a write all the same.
+                        Role::Replica => only_reads(&opened, options.pool_mode),
+                    }
+                };
+                opened.get(footing, open, retire)
+            }
         }
     }
 
     /// A pool beside the other, whose connections can only read; a replica's can no more anyway.
-    pub(crate) fn reader(&self) -> &DatabaseConnection {
-        let connection = self.connection();
-        match &self.source {
-            Source::Configured {
-                role: Role::Replica,
-                ..
-            } => connection,
-            Source::Configured { options, .. } => self
-                .reader
-                .get_or_init(|| only_reads(connection, options.pool_mode)),
-            Source::Given(_) => self
-                .reader
-                .get_or_init(|| only_reads(connection, PoolMode::Session)),
-        }
+    fn reader(&self, footing: Footing<'_, Self>) -> &DatabaseConnection {
+        let connection = self.connection(footing);
+        let mode = match &self.source {
+            Source::Configured { options, .. } => options.pool_mode,
+            Source::Given(_) => PoolMode::Session,
+        };
+        let open = |role| match (&self.source, role) {
+            (Source::Configured { .. }, Role::Replica) => connection.clone(),
+            _ => only_reads(connection, mode),
+        };
+        self.readers.get(footing, open, retire)
     }
 
     /// The functions of the database, over a connection beside the pool's; none, if it is not
     /// PostgreSQL.
     pub(crate) async fn catalog(&self) -> Result<Vec<CatalogFunction>, DbErr> {
-        match &self.connection().inner {
+        if self.backend != DbBackend::Postgres {
+            return Ok(Vec::new());
+        }
+        let failed =
+            |error: sqlx::Error| DbErr::Query(sea_orm::RuntimeErr::SqlxError(error.into()));
+        match self.dedicated().await.map_err(failed)? {
             #[cfg(feature = "sqlx-postgres")]
-            DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
+            Dedicated::Postgres(mut connection) => {
                 use routing_core::sql::CATALOG_QUERY;
                 use sqlx::{Connection as _, Row as _};
 
-                let pool = self.connection().get_postgres_connection_pool();
-                let failed =
-                    |error: sqlx::Error| DbErr::Query(sea_orm::RuntimeErr::SqlxError(error.into()));
-                let target = pool.connect_options();
-                let mut connection = target.connect().await.map_err(failed)?;
-                let rows = sqlx::raw_sql(CATALOG_QUERY).fetch_all(&mut connection);
+                let rows = sqlx::raw_sql(CATALOG_QUERY).fetch_all(&mut *connection);
                 let rows = rows.await.map_err(failed)?;
                 // The answer is there, however the farewell goes.
                 let _ = connection.close().await;
@@ -193,12 +217,12 @@ impl NodePool {
 
     /// Closes the pool for good. One that was never used is opened for it, which connects to
     /// nothing, as it would otherwise open later.
-    pub(crate) async fn close(&self) -> Result<(), DbErr> {
-        let closed = match self.reader.get() {
+    pub(crate) async fn close(&self, footing: Footing<'_, Self>) -> Result<(), DbErr> {
+        let closed = match self.readers.current() {
             Some(reader) => reader.close_by_ref().await,
             None => Ok(()),
         };
-        closed.and(self.connection().close_by_ref().await)
+        closed.and(self.connection(footing).close_by_ref().await)
     }
 
     /// Whether the node answers when somebody wants to connect: one connection beside the pool's,
@@ -221,6 +245,54 @@ impl NodePool {
     }
 
     async fn dial(&self) -> Result<(), sqlx::Error> {
+        self.dedicated().await?.close().await
+    }
+
+    /// A connection beside the pool's.
+    pub(crate) async fn dedicated(&self) -> Result<Dedicated, sqlx::Error> {
+        match &self.source {
+            Source::Configured {
+                target, options, ..
+            } => target.connect(options).await,
+            Source::Given(given) => match &given.inner {
+                #[cfg(feature = "sqlx-postgres")]
+                DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
+                    let pool = given.get_postgres_connection_pool();
+                    let connected = pool.connect_options().connect().await?;
+                    Ok(Dedicated::Postgres(Box::new(connected)))
+                }
+                #[cfg(feature = "sqlx-mysql")]
+                DatabaseConnectionType::SqlxMySqlPoolConnection(_) => {
+                    let pool = given.get_mysql_connection_pool();
+                    let connected = pool.connect_options().connect().await?;
+                    Ok(Dedicated::MySql(Box::new(connected)))
+                }
+                #[cfg(feature = "sqlx-sqlite")]
+                DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
+                    let pool = given.get_sqlite_connection_pool();
+                    let connected = pool.connect_options().connect().await?;
+                    Ok(Dedicated::Sqlite(Box::new(connected)))
+                }
+                _ => Ok(Dedicated::Nothing),
+            },
+        }
+    }
+}
+
+/// A connection beside a pool's.
+pub(crate) enum Dedicated {
+    #[cfg(feature = "sqlx-postgres")]
+    Postgres(Box<sqlx::PgConnection>),
+    #[cfg(feature = "sqlx-mysql")]
+    MySql(Box<sqlx::MySqlConnection>),
+    #[cfg(feature = "sqlx-sqlite")]
+    Sqlite(Box<sqlx::SqliteConnection>),
+    /// To a mock, which is no server.
+    Nothing,
+}
+
+impl Dedicated {
+    async fn close(self) -> Result<(), sqlx::Error> {
         #[cfg(any(
             feature = "sqlx-mysql",
             feature = "sqlx-postgres",
@@ -228,25 +300,34 @@ impl NodePool {
         ))]
         use sqlx::Connection as _;
 
-        match &self.connection().inner {
+        match self {
             #[cfg(feature = "sqlx-postgres")]
-            DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
-                let pool = self.connection().get_postgres_connection_pool();
-                pool.connect_options().connect().await?.close().await
-            }
+            Self::Postgres(connection) => connection.close().await,
             #[cfg(feature = "sqlx-mysql")]
-            DatabaseConnectionType::SqlxMySqlPoolConnection(_) => {
-                let pool = self.connection().get_mysql_connection_pool();
-                pool.connect_options().connect().await?.close().await
-            }
+            Self::MySql(connection) => connection.close().await,
             #[cfg(feature = "sqlx-sqlite")]
-            DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
-                let pool = self.connection().get_sqlite_connection_pool();
-                pool.connect_options().connect().await?.close().await
-            }
-            _ => Ok(()),
+            Self::Sqlite(connection) => connection.close().await,
+            Self::Nothing => Ok(()),
         }
     }
+}
+
+/// Whoever was given the pool just now still has some time to check a connection out.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Has a pool closed that nobody is given any more.
+fn retire(pool: &DatabaseConnection) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        // Its connections end with the handle's last clone.
+        return;
+    };
+    let pool = pool.clone();
+    runtime.spawn(async move {
+        tokio::time::sleep(GRACE).await;
+        if let Err(error) = pool.close().await {
+            tracing::debug!(target: "routing", %error, "a pool that is not used any more");
+        }
+    });
 }
 
 impl Target {
@@ -285,17 +366,39 @@ impl Target {
         }
     }
 
+    #[cfg_attr(
+        not(any(
+            feature = "sqlx-mysql",
+            feature = "sqlx-postgres",
+            feature = "sqlx-sqlite"
+        )),
+        expect(clippy::unused_async, unused_variables, reason = "there is nobody to connect to")
+    )]
+    async fn connect(&self, options: &PoolConfig) -> Result<Dedicated, sqlx::Error> {
+        // By place and not by reference, so that without a driver there is nothing to match.
+        match *self {
+            #[cfg(feature = "sqlx-postgres")]
+            Self::Postgres(ref target) => {
+                let connected = for_pooler(target, options).connect().await?;
+                Ok(Dedicated::Postgres(Box::new(connected)))
+            }
+            #[cfg(feature = "sqlx-mysql")]
+            Self::MySql(ref target) => {
+                Ok(Dedicated::MySql(Box::new(target.connect().await?)))
+            }
+            #[cfg(feature = "sqlx-sqlite")]
+            Self::Sqlite(ref target) => {
+                Ok(Dedicated::Sqlite(Box::new(target.connect().await?)))
+            }
+        }
+    }
+
     fn open(&self, options: &PoolConfig) -> DatabaseConnection {
         // By place and not by reference, so that without a driver there is nothing to match.
         match *self {
             #[cfg(feature = "sqlx-postgres")]
             Self::Postgres(ref target) => {
-                let mut target = (**target).clone();
-                if options.pool_mode == PoolMode::Transaction {
-                    // PgBouncer refuses a parameter that it does not know.
-                    target = target.extra_float_digits(None);
-                }
-                let pool = pool_options(options).connect_lazy_with(target);
+                let pool = pool_options(options).connect_lazy_with(for_pooler(target, options));
                 sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
             }
             #[cfg(feature = "sqlx-mysql")]
@@ -312,6 +415,19 @@ impl Target {
                 sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
             }
         }
+    }
+}
+
+/// PgBouncer refuses a parameter that it does not know.
+#[cfg(feature = "sqlx-postgres")]
+fn for_pooler(
+    target: &sqlx::postgres::PgConnectOptions,
+    options: &PoolConfig,
+) -> sqlx::postgres::PgConnectOptions {
+    let target = target.clone();
+    match options.pool_mode {
+        PoolMode::Transaction => target.extra_float_digits(None),
+        _ => target,
     }
 }
 
@@ -363,11 +479,9 @@ fn only_reads(connection: &DatabaseConnection, mode: PoolMode) -> DatabaseConnec
 
 /// Whether the server said no, rather than nothing, and not because it is starting or stopping.
 fn is_an_answer(error: &sqlx::Error, backend: DbBackend) -> bool {
-    match error {
-        sqlx::Error::Database(answer) if backend == DbBackend::Postgres => answer
-            .code()
-            .is_none_or(|code| Failure::from_sqlstate(&code) != Some(Failure::Unreachable)),
-        sqlx::Error::Database(_) => backend != DbBackend::Sqlite,
+    match (error, of_sqlx(error, backend, Role::Primary)) {
+        (_, Some(Failure::Starting | Failure::Unreachable | Failure::Lost)) => false,
+        (sqlx::Error::Database(_), _) => backend != DbBackend::Sqlite,
         _ => false,
     }
 }

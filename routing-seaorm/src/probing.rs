@@ -5,14 +5,16 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use routing_core::{Ask, Monitor, Node, Observation, Pool as _, Probe, ReplicaSet, Router, Timer};
-#[cfg(any(feature = "sqlx-mysql", feature = "sqlx-postgres"))]
-use sea_orm::{
-    DatabaseConnectionType, sqlx,
-    sqlx::{ConnectOptions as _, Row as _},
+use routing_core::{
+    Answer, Ask, Failure, Monitor, Node, Observation, Pool as _, Probe, ReplicaSet, Role, Router,
+    Timer,
 };
+use sea_orm::sqlx;
+#[cfg(any(feature = "sqlx-mysql", feature = "sqlx-postgres"))]
+use sea_orm::sqlx::Row as _;
 
-use crate::pool::NodePool;
+use crate::failure::of_sqlx;
+use crate::pool::{Dedicated, NodePool};
 
 type Set = Arc<ReplicaSet<NodePool>>;
 
@@ -20,6 +22,10 @@ type Set = Arc<ReplicaSet<NodePool>>;
 pub(crate) struct TokioTimer;
 
 impl Timer for TokioTimer {
+    fn is_running() -> bool {
+        tokio::runtime::Handle::try_current().is_ok()
+    }
+
     async fn within<F>(limit: Duration, future: F) -> Option<F::Output>
     where
         F: Future<Output: Send> + Send,
@@ -63,57 +69,51 @@ impl Drop for Guard {
 
 /// A connection beside the pool, which may be exhausted.
 #[derive(Default)]
-struct Line(Option<(Connection, Probe)>);
-
-enum Connection {
-    #[cfg(feature = "sqlx-postgres")]
-    Postgres(Box<sqlx::PgConnection>),
-    #[cfg(feature = "sqlx-mysql")]
-    MySql(Box<sqlx::MySqlConnection>),
-}
+struct Line(Option<(Dedicated, Probe)>);
 
 impl Ask<NodePool> for Line {
-    async fn ask(&mut self, node: &Node<NodePool>) -> Option<Observation> {
-        if self.0.is_none() {
-            let mut connection = Connection::open(node.pool()).await?;
-            let dialect = node.pool().dialect()?;
-            let version = match Probe::version_question(dialect) {
-                Some(question) => connection.ask(question).await?,
-                None => String::new(),
-            };
-            self.0 = Some((connection, Probe::new(dialect, &version)?));
+    async fn ask(&mut self, node: &Node<NodePool>, role: Role) -> Answer {
+        match self.answer(node, role).await {
+            Ok(observation) => observation.into(),
+            Err(error) => match of_sqlx(&error, node.pool().backend(), role) {
+                Some(failure) => Answer::Failed(failure),
+                // A server has said it: it is there.
+                None if matches!(error, sqlx::Error::Database(_)) => Answer::Unintelligible,
+                None => Answer::Failed(Failure::Unreachable),
+            },
         }
-        let (connection, probe) = self.0.as_mut()?;
-        probe.read(node.role(), &connection.ask(probe.question()).await?)
     }
 }
 
-impl Connection {
-    #[cfg(not(any(feature = "sqlx-mysql", feature = "sqlx-postgres")))]
-    #[expect(clippy::unused_async, reason = "there is nobody to connect to")]
-    async fn open(_: &NodePool) -> Option<Self> {
-        None
-    }
-
-    #[cfg(any(feature = "sqlx-mysql", feature = "sqlx-postgres"))]
-    async fn open(pool: &NodePool) -> Option<Self> {
-        match &pool.connection().inner {
-            #[cfg(feature = "sqlx-postgres")]
-            DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
-                let pool = pool.connection().get_postgres_connection_pool();
-                let connection = pool.connect_options().connect().await.ok()?;
-                Some(Self::Postgres(Box::new(connection)))
+impl Line {
+    async fn answer(
+        &mut self,
+        node: &Node<NodePool>,
+        role: Role,
+    ) -> Result<Option<Observation>, sqlx::Error> {
+        let (connection, probe) = match &mut self.0 {
+            Some(line) => line,
+            None => {
+                let mut connection = node.pool().dedicated().await?;
+                let Some(dialect) = node.pool().dialect() else {
+                    return Ok(None);
+                };
+                let version = match Probe::version_question(dialect) {
+                    Some(question) => connection.ask(question).await?,
+                    None => String::new(),
+                };
+                let Some(probe) = Probe::new(dialect, &version) else {
+                    return Ok(None);
+                };
+                self.0.insert((connection, probe))
             }
-            #[cfg(feature = "sqlx-mysql")]
-            DatabaseConnectionType::SqlxMySqlPoolConnection(_) => {
-                let pool = pool.connection().get_mysql_connection_pool();
-                let connection = pool.connect_options().connect().await.ok()?;
-                Some(Self::MySql(Box::new(connection)))
-            }
-            _ => None,
-        }
+        };
+        let answer = connection.ask(probe.question()).await?;
+        Ok(probe.read(role, &answer))
     }
+}
 
+impl Dedicated {
     /// As text, which a pooler hands on too.
     #[cfg_attr(
         not(any(feature = "sqlx-mysql", feature = "sqlx-postgres")),
@@ -123,18 +123,19 @@ impl Connection {
             reason = "there is nobody to ask"
         )
     )]
-    async fn ask(&mut self, question: &'static str) -> Option<String> {
-        match *self {
+    async fn ask(&mut self, question: &'static str) -> Result<String, sqlx::Error> {
+        match self {
             #[cfg(feature = "sqlx-postgres")]
-            Self::Postgres(ref mut connection) => {
+            Self::Postgres(connection) => {
                 let row = sqlx::raw_sql(question).fetch_one(&mut **connection).await;
-                row.ok()?.try_get(0).ok()
+                row?.try_get(0)
             }
             #[cfg(feature = "sqlx-mysql")]
-            Self::MySql(ref mut connection) => {
+            Self::MySql(connection) => {
                 let row = sqlx::raw_sql(question).fetch_one(&mut **connection).await;
-                row.ok()?.try_get(0).ok()
+                row?.try_get(0)
             }
+            _ => Err(sqlx::Error::RowNotFound),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::pool::NodePool;
 use crate::statement::kind_of;
 use crate::transaction::RoutedTransaction;
 use routing_core::{
-    Access, Classifier, Context as RoutingContext, Failure, Node, ReplicaSet, Router, StatementKind,
+    Access, Classifier, Context as RoutingContext, Failure, Node, ReplicaSet, Role, Router, StatementKind,
 };
 
 /// The rows of a statement.
@@ -50,6 +50,7 @@ struct Watch {
     router: Arc<Router<NodePool>>,
     set: Arc<ReplicaSet<NodePool>>,
     node: Arc<Node<NodePool>>,
+    role: Role,
     sql: String,
     /// Whether it writes; then it has done so when the rows are over.
     writes: Option<RoutingContext>,
@@ -63,7 +64,7 @@ impl Watch {
     }
 
     fn failed(&self, error: &DbErr) {
-        match verdict(error, self.node.pool().backend()) {
+        match verdict(error, self.node.pool().backend(), self.role) {
             Verdict::Failure(Failure::ReadOnly) => {
                 self.router
                     .report_disguised_write(&self.set, &self.node, &self.sql);
@@ -145,6 +146,7 @@ impl RoutedConnection {
                     router: Arc::clone(&self.router),
                     set: Arc::clone(set),
                     node: Arc::clone(done.node),
+                    role: done.role,
                     sql,
                     writes: (done.access == Access::Write)
                         .then(|| self.context.clone().with_current_session()),

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use routing_core::{
-    Access, Callbacks, Committed, Context, Failure, Node, NodeName, ReplicaSet, Router,
-    StatementKind,
+    Access, Callbacks, Committed, Context, Failure, Node, NodeName, ReplicaSet, Role, Router,
+    RoutingError, StatementKind,
 };
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, IsolationLevel,
@@ -21,6 +21,7 @@ use crate::execution::{BoxFuture, Method, failure_of};
 use crate::failure::{Verdict, verdict};
 use crate::handle::RoutedConnection;
 use crate::pool::NodePool;
+use crate::probing::TokioTimer;
 use crate::statement::{kind_of, kind_of_begin};
 
 /// A transaction on one node, in place of a [`DatabaseTransaction`].
@@ -38,6 +39,8 @@ pub struct RoutedTransaction {
     pub(crate) context: Context,
     /// The session that began it, which may not be the one that it is ended in.
     pub(crate) began: Context,
+    /// The role for which its node was chosen.
+    pub(crate) role: Role,
     pub(crate) access: Access,
     /// Whether a statement has failed: PostgreSQL then answers a commit with a rollback, and calls
     /// that a success.
@@ -84,7 +87,7 @@ impl RoutedTransaction {
     pub(crate) fn new(
         connection: &RoutedConnection,
         node: &Arc<Node<NodePool>>,
-        access: Access,
+        (role, access): (Role, Access),
         transaction: DatabaseTransaction,
     ) -> Self {
         let began = connection.context.clone().with_current_session();
@@ -97,6 +100,7 @@ impl RoutedTransaction {
             router: Arc::clone(&connection.router),
             context: connection.context.clone(),
             began,
+            role,
             access,
             statement_failed: AtomicBool::new(false),
             ended_by_text: AtomicBool::new(false),
@@ -164,12 +168,15 @@ impl RoutedTransaction {
     }
 
     /// Awaits a statement that was checked; `sql` is called if the node refuses it as a write.
-    pub(crate) async fn run<'c, T>(
+    pub(crate) async fn run<'c, T: Send>(
         &'c self,
         running: BoxFuture<'c, Result<T, DbErr>>,
         sql: impl FnOnce() -> String + Send,
     ) -> Result<T, DbErr> {
-        let error = match running.await {
+        let attended = self
+            .router
+            .attend::<TokioTimer, _>(&self.set, &self.node, running);
+        let error = match attended.await.unwrap_or_else(|| Err(self.silent())) {
             Ok(value) => {
                 let (set, context) = (&self.set, &self.context);
                 if self.ended_by_text.load(Ordering::Relaxed) {
@@ -182,10 +189,19 @@ impl RoutedTransaction {
             Err(error) => error,
         };
         self.statement_failed.store(true, Ordering::Relaxed);
-        match failure_of(&error, &self.node).await {
+        match failure_of(&error, &self.node, self.role).await {
             Some(failure) => Err(self.failed(error, failure, sql)),
             None => Err(error),
         }
+    }
+
+    /// The node does not answer any more, and what becomes of the transaction nobody knows.
+    fn silent(&self) -> DbErr {
+        into_db_err(RoutingError::OutcomeUnknown {
+            set: self.set.name().clone(),
+            node: self.node.name().clone(),
+            kind: StatementKind::Transaction,
+        })
     }
 
     /// The error to give after a failure.
@@ -205,13 +221,13 @@ impl RoutedTransaction {
     #[cfg(feature = "stream")]
     pub(crate) fn failed_midway(&self, error: DbErr, sql: &str) -> DbErr {
         self.statement_failed.store(true, Ordering::Relaxed);
-        match verdict(&error, self.get_database_backend()) {
+        match verdict(&error, self.get_database_backend(), self.role) {
             Verdict::Failure(failure) => self.failed(error, failure, || sql.to_owned()),
             Verdict::Users | Verdict::TimedOut => error,
         }
     }
 
-    async fn run_typed<'c, S: StatementBuilder, T>(
+    async fn run_typed<'c, S: StatementBuilder, T: Send>(
         &'c self,
         statement: &'c S,
         method: Method<'c, DatabaseTransaction, T>,
@@ -224,7 +240,7 @@ impl RoutedTransaction {
         self.run(running, || backend.build(statement).sql).await
     }
 
-    async fn run_raw<'c, T>(
+    async fn run_raw<'c, T: Send>(
         &'c self,
         statement: Statement,
         method: Method<'c, DatabaseTransaction, T>,
@@ -357,6 +373,7 @@ impl TransactionTrait for RoutedTransaction {
             router: Arc::clone(&self.router),
             context: self.context.clone(),
             began: self.began.clone(),
+            role: self.role,
             access,
             statement_failed: AtomicBool::new(false),
             ended_by_text: AtomicBool::new(false),

@@ -10,7 +10,8 @@ use super::PoolMode;
 use super::lenient::{Ignored, Lenient, Span};
 use crate::error::ConfigProblem;
 use crate::rules::{
-    AnonymousReads, Balance, BreakerRules, LatePin, Mode, NoReplica, PinRelease, ProbeRules,
+    AnonymousReads, Balance, BreakerRules, FallbackBudget, LagLimits, LatePin, Mode, NoReplica,
+    PinRelease, ProbeRules, RetryRules,
 };
 
 type Given<T> = Option<Lenient<T>>;
@@ -64,6 +65,10 @@ pub struct SetBuilder {
     pub(super) catch_up_wait: Given<Span>,
     pub(super) time_pin: Given<Span>,
     pub(super) probe: Given<ProbeBuilder>,
+    pub(super) lag: Given<LagBuilder>,
+    pub(super) retry: Given<RetryBuilder>,
+    pub(super) slow_start: Given<Span>,
+    pub(super) fallback_budget: Given<BudgetBuilder>,
     pub(super) tables: Given<Vec<String>>,
     pub(super) replica_breaker: Given<BreakerBuilder>,
     pub(super) primary_breaker: Given<BreakerBuilder>,
@@ -131,6 +136,36 @@ pub(super) struct ProbeBuilder {
     pub(super) heartbeat: Given<Span>,
     pub(super) fastest: Given<Span>,
     pub(super) timeout: Given<Span>,
+    pub(super) suspect_after: Given<Span>,
+    #[serde(flatten)]
+    pub(super) unknown: BTreeMap<String, Ignored>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LagBuilder {
+    pub(super) time: Given<Span>,
+    pub(super) bytes: Given<u64>,
+    #[serde(flatten)]
+    pub(super) unknown: BTreeMap<String, Ignored>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RetryBuilder {
+    pub(super) attempts: Given<u8>,
+    pub(super) back_off: Given<Span>,
+    pub(super) max_back_off: Given<Span>,
+    pub(super) deadline: Given<Span>,
+    #[serde(flatten)]
+    pub(super) unknown: BTreeMap<String, Ignored>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct BudgetBuilder {
+    pub(super) per_second: Given<u32>,
+    pub(super) burst: Given<u32>,
     #[serde(flatten)]
     pub(super) unknown: BTreeMap<String, Ignored>,
 }
@@ -257,6 +292,15 @@ set_setters! {
     time_pin: Duration,
     /// How often nodes are asked where they are; **every 5 s, every 5 ms while sessions wait**.
     probe: ProbeRules,
+    /// How far behind a replica may be and still take reads that require nothing of it;
+    /// **60 s or 8 MB**.
+    lag: LagLimits,
+    /// How often what certainly did nothing is tried again; **3 attempts within 5 s**.
+    retry: RetryRules,
+    /// For how long a replica that comes back takes less than its share; **10 s**.
+    slow_start: Duration,
+    /// How many reads the primary takes while no replica is up; **any number**.
+    fallback_budget: FallbackBudget,
     /// When a replica is left alone; **after 1 failure, for 1 s and up to 60 s**.
     replica_breaker: BreakerRules,
     /// When the primary is left alone; **after 5 consecutive failures, for 30 s**.
@@ -280,6 +324,39 @@ impl From<ProbeRules> for Lenient<ProbeBuilder> {
             heartbeat: Some(rules.heartbeat.into()),
             fastest: Some(rules.fastest.into()),
             timeout: Some(rules.timeout.into()),
+            suspect_after: Some(rules.suspect_after.into()),
+            unknown: BTreeMap::new(),
+        })
+    }
+}
+
+impl From<LagLimits> for Lenient<LagBuilder> {
+    fn from(limits: LagLimits) -> Self {
+        Self::Fits(LagBuilder {
+            time: Some(limits.time.into()),
+            bytes: Some(limits.bytes.into()),
+            unknown: BTreeMap::new(),
+        })
+    }
+}
+
+impl From<RetryRules> for Lenient<RetryBuilder> {
+    fn from(rules: RetryRules) -> Self {
+        Self::Fits(RetryBuilder {
+            attempts: Some(rules.attempts.into()),
+            back_off: Some(rules.back_off.into()),
+            max_back_off: Some(rules.max_back_off.into()),
+            deadline: Some(rules.deadline.into()),
+            unknown: BTreeMap::new(),
+        })
+    }
+}
+
+impl From<FallbackBudget> for Lenient<BudgetBuilder> {
+    fn from(budget: FallbackBudget) -> Self {
+        Self::Fits(BudgetBuilder {
+            per_second: Some(budget.per_second.into()),
+            burst: Some(budget.burst.into()),
             unknown: BTreeMap::new(),
         })
     }

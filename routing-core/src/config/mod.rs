@@ -90,7 +90,11 @@ pub use builder::{NodeBuilder, RoutingConfigBuilder, SetBuilder};
 /// | `positions` | `true`, `false` | `true` |
 /// | `catch_up_wait` | a duration | 10 ms |
 /// | `time_pin` | a duration | 15 s |
-/// | `probe` | `{ heartbeat, fastest, timeout }` | 5 s, 5 ms, 1 s |
+/// | `probe` | `{ heartbeat, fastest, timeout, suspect_after }` | 5 s, 5 ms, 1 s, 250 ms |
+/// | `lag` | `{ time, bytes }`, a duration and a number | 60 s, 8388608 |
+/// | `retry` | `{ attempts, back_off, max_back_off, deadline }` | 3, 50 ms, 1 s, 5 s |
+/// | `slow_start` | a duration | 10 s |
+/// | `fallback_budget` | `{ per_second, burst }`, numbers | no limit |
 /// | `tables` | names; further sets only | none |
 /// | `unmanaged` | `true`, `false` | `false` |
 /// | `replica_breaker` | `{ failures, back_off, max_back_off }` | 1, 1 s, 60 s |

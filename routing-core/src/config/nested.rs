@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::builder::{BreakerBuilder, ProbeBuilder};
+use super::builder::{BreakerBuilder, BudgetBuilder, LagBuilder, ProbeBuilder, RetryBuilder};
 use super::lenient::{Lenient, Span};
 use super::problems::{Problems, join, report_unknown};
-use crate::rules::{BreakerRules, ProbeRules};
+use crate::rules::{BreakerRules, FallbackBudget, LagLimits, ProbeRules, RetryRules};
+use crate::tried::Tried;
 
 pub(super) fn span(
     path: &str,
@@ -27,6 +28,7 @@ pub(super) fn probe_rules(
         heartbeat,
         fastest,
         timeout,
+        suspect_after,
         unknown,
     }) = problems.take(path, given, "a table")
     else {
@@ -37,8 +39,14 @@ pub(super) fn probe_rules(
         heartbeat: span(path, "heartbeat", heartbeat, problems).unwrap_or(inherited.heartbeat),
         fastest: span(path, "fastest", fastest, problems).unwrap_or(inherited.fastest),
         timeout: span(path, "timeout", timeout, problems).unwrap_or(inherited.timeout),
+        suspect_after: span(path, "suspect_after", suspect_after, problems)
+            .unwrap_or(inherited.suspect_after),
     };
-    for (key, span) in [("fastest", rules.fastest), ("timeout", rules.timeout)] {
+    for (key, span) in [
+        ("fastest", rules.fastest),
+        ("timeout", rules.timeout),
+        ("suspect_after", rules.suspect_after),
+    ] {
         if span.is_zero() {
             problems.add(&join(path, key), "must be more than 0");
         }
@@ -81,4 +89,100 @@ pub(super) fn breaker(
         back_off,
         max_back_off,
     }
+}
+
+pub(super) fn lag_limits(
+    path: &str,
+    given: Option<Lenient<LagBuilder>>,
+    inherited: LagLimits,
+    problems: &mut Problems,
+) -> LagLimits {
+    let Some(LagBuilder {
+        time,
+        bytes,
+        unknown,
+    }) = problems.take(path, given, "a table")
+    else {
+        return inherited;
+    };
+    report_unknown(path, &unknown, problems);
+    let time = span(path, "time", time, problems).unwrap_or(inherited.time);
+    let bytes = problems.take(&join(path, "bytes"), bytes, "a whole number");
+    if time.is_zero() {
+        problems.add(&join(path, "time"), "must be more than 0");
+    }
+    LagLimits {
+        time,
+        bytes: bytes.unwrap_or(inherited.bytes),
+    }
+}
+
+pub(super) fn retry_rules(
+    path: &str,
+    given: Option<Lenient<RetryBuilder>>,
+    inherited: RetryRules,
+    problems: &mut Problems,
+) -> RetryRules {
+    let Some(RetryBuilder {
+        attempts,
+        back_off,
+        max_back_off,
+        deadline,
+        unknown,
+    }) = problems.take(path, given, "a table")
+    else {
+        return inherited;
+    };
+    report_unknown(path, &unknown, problems);
+    let attempts = problems.take(&join(path, "attempts"), attempts, "1 to 8");
+    let attempts = attempts.unwrap_or(inherited.attempts);
+    let back_off = span(path, "back_off", back_off, problems).unwrap_or(inherited.back_off);
+    let rules = RetryRules {
+        attempts,
+        back_off,
+        max_back_off: span(path, "max_back_off", max_back_off, problems)
+            .unwrap_or_else(|| inherited.max_back_off.max(back_off)),
+        deadline: span(path, "deadline", deadline, problems).unwrap_or(inherited.deadline),
+    };
+    if attempts == 0 || usize::from(attempts) > Tried::MOST {
+        let message = format!("must be 1 to {}", Tried::MOST);
+        problems.add(&join(path, "attempts"), &message);
+    }
+    if rules.max_back_off < back_off {
+        problems.add(&join(path, "max_back_off"), "is shorter than `back_off`");
+    }
+    rules
+}
+
+pub(super) fn fallback_budget(
+    path: &str,
+    given: Option<Lenient<BudgetBuilder>>,
+    inherited: Option<FallbackBudget>,
+    problems: &mut Problems,
+) -> Option<FallbackBudget> {
+    let Some(BudgetBuilder {
+        per_second,
+        burst,
+        unknown,
+    }) = problems.take(path, given, "a table")
+    else {
+        return inherited;
+    };
+    report_unknown(path, &unknown, problems);
+    let path_of = |key| join(path, key);
+    let per_second = problems.take(&path_of("per_second"), per_second, "a whole number");
+    let burst = problems.take(&path_of("burst"), burst, "a whole number");
+    let Some(per_second) = per_second.or(inherited.map(|budget| budget.per_second)) else {
+        problems.add(&path_of("per_second"), "is missing");
+        return None;
+    };
+    // By default what a second allows may come at once.
+    let budget = FallbackBudget::new(per_second, burst.unwrap_or(per_second));
+    for (key, value) in [("per_second", budget.per_second), ("burst", budget.burst)] {
+        if value == 0 {
+            let message = "must be at least 1; `no_replica = \"error\"` lets no read through";
+            problems.add(&path_of(key), message);
+        }
+    }
+    Some(budget)
 }

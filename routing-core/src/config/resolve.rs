@@ -3,12 +3,12 @@
 use super::builder::{FromEnv, FunctionLists, RoutingConfigBuilder, SetBuilder};
 use super::draft::nodes;
 use super::lenient::Lenient;
-use super::nested::{breaker, probe_rules, span};
+use super::nested::{breaker, fallback_budget, lag_limits, probe_rules, retry_rules, span};
 use super::problems::{Problems, join, report_unknown};
 use super::{RoutingConfig, SetConfig};
 use crate::error::RoutingError;
 use crate::name::SetName;
-use crate::replica_set::MAX_NODES;
+use crate::members::MAX_NODES;
 use crate::rules::Rules;
 use crate::sql::Functions;
 
@@ -100,6 +100,10 @@ fn set(
         catch_up_wait,
         time_pin,
         probe,
+        lag,
+        retry,
+        slow_start,
+        fallback_budget: budget,
         tables,
         replica_breaker,
         primary_breaker,
@@ -133,6 +137,16 @@ fn set(
             .unwrap_or(inherited.catch_up_wait),
         time_pin: span(path, "time_pin", time_pin, problems).unwrap_or(inherited.time_pin),
         probe: probe_rules(&join(path, "probe"), probe, inherited.probe, problems),
+        lag: lag_limits(&join(path, "lag"), lag, inherited.lag, problems),
+        retry: retry_rules(&join(path, "retry"), retry, inherited.retry, problems),
+        slow_start: span(path, "slow_start", slow_start, problems)
+            .unwrap_or(inherited.slow_start),
+        fallback_budget: fallback_budget(
+            &join(path, "fallback_budget"),
+            budget,
+            inherited.fallback_budget,
+            problems,
+        ),
         replica_breaker: breaker(
             &join(path, "replica_breaker"),
             replica_breaker,

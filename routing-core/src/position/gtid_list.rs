@@ -54,6 +54,11 @@ impl GtidList {
         self.0.iter().find(|gtid| gtid.domain == domain)
     }
 
+    pub(super) fn shares_domain(&self, other: &Self) -> bool {
+        let mut theirs = other.0.iter();
+        theirs.any(|gtid| self.of_domain(gtid.domain).is_some())
+    }
+
     /// `No` goes before `Unknown`: whatever the one domain says, the other is behind.
     pub(super) fn reaches(&self, required: &Self) -> Reach {
         let mut reach = Reach::Yes;

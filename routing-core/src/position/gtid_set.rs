@@ -61,6 +61,11 @@ impl GtidSet {
         intervals.splice(from..to, [(first, last)]);
     }
 
+    pub(super) fn shares_source(&self, other: &Self) -> bool {
+        let has = |uuid| self.0.binary_search_by_key(&uuid, |s| s.uuid).is_ok();
+        other.0.iter().any(|source| has(source.uuid))
+    }
+
     fn has(&self, uuid: u128, first: u64, last: u64) -> bool {
         let Ok(at) = self.0.binary_search_by_key(&uuid, |source| source.uuid) else {
             return false;

@@ -173,6 +173,18 @@ impl Position {
         merged.map_or(Self::UNKNOWN, Self)
     }
 
+    /// Whether both are of one history or of parts of one: of one system and timeline (PostgreSQL),
+    /// of a common replication domain (MariaDB), of a common source (MySQL).
+    #[must_use]
+    pub(crate) fn shares_history(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Inner::Postgres(one), Inner::Postgres(two)) => one.reaches(two) != Reach::Unknown,
+            (Inner::MariaDb(one), Inner::MariaDb(two)) => one.shares_domain(two),
+            (Inner::MySql(one), Inner::MySql(two)) => one.shares_source(two),
+            _ => false,
+        }
+    }
+
     /// How many bytes of log lie between here and `ahead`, where that is how far is measured
     /// (PostgreSQL); none if this is ahead itself.
     #[must_use]

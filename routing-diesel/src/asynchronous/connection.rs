@@ -87,7 +87,9 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             .connect(&mut self.slots, StatementKind::Select)
             .await?;
         let node = Arc::clone(route.node());
-        route.succeeded(&direct.context);
+        // The caller's to use, who reports nothing.
+        let (_permit, running) = route.start();
+        running.succeeded(&direct.context);
         if let Some(transaction) = &mut self.transaction {
             // Nobody will say how those statements went.
             transaction.statement_failed();

@@ -14,6 +14,8 @@ use super::connection::{AsyncRoutedConnection, Controlling};
 use super::driver::{AsyncRoutable, DatabaseOf};
 use super::node_pool::NodePool;
 use super::slots::depth;
+use super::probing::TokioTimer;
+use crate::error::into_diesel;
 use crate::database::{Database, begin_read_only};
 use crate::failure::may_leave_open;
 use crate::transaction::OpenTransaction;
@@ -155,35 +157,37 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         } = self;
         let mut route = pool.connect(slots, kind).await?;
         loop {
-            let node = route.node();
+            let (node, access) = (route.node(), route.access());
+            let (permit, running) = route.start();
             let connection = slots
-                .connected(node)
+                .permitted(permit)
                 .ok_or(Error::BrokenTransactionManager)?;
             // A pool for tests may keep a transaction open on each of its connections.
             let around = depth(connection);
-            let undeclared = route.access() == Access::Read && kind == StatementKind::Transaction;
+            let undeclared = access == Access::Read && kind == StatementKind::Transaction;
             *controlling = Some(Controlling {
                 node: Arc::clone(node),
                 commits: false,
             });
-            let begun = match around {
-                Some(_) => manage(C::TransactionManager::begin_transaction(connection)).await,
-                None if undeclared => {
-                    let sql = begin_read_only(sql, DatabaseOf::<C>::DIALECT);
-                    connection.begin_sql(&sql).await.map(|()| 0)
-                }
-                None => execute(connection).await,
+            let begin_read_only = begin_read_only(sql, DatabaseOf::<C>::DIALECT);
+            let beginning = match around {
+                Some(_) => manage(C::TransactionManager::begin_transaction(connection)),
+                None if undeclared => manage(connection.begin_sql(&begin_read_only)),
+                None => execute(connection),
             };
+            let begun = running.attend::<TokioTimer, _>(beginning).await;
             *controlling = None;
             match begun {
-                Ok(done) => {
-                    let access = route.access();
-                    route.succeeded(&pool.context);
+                Some(Ok(done)) => {
+                    let side = running.role();
+                    running.succeeded(&pool.context);
                     let name = around.map(savepoint).unwrap_or_default();
-                    self.transaction = Some(OpenTransaction::new(node, access, name));
+                    let open = OpenTransaction::new(node, side, access, name);
+                    self.transaction = Some(open);
                     return Ok(done);
                 }
-                Err(error) => route = pool.go_on(slots, route, error, sql).await?,
+                Some(Err(error)) => route = pool.go_on(slots, running, error, sql).await?,
+                None => route = pool.leave(slots, running).await?,
             }
         }
     }
@@ -198,6 +202,13 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         let resolved = self.transaction.as_ref().map(|open| open.resolve(control));
         match resolved {
             Some(TransactionControl::Commit) => {
+                if let Err(refusal) = self.check_commit(&node) {
+                    // Without its connection it is rolled back.
+                    self.slots.discard(&node);
+                    self.mark_end(false);
+                    self.lose(OpenTransaction::rolled_back);
+                    return Err(refusal);
+                }
                 let aborted = self.is_aborted(&node).await;
                 let committed = self.control(&node, true, execute).await;
                 self.mark_end(true);
@@ -249,9 +260,25 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             node: Arc::clone(node),
             commits,
         });
-        let outcome = execute(connection).await;
+        let (router, set) = (&self.pool.router, &self.pool.set);
+        let attended = router.attend::<TokioTimer, _>(set, node, execute(connection));
+        let outcome = attended.await;
         self.controlling = None;
-        outcome
+        outcome.unwrap_or_else(|| {
+            self.mark_end(commits);
+            Err(self.left_alone(node, StatementKind::Transaction))
+        })
+    }
+
+    /// Whether the open transaction may be committed where it is.
+    fn check_commit(&self, node: &Node<NodePool<C>>) -> QueryResult<()> {
+        let Some(open) = &self.transaction else {
+            return Ok(());
+        };
+        let (router, set) = (&self.pool.router, &self.pool.set);
+        router
+            .check_commit(set, node, open.access)
+            .map_err(into_diesel)
     }
 
     fn committed(&mut self, aborted: bool) {

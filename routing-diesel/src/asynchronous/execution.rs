@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use diesel::result::{Error, QueryResult};
 use futures_util::future::BoxFuture;
-use routing_core::{Access, Failure, Next, Node, Route, StatementKind};
+use routing_core::{
+    Access, Failure, Next, Node, Role, Route, RoutingError, Running, StatementKind,
+};
 use tracing::Instrument;
 
 use super::connection::AsyncRoutedConnection;
@@ -25,6 +27,7 @@ use crate::transaction::OpenTransaction;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) type PoolRoute<'r, C> = Route<'r, NodePool<C>>;
+pub(super) type PoolRunning<'r, C> = Running<'r, NodePool<C>>;
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -56,23 +59,25 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         mut route: PoolRoute<'r, C>,
     ) -> QueryResult<PoolRoute<'r, C>> {
         loop {
-            match slots.connect(route.node()).await {
-                Ok(_) => return Ok(route),
-                Err((failure, error)) => route = self.pass_over(route, failure, error)?,
+            match slots.connect(&route).await {
+                Ok(()) => return Ok(route),
+                Err((failure, error)) => route = self.pass_over(route, failure, error).await?,
             }
         }
     }
 
     /// The next candidate after one that has no connection.
-    pub(super) fn pass_over<'r>(
+    pub(super) async fn pass_over<'r>(
         &'r self,
         route: PoolRoute<'r, C>,
         failure: Failure,
         error: AnyError,
     ) -> QueryResult<PoolRoute<'r, C>> {
-        self.warn(&route, &error, failure);
         let node = route.node();
-        match route.failed(failure, &self.context) {
+        self.warn(node, &error, failure);
+        let failed = route.not_sent();
+        let next = failed.failed_patiently::<TokioTimer>(failure, &self.context);
+        match next.await {
             Next::Route(next) => Ok(next),
             Next::Refused(refusal) => Err(into_diesel(refusal.because(&error))),
             Next::Unchanged => {
@@ -83,18 +88,22 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     }
 
     /// The next candidate after one that a statement has failed on.
-    pub(super) fn move_on<'r>(
+    pub(super) async fn move_on<'r>(
         &'r self,
-        route: PoolRoute<'r, C>,
+        running: PoolRunning<'r, C>,
         failure: Failure,
         error: Error,
         sql: &str,
     ) -> QueryResult<PoolRoute<'r, C>> {
         let next = if failure == Failure::ReadOnly {
-            route.refused_as_write(sql, &self.context)
+            running
+                .refused_as_write_patiently::<TokioTimer>(sql, &self.context)
+                .await
         } else {
-            self.warn(&route, &error, failure);
-            route.failed(failure, &self.context)
+            self.warn(running.node(), &error, failure);
+            running
+                .failed_patiently::<TokioTimer>(failure, &self.context)
+                .await
         };
         match next {
             Next::Route(next) => Ok(next),
@@ -107,19 +116,30 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     pub(super) async fn go_on<'r>(
         &'r self,
         slots: &mut Slots<C>,
-        route: PoolRoute<'r, C>,
+        running: PoolRunning<'r, C>,
         error: Error,
         sql: &str,
     ) -> QueryResult<PoolRoute<'r, C>> {
-        let node = route.node();
-        let Some(failure) = failure_of(&error, slots, node).await else {
-            route.succeeded(&self.context);
+        let node = running.node();
+        let Some(failure) = failure_of(&error, slots, node, running.role()).await else {
+            running.succeeded(&self.context);
             return Err(error);
         };
-        if failure != Failure::ReadOnly {
+        if failure.ends_connection() {
             slots.discard(node);
         }
-        let next = self.move_on(route, failure, error, sql)?;
+        let next = self.move_on(running, failure, error, sql).await?;
+        self.reach(slots, next).await
+    }
+
+    /// Where a statement goes whose node does not answer at all.
+    pub(super) async fn leave<'r>(
+        &'r self,
+        slots: &mut Slots<C>,
+        running: PoolRunning<'r, C>,
+    ) -> QueryResult<PoolRoute<'r, C>> {
+        slots.discard(running.node());
+        let next = running.silent(&self.context).map_err(into_diesel)?;
         self.reach(slots, next).await
     }
 
@@ -139,11 +159,11 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         refusal.map_or(error, into_diesel)
     }
 
-    fn warn(&self, route: &PoolRoute<'_, C>, error: &dyn std::fmt::Display, failure: Failure) {
+    fn warn(&self, node: &Node<NodePool<C>>, error: &dyn std::fmt::Display, failure: Failure) {
         tracing::warn!(
             target: "routing",
             set = self.set.name().as_str(),
-            node = route.node().name().as_str(),
+            node = node.name().as_str(),
             %error,
             ?failure,
             "node failed"
@@ -153,7 +173,7 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
 
 impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     /// Runs a statement, more than once only while the core says so.
-    pub(super) async fn run<T>(
+    pub(super) async fn run<T: Send>(
         &mut self,
         kind: StatementKind,
         sql: &str,
@@ -174,22 +194,26 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         } = self;
         let mut route = pool.connect(slots, kind).await?;
         loop {
-            let node = route.node();
+            let (node, span) = (route.node(), route.span());
+            let (permit, running) = route.start();
             let connection = slots
-                .connected(node)
+                .permitted(permit)
                 .ok_or(Error::BrokenTransactionManager)?;
             *in_flight = Some(Arc::clone(node));
-            let outcome = attempt(connection).instrument(route.span()).await;
+            let attended =
+                running.attend::<TokioTimer, _>(attempt(connection).instrument(span));
+            let outcome = attended.await;
             if may_leave_open(kind) {
                 slots.taint(node);
             }
             let next = match outcome {
-                Ok(value) => {
-                    route.succeeded(&pool.context);
+                Some(Ok(value)) => {
+                    running.succeeded(&pool.context);
                     Ok(Err(value))
                 }
                 // The connection may be asked something more.
-                Err(error) => pool.go_on(slots, route, error, sql).await.map(Ok),
+                Some(Err(error)) => pool.go_on(slots, running, error, sql).await.map(Ok),
+                None => pool.leave(slots, running).await.map(Ok),
             };
             *in_flight = None;
             match next? {
@@ -200,7 +224,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     }
 
     /// Runs a statement of the open transaction.
-    pub(super) async fn run_inside<T>(
+    pub(super) async fn run_inside<T: Send>(
         &mut self,
         kind: StatementKind,
         sql: &str,
@@ -218,15 +242,33 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             .connected(&node)
             .ok_or(Error::BrokenTransactionManager)?;
         self.in_flight = Some(Arc::clone(&node));
-        let outcome = attempt(connection).await;
+        let (router, set) = (&self.pool.router, &self.pool.set);
+        let attended = router.attend::<TokioTimer, _>(set, &node, attempt(connection));
+        let outcome = attended.await;
         self.in_flight = None;
         match outcome {
-            Ok(value) => {
+            Some(Ok(value)) => {
                 self.saw(&node);
                 Ok(value)
             }
-            Err(error) => Err(self.failed_inside(error, sql).await),
+            Some(Err(error)) => Err(self.failed_inside(error, sql).await),
+            None => Err(self.left_alone(&node, kind)),
         }
+    }
+
+    /// The node of the open transaction does not answer any more: it will not be committed.
+    pub(super) fn left_alone(
+        &mut self,
+        node: &Arc<Node<NodePool<C>>>,
+        kind: StatementKind,
+    ) -> Error {
+        self.slots.discard(node);
+        self.lose(OpenTransaction::ended_unknown);
+        into_diesel(RoutingError::OutcomeUnknown {
+            set: self.pool.set.name().clone(),
+            node: node.name().clone(),
+            kind,
+        })
     }
 
     /// The session has seen what the open transaction's node shows.
@@ -303,7 +345,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         node: &Arc<Node<NodePool<C>>>,
     ) -> Option<Failure> {
         self.in_flight = Some(Arc::clone(node));
-        let failure = failure_of(error, &mut self.slots, node).await;
+        let role = self.pool.set.role_of(node);
+        let failure = failure_of(error, &mut self.slots, node, role).await;
         self.in_flight = None;
         let failure = failure?;
         let AsyncRoutedPool { router, set, .. } = &self.pool;
@@ -317,9 +360,10 @@ async fn failure_of<C: AsyncRoutable>(
     error: &Error,
     slots: &mut Slots<C>,
     node: &Arc<Node<NodePool<C>>>,
+    role: Role,
 ) -> Option<Failure> {
     let dialect = DatabaseOf::<C>::DIALECT;
-    match verdict(error, dialect) {
+    match verdict(error, dialect, role) {
         Verdict::Users => None,
         Verdict::Failure(failure) => Some(failure),
         Verdict::Ask => {

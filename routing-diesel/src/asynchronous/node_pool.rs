@@ -4,14 +4,13 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::connection::CacheSize;
 use diesel_async::pooled_connection::PoolError;
 use routing_core::sql::Dialect;
-use routing_core::{Failure, NodeConfig, PoolConfig, PoolMode, Role};
+use routing_core::{Failure, Footing, Generations, NodeConfig, PoolConfig, PoolMode, Role};
 use tokio::sync::Mutex;
 
 use super::driver::{AsyncRoutable, DatabaseOf};
@@ -87,10 +86,9 @@ pub struct NodePool<C: AsyncRoutable> {
 
 enum Source<C: AsyncRoutable> {
     Configured {
+        node: NodeConfig,
         url: String,
-        options: PoolConfig,
-        role: Role,
-        opened: OnceLock<AsyncPool<C>>,
+        opened: Generations<AsyncPool<C>>,
     },
     Given(AsyncPool<C>),
 }
@@ -103,14 +101,22 @@ impl<C: AsyncRoutable> routing_core::Pool for NodePool<C> {
     fn configured(node: &NodeConfig, role: Role) -> Result<Self, String> {
         Ok(Self::over(Source::Configured {
             url: url::of(node, role, DatabaseOf::<C>::DIALECT)?,
-            options: node.pool().clone(),
-            role,
-            opened: OnceLock::new(),
+            node: node.clone(),
+            opened: Generations::default(),
         }))
     }
 
     fn given(pool: AsyncPool<C>) -> Result<Self, String> {
         Ok(Self::over(Source::Given(pool)))
+    }
+
+    fn is_of(&self, node: &NodeConfig) -> bool {
+        match &self.source {
+            Source::Configured { node: mine, .. } => {
+                mine.url() == node.url() && mine.pool() == node.pool()
+            }
+            Source::Given(_) => false,
+        }
     }
 
     fn dialect(&self) -> Option<Dialect> {
@@ -132,21 +138,24 @@ impl<C: AsyncRoutable> NodePool<C> {
         }
     }
 
-    fn pool(&self) -> &AsyncPool<C> {
+    fn pool(&self, footing: Footing<'_, Self>) -> &AsyncPool<C> {
         match &self.source {
             Source::Given(pool) => pool,
-            Source::Configured {
-                url,
-                options,
-                role,
-                opened,
-            } => opened.get_or_init(|| AsyncPool::Bb8(open::<C>(url, options, *role))),
+            Source::Configured { node, url, opened } => opened.get(
+                footing,
+                |role| AsyncPool::Bb8(open::<C>(url, node.pool(), role)),
+                // Its connections end as they are given back, or grow old.
+                |_| {},
+            ),
         }
     }
 
     /// A connection, or what its absence says of the node.
-    pub(super) async fn checkout(&self) -> Result<Checkout<C>, (Failure, AnyError)> {
-        match self.pool() {
+    pub(super) async fn checkout(
+        &self,
+        footing: Footing<'_, Self>,
+    ) -> Result<Checkout<C>, (Failure, AnyError)> {
+        match self.pool(footing) {
             AsyncPool::Bb8(pool) => {
                 let pool = pool.clone();
                 match undisturbed::<C, _>(async move { pool.get_owned().await }).await {
@@ -206,18 +215,19 @@ impl<C: AsyncRoutable> NodePool<C> {
 
     /// A connection beside the pool's.
     pub(super) async fn dedicated(&self) -> Result<C, PoolError> {
-        let mut connection = match self.pool() {
-            AsyncPool::Bb8(pool) => pool.dedicated_connection().await?,
-            #[cfg(feature = "deadpool")]
-            AsyncPool::Deadpool(pool) => {
-                use deadpool::managed::Manager;
-                pool.manager().create().await?
+        match &self.source {
+            Source::Configured { node, url, .. } => {
+                let mut connection = bb8::ManageConnection::connect(&C::manager(url.clone())).await?;
+                remember_nothing(&mut connection, node.pool().pool_mode);
+                Ok(connection)
             }
-        };
-        if let Source::Configured { options, .. } = &self.source {
-            remember_nothing(&mut connection, options.pool_mode);
+            Source::Given(AsyncPool::Bb8(pool)) => pool.dedicated_connection().await,
+            #[cfg(feature = "deadpool")]
+            Source::Given(AsyncPool::Deadpool(pool)) => {
+                use deadpool::managed::Manager;
+                pool.manager().create().await
+            }
         }
-        Ok(connection)
     }
 }
 
@@ -236,7 +246,7 @@ async fn undisturbed<C: AsyncRoutable, T: Send + 'static>(
     }
 }
 
-fn refused(error: PoolError) -> (Failure, AnyError) {
+pub(super) fn refused(error: PoolError) -> (Failure, AnyError) {
     let failure = Failure::from_refused_connection(&error.to_string());
     (failure, error.into())
 }

@@ -5,17 +5,24 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use routing_core::{Ask, Monitor, Node, Observation, Probe, ReplicaSet, Timer};
+use diesel::result::Error;
+use routing_core::sql::Dialect;
+use routing_core::{Answer, Ask, Failure, Monitor, Node, Probe, ReplicaSet, Role, Timer};
 
 use super::driver::{AsyncRoutable, DatabaseOf};
-use super::node_pool::NodePool;
+use super::node_pool::{NodePool, refused};
 use super::pool::AsyncRoutedPool;
 use crate::database::Database;
+use crate::failure::{Verdict, verdict};
 
 /// Tokio's time; without a runtime there is none, and nothing is waited for.
 pub(super) struct TokioTimer;
 
 impl Timer for TokioTimer {
+    fn is_running() -> bool {
+        tokio::runtime::Handle::try_current().is_ok()
+    }
+
     async fn within<F>(limit: Duration, future: F) -> Option<F::Output>
     where
         F: Future<Output: Send> + Send,
@@ -70,18 +77,41 @@ impl<C> Default for Line<C> {
 }
 
 impl<C: AsyncRoutable> Ask<NodePool<C>> for Line<C> {
-    async fn ask(&mut self, node: &Node<NodePool<C>>) -> Option<Observation> {
+    async fn ask(&mut self, node: &Node<NodePool<C>>, role: Role) -> Answer {
         if self.0.is_none() {
-            let mut connection = node.pool().dedicated().await.ok()?;
+            let connected = node.pool().dedicated().await;
+            let mut connection = match connected {
+                Ok(connection) => connection,
+                Err(error) => return Answer::Failed(refused(error).0),
+            };
             let dialect = DatabaseOf::<C>::DIALECT;
             let version = match Probe::version_question(dialect) {
-                Some(question) => connection.text(question).await.ok()?,
+                Some(question) => match connection.text(question).await {
+                    Ok(version) => version,
+                    Err(error) => return answer_of(&error, dialect, role),
+                },
                 None => String::new(),
             };
-            self.0 = Some((connection, Probe::new(dialect, &version)?));
+            let Some(probe) = Probe::new(dialect, &version) else {
+                return Answer::Unintelligible;
+            };
+            self.0 = Some((connection, probe));
         }
-        let (connection, probe) = self.0.as_mut()?;
-        let answer = connection.text(probe.question()).await.ok()?;
-        probe.read(node.role(), &answer)
+        let Some((connection, probe)) = &mut self.0 else {
+            return Answer::Unintelligible;
+        };
+        match connection.text(probe.question()).await {
+            Ok(answer) => probe.read(role, &answer).into(),
+            Err(error) => answer_of(&error, DatabaseOf::<C>::DIALECT, role),
+        }
+    }
+}
+
+fn answer_of(error: &Error, dialect: Dialect, role: Role) -> Answer {
+    match verdict(error, dialect, role) {
+        Verdict::Users => Answer::Unintelligible,
+        Verdict::Failure(failure) => Answer::Failed(failure),
+        // Whether it is there is seen by connecting again.
+        Verdict::Ask => Answer::Failed(Failure::Lost),
     }
 }

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::connection::{CacheSize, TransactionManagerStatus, get_default_instrumentation};
 use diesel_async::{AsyncConnection, TransactionManager};
-use routing_core::{Failure, Node, ReplicaSet, Role};
+#[cfg(feature = "async-postgres")]
+use routing_core::Footing;
+use routing_core::{Failure, Node, Permit, ReplicaSet, Role, Route};
 use tokio::sync::OnceCell;
 
 use super::driver::AsyncRoutable;
@@ -19,53 +21,71 @@ use crate::instrumentation::Shared;
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 pub(super) struct Slots<C: AsyncRoutable> {
-    cells: Box<[Cell<C>]>,
+    cells: Vec<Cell<C>>,
     pub(super) instrumentation: Shared,
     pub(super) cache_size: Option<CacheSize>,
 }
 
 struct Cell<C: AsyncRoutable> {
     node: Arc<Node<NodePool<C>>>,
-    connection: OnceCell<Checkout<C>>,
+    /// With the node's generation when it was checked out.
+    connection: OnceCell<(u32, Checkout<C>)>,
     /// Whether the connection is of no use any more, but could not be taken out yet.
     broken: AtomicBool,
     /// Whether it may be in a transaction that nobody counts, and must not go back to its pool.
     tainted: bool,
+    /// Whether it was last used as a replica.
+    is_replicas: bool,
 }
 
-impl<C: AsyncRoutable> Slots<C> {
-    pub(super) fn new(set: &ReplicaSet<NodePool<C>>) -> Self {
-        let cells = set.nodes().iter().map(|node| Cell {
+impl<C: AsyncRoutable> Cell<C> {
+    fn new(node: &Arc<Node<NodePool<C>>>) -> Self {
+        Self {
             node: Arc::clone(node),
             connection: OnceCell::new(),
             broken: AtomicBool::new(false),
             tainted: false,
-        });
+            is_replicas: false,
+        }
+    }
+}
+
+impl<C: AsyncRoutable> Slots<C> {
+    pub(super) fn new(set: &ReplicaSet<NodePool<C>>) -> Self {
+        let nodes = set.nodes().into_iter();
         Self {
-            cells: cells.collect(),
+            cells: nodes.map(Cell::new).collect(),
             instrumentation: Shared::new(),
             cache_size: None,
         }
     }
 
-    /// Sees to it that there is a connection to a node.
+    /// Sees to it that there is a connection to a route's node.
     pub(super) async fn connect(
         &mut self,
-        node: &Arc<Node<NodePool<C>>>,
-    ) -> Result<&mut C, (Failure, AnyError)> {
-        let Some(index) = self.index(node) else {
-            return Err(stranger());
-        };
-        if node.role() == Role::Replica {
+        route: &Route<'_, NodePool<C>>,
+    ) -> Result<(), (Failure, AnyError)> {
+        let (node, footing) = (route.node(), route.footing());
+        let index = self.index(node).unwrap_or_else(|| {
+            // It has come since.
+            self.cells.push(Cell::new(node));
+            self.cells.len() - 1
+        });
+        if route.role() == Role::Replica {
             for other in 0..self.cells.len() {
-                if other != index && self.cells[other].node.role() == Role::Replica {
+                if other != index && self.cells[other].is_replicas {
                     self.empty(other, false);
                 }
             }
         }
-        let usable = match self.cells[index].connection.get_mut() {
-            Some(connection) => {
-                !self.cells[index].broken.load(Ordering::Relaxed) && !is_broken::<C>(connection)
+        let generation = footing.generation();
+        let cell = &mut self.cells[index];
+        cell.is_replicas = route.role() == Role::Replica;
+        let usable = match cell.connection.get_mut() {
+            Some((of, connection)) => {
+                !cell.broken.load(Ordering::Relaxed)
+                    && *of == generation
+                    && !is_broken::<C>(connection)
             }
             None => true,
         };
@@ -73,14 +93,16 @@ impl<C: AsyncRoutable> Slots<C> {
             self.empty(index, true);
         }
         if self.cells[index].connection.get_mut().is_none() {
-            let mut connection = node.pool().checkout().await?;
+            let mut connection = node.pool().checkout(footing).await?;
             self.adopt(&mut connection);
-            self.cells[index].connection = OnceCell::from(connection);
+            self.cells[index].connection = OnceCell::from((generation, connection));
         }
-        match self.cells[index].connection.get_mut() {
-            Some(connection) => Ok(connection),
-            None => Err(stranger()),
-        }
+        Ok(())
+    }
+
+    /// The connection for a statement that may be sent, if it is there.
+    pub(super) fn permitted(&mut self, permit: Permit<'_, NodePool<C>>) -> Option<&mut C> {
+        self.connected(permit.node())
     }
 
     /// The connection to a node through a shared reference.
@@ -88,6 +110,7 @@ impl<C: AsyncRoutable> Slots<C> {
     pub(super) async fn share(
         &self,
         node: &Arc<Node<NodePool<C>>>,
+        footing: Footing<'_, NodePool<C>>,
     ) -> Result<&C, (Failure, AnyError)>
     where
         C: Sync,
@@ -100,11 +123,12 @@ impl<C: AsyncRoutable> Slots<C> {
             return Err((Failure::Busy, error.into()));
         }
         let checkout = async || {
-            let mut connection = node.pool().checkout().await?;
+            let generation = footing.generation();
+            let mut connection = node.pool().checkout(footing).await?;
             self.adopt(&mut connection);
-            Ok(connection)
+            Ok((generation, connection))
         };
-        let connection = self.cells[index]
+        let (_, connection) = self.cells[index]
             .connection
             .get_or_try_init(checkout)
             .await?;
@@ -123,7 +147,7 @@ impl<C: AsyncRoutable> Slots<C> {
     /// The connection to a node, if it is there.
     pub(super) fn connected(&mut self, node: &Arc<Node<NodePool<C>>>) -> Option<&mut C> {
         let index = self.index(node)?;
-        let connection = self.cells[index].connection.get_mut()?;
+        let (_, connection) = self.cells[index].connection.get_mut()?;
         Some(connection)
     }
 
@@ -159,7 +183,7 @@ impl<C: AsyncRoutable> Slots<C> {
     /// Tells the connections that are checked out what has been set.
     pub(super) fn settings_changed(&mut self) {
         for cell in &mut self.cells {
-            let Some(connection) = cell.connection.get_mut() else {
+            let Some((_, connection)) = cell.connection.get_mut() else {
                 continue;
             };
             if let Some(shared) = self.instrumentation.for_connection() {
@@ -182,7 +206,7 @@ impl<C: AsyncRoutable> Slots<C> {
         let discard = discard
             | cell.broken.swap(false, Ordering::Relaxed)
             | std::mem::take(&mut cell.tainted);
-        let Some(mut connection) = cell.connection.take() else {
+        let Some((_, mut connection)) = cell.connection.take() else {
             return;
         };
         if discard {

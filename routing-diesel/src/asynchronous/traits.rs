@@ -24,6 +24,7 @@ use super::owned_query::{Dynamic, MaybeId, OwnedQuery, Parts, Static};
 use super::pool::AsyncRoutedPool;
 use super::transaction_manager::RoutedTransactionManager;
 use super::watched;
+use super::probing::TokioTimer;
 use crate::database::Database;
 use crate::failure::may_leave_open;
 use crate::kinds::Examine;
@@ -238,23 +239,24 @@ where
                 ..
             } = self;
             let route = pool.connect(slots, StatementKind::Update).await?;
-            let connection = slots.connected(route.node());
+            let node = route.node();
+            let (permit, running) = route.start();
+            let connection = slots.permitted(permit);
             let connection = connection.ok_or(Error::BrokenTransactionManager)?;
-            *in_flight = Some(Arc::clone(route.node()));
-            let outcome = connection.update_and_fetch(changeset).await;
+            *in_flight = Some(Arc::clone(node));
+            let updating = connection.update_and_fetch(changeset);
+            let outcome = running.attend::<TokioTimer, _>(updating).await;
             *in_flight = None;
-            match outcome {
-                Ok(output) => {
-                    route.succeeded(&pool.context);
-                    Ok(output)
+            let next = match outcome {
+                Some(Ok(output)) => {
+                    running.succeeded(&pool.context);
+                    return Ok(output);
                 }
-                // A write goes nowhere else.
-                Err(error) => Err(pool
-                    .go_on(slots, route, error, "")
-                    .await
-                    .err()
-                    .unwrap_or(Error::NotFound)),
-            }
+                Some(Err(error)) => pool.go_on(slots, running, error, "").await,
+                None => pool.leave(slots, running).await,
+            };
+            // A write of several statements goes nowhere else.
+            Err(next.err().unwrap_or(Error::NotFound))
         }
         .boxed()
     }

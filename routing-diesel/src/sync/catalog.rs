@@ -59,7 +59,7 @@ fn ask<C: Routable>(set: &Set<C>) -> QueryResult<Vec<CatalogFunction>> {
     let node = set.primary();
     let mut connection = node
         .pool()
-        .checkout()
+        .checkout(set.footing(node))
         .map_err(|(_, error)| into_diesel(CheckoutError::new(set.name(), node.name(), error)))?;
     C::Backend::catalog::<C>(&mut connection)
 }

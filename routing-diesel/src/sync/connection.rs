@@ -82,7 +82,9 @@ impl<C: Routable> RoutedConnection<C> {
             ..pool.clone()
         };
         let route = direct.connect(slots, StatementKind::Select)?;
-        route.succeeded(&direct.context);
+        // The caller's to use, who reports nothing.
+        let (_permit, running) = route.start();
+        running.succeeded(&direct.context);
         if let Some(transaction) = &mut self.transaction {
             // Nobody will say how those statements went.
             transaction.statement_failed();
@@ -203,7 +205,7 @@ impl<C: Routable> RoutedConnection<C> {
         if let Some(transaction) = &mut self.transaction {
             let counted = self
                 .slots
-                .connected(transaction.node.role())
+                .connected(transaction.side)
                 .and_then(depth);
             if transaction.is_over_at(counted)
                 && let Some(transaction) = self.transaction.take()
@@ -221,7 +223,7 @@ impl<C: Routable> Drop for RoutedConnection<C> {
         if let Some(transaction) = self.transaction.take() {
             let (router, set) = (&self.pool.router, &self.pool.set);
             router.saw(set, &transaction.node, &self.pool.context);
-            let side = transaction.node.role();
+            let side = transaction.side;
             // What Diesel has not counted, r2d2 would not notice.
             if self
                 .slots

@@ -14,6 +14,7 @@ use routing_core::{Access, StatementKind};
 use super::connection::{RoutedConnection, Settling};
 use super::execution::failure_of;
 use super::slots::depth;
+use crate::error::into_diesel;
 use crate::database::{Database, Routable, begin_read_only};
 use crate::failure::may_leave_open;
 use crate::transaction::OpenTransaction;
@@ -99,9 +100,11 @@ impl<C: Routable> RoutedConnection<C> {
         let Self { pool, slots, .. } = self;
         let mut route = pool.connect(slots, kind)?;
         loop {
-            let node = route.node();
+            let (node, access) = (route.node(), route.access());
+            let (permit, running) = route.start();
+            let side = running.role();
             let connection = slots
-                .connected(node.role())
+                .permitted(permit)
                 .ok_or(Error::BrokenTransactionManager)?;
             // A pool for tests may keep a transaction open on each of its connections.
             let around = depth(connection);
@@ -110,7 +113,7 @@ impl<C: Routable> RoutedConnection<C> {
                 Some(name) => connection
                     .batch_execute(&format!("SAVEPOINT {name}"))
                     .map(|()| 0),
-                None if route.access() == Access::Read && !read_only => {
+                None if access == Access::Read && !read_only => {
                     let sql: Cow<'_, str> = begin_read_only(sql, C::Backend::DIALECT);
                     connection.batch_execute(&sql).map(|()| 0)
                 }
@@ -118,13 +121,12 @@ impl<C: Routable> RoutedConnection<C> {
             };
             match begun {
                 Ok(done) => {
-                    let access = route.access();
-                    route.succeeded(&pool.context);
+                    running.succeeded(&pool.context);
                     let name = savepoint.unwrap_or_default();
-                    self.transaction = Some(OpenTransaction::new(node, access, name));
+                    self.transaction = Some(OpenTransaction::new(node, side, access, name));
                     return Ok(done);
                 }
-                Err(error) => route = pool.go_on(slots, route, error, || sql.to_owned())?,
+                Err(error) => route = pool.go_on(slots, running, error, || sql.to_owned())?,
             }
         }
     }
@@ -135,7 +137,10 @@ impl<C: Routable> RoutedConnection<C> {
         mut execute: impl FnMut(&mut C, &str) -> QueryResult<usize>,
     ) -> QueryResult<usize> {
         let aborted = self.is_aborted();
-        let committed = if self.is_lost {
+        let committed = if let Err(refusal) = self.check_commit() {
+            let ended = self.in_transaction()?.batch_execute("ROLLBACK");
+            ended.and(Err(refusal))
+        } else if self.is_lost {
             // Its end is written down, and what called it is told.
             let ended = self.in_transaction()?.batch_execute("ROLLBACK");
             ended.and(Err(Error::BrokenTransactionManager))
@@ -152,7 +157,7 @@ impl<C: Routable> RoutedConnection<C> {
             Access::Write => router.wrote(set, context),
             Access::Read => router.saw(set, &transaction.node, context),
         }
-        let side = transaction.node.role();
+        let side = transaction.side;
         let around = transaction.around();
         match &committed {
             Ok(_) => {
@@ -193,6 +198,17 @@ impl<C: Routable> RoutedConnection<C> {
         committed
     }
 
+    /// Whether the open transaction may be committed where it is.
+    fn check_commit(&self) -> QueryResult<()> {
+        let Some(open) = &self.transaction else {
+            return Ok(());
+        };
+        let (router, set) = (&self.pool.router, &self.pool.set);
+        router
+            .check_commit(set, &open.node, open.access)
+            .map_err(into_diesel)
+    }
+
     fn rollback(
         &mut self,
         sql: &str,
@@ -205,7 +221,7 @@ impl<C: Routable> RoutedConnection<C> {
         self.is_lost = false;
         let (router, set, context) = (&self.pool.router, &self.pool.set, &self.pool.context);
         router.saw(set, &transaction.node, context);
-        let side = transaction.node.role();
+        let side = transaction.side;
         let around = transaction.around();
         if let Err(error) = &rolled_back
             && let Some(failure) = failure_of(error, &mut self.slots, side)

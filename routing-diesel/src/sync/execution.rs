@@ -5,7 +5,7 @@ use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::{Error, QueryResult};
 use polonius_the_crab::{ForLt, PoloniusResult, polonius};
-use routing_core::{Access, Failure, Next, Role, Route, StatementKind};
+use routing_core::{Access, Failure, Next, Node, Permit, Role, Route, Running, StatementKind};
 
 use super::connection::RoutedConnection;
 use super::node_pool::NodePool;
@@ -20,6 +20,7 @@ use crate::known::KnownQuery;
 use crate::transaction::OpenTransaction;
 
 type PoolRoute<'r, C> = Route<'r, NodePool<C>>;
+type PoolRunning<'r, C> = Running<'r, NodePool<C>>;
 
 impl<C: Routable> RoutedPool<C> {
     /// Decides where a statement of this kind runs, and has a connection to there.
@@ -46,11 +47,12 @@ impl<C: Routable> RoutedPool<C> {
     ) -> QueryResult<PoolRoute<'r, C>> {
         loop {
             let node = route.node();
-            let Err((failure, error)) = slots.connect(node) else {
+            let Err((failure, error)) = slots.connect(&route) else {
                 return Ok(route);
             };
-            self.warn(&route, &error, failure);
-            route = match route.failed(failure, &self.context) {
+            self.warn(node, &error, failure);
+            let next = route.not_sent().failed_blocking(failure, &self.context);
+            route = match next {
                 Next::Route(next) => next,
                 Next::Refused(refusal) => return Err(into_diesel(refusal.because(&error))),
                 Next::Unchanged => {
@@ -67,21 +69,23 @@ impl<C: Routable> RoutedPool<C> {
     pub(super) fn go_on<'r>(
         &'r self,
         slots: &mut Slots<C>,
-        route: PoolRoute<'r, C>,
+        running: PoolRunning<'r, C>,
         error: Error,
         text: impl FnOnce() -> String,
     ) -> QueryResult<PoolRoute<'r, C>> {
-        let side = route.node().role();
+        let side = running.role();
         let Some(failure) = failure_of(&error, slots, side) else {
-            route.succeeded(&self.context);
+            running.succeeded(&self.context);
             return Err(error);
         };
         let next = if failure == Failure::ReadOnly {
-            route.refused_as_write(&text(), &self.context)
+            running.refused_as_write_blocking(&text(), &self.context)
         } else {
-            slots.discard(side);
-            self.warn(&route, &error, failure);
-            route.failed(failure, &self.context)
+            if failure.ends_connection() {
+                slots.discard(side);
+            }
+            self.warn(running.node(), &error, failure);
+            running.failed_blocking(failure, &self.context)
         };
         match next {
             Next::Route(next) => self.reach(slots, next),
@@ -99,7 +103,7 @@ impl<C: Routable> RoutedPool<C> {
     ) -> Error {
         transaction.statement_failed();
         let (set, node) = (&self.set, &transaction.node);
-        match failure_of(&error, slots, node.role()) {
+        match failure_of(&error, slots, transaction.side) {
             Some(Failure::ReadOnly) if transaction.access == Access::Read => {
                 let access = transaction.access;
                 let refusal = self
@@ -115,11 +119,16 @@ impl<C: Routable> RoutedPool<C> {
         }
     }
 
-    fn warn(&self, route: &PoolRoute<'_, C>, error: &dyn std::error::Error, failure: Failure) {
+    fn warn(
+        &self,
+        node: &Node<NodePool<C>>,
+        error: &dyn std::error::Error,
+        failure: Failure,
+    ) {
         tracing::warn!(
             target: "routing",
             set = self.set.name().as_str(),
-            node = route.node().name().as_str(),
+            node = node.name().as_str(),
             %error,
             ?failure,
             "node failed"
@@ -143,17 +152,17 @@ impl<C: Routable> RoutedConnection<C> {
         let mut route = pool.connect(slots, kind)?;
         loop {
             let _span = route.span().entered();
-            let connection = connected(slots, route.node().role())?;
-            let outcome = attempt(connection);
+            let (permit, running) = route.start();
+            let outcome = attempt(permitted(slots, permit)?);
             if may_leave_open(kind) {
-                slots.taint(route.node().role());
+                slots.taint(running.role());
             }
             match outcome {
                 Ok(value) => {
-                    route.succeeded(&pool.context);
+                    running.succeeded(&pool.context);
                     return Ok(value);
                 }
-                Err(error) => route = pool.go_on(slots, route, error, &text)?,
+                Err(error) => route = pool.go_on(slots, running, error, &text)?,
             }
         }
     }
@@ -178,10 +187,11 @@ impl<C: Routable> RoutedConnection<C> {
         let Self { pool, slots, .. } = self;
         let route = pool.connect(slots, kind)?;
         let _span = route.span().entered();
-        let outcome = statement(connected(slots, route.node().role())?);
+        let (permit, running) = route.start();
+        let outcome = statement(permitted(slots, permit)?);
         // What an error of another type says of the node is not known here.
         if outcome.is_ok() {
-            route.succeeded(&pool.context);
+            running.succeeded(&pool.context);
         }
         outcome
     }
@@ -237,7 +247,7 @@ impl<C: Routable> RoutedConnection<C> {
 
     /// The connection of the open transaction.
     pub(super) fn in_transaction(&mut self) -> QueryResult<&mut C> {
-        let side = self.transaction.as_ref().map(|open| open.node.role());
+        let side = self.transaction.as_ref().map(|open| open.side);
         connected(&mut self.slots, side.ok_or(Error::NotInTransaction)?)
     }
 
@@ -273,7 +283,7 @@ impl<C: Routable> RoutedConnection<C> {
         let kind = known.kind;
         let query = KnownQuery::new(source, known.sql);
         let is_row_by_row = typeid::of::<B>() != typeid::of::<DefaultLoadingMode>();
-        if let Some(side) = self.transaction.as_ref().map(|open| open.node.role()) {
+        if let Some(side) = self.transaction.as_ref().map(|open| open.side) {
             self.check(kind)?;
             if let Some(transaction) = &mut self.transaction {
                 if may_leave_open(kind) || commits_implicitly(kind, C::Backend::DIALECT) {
@@ -287,7 +297,8 @@ impl<C: Routable> RoutedConnection<C> {
             // Before the rows are there, which borrow the connection: what was seen in a transaction
             // is marked once more when it ends.
             self.saw();
-            return match load_on(&mut self.slots, side, query.clone()) {
+            let slots = &mut self.slots;
+            return match load_on(slots, |slots| connected(slots, side), query.clone()) {
                 Ok(cursor) => Ok(cursor),
                 Err((error, slots)) => {
                     let Some(transaction) = &mut self.transaction else {
@@ -304,12 +315,13 @@ impl<C: Routable> RoutedConnection<C> {
         let mut slots = slots;
         loop {
             let _span = route.span().entered();
+            let (permit, running) = route.start();
             if may_leave_open(kind) {
-                slots.taint(route.node().role());
+                slots.taint(running.role());
             }
-            match load_on(slots, route.node().role(), query.clone()) {
+            match load_on(slots, |slots| permitted(slots, permit), query.clone()) {
                 Ok(cursor) => {
-                    route.succeeded(&pool.context);
+                    running.succeeded(&pool.context);
                     if is_row_by_row && kind.access() == Access::Write {
                         // It is committed after its last row, which nobody here sees.
                         pool.router.wrote_out_of_sight(&pool.set, &pool.context);
@@ -319,18 +331,18 @@ impl<C: Routable> RoutedConnection<C> {
                 Err((error, back)) => {
                     slots = back;
                     let text = || query.text::<C::Backend>();
-                    route = pool.go_on(slots, route, error, text)?;
+                    route = pool.go_on(slots, running, error, text)?;
                 }
             }
         }
     }
 }
 
-/// Loads on a side's connection. What borrows from the connection is the result, and only if there
+/// Loads on a connection that is lent. What borrows from the connection is the result, and only if there
 /// is one: a truth that the borrow checker does not see yet, and `polonius` lends it.
 fn load_on<'conn, 'query, B, C, T>(
     slots: &'conn mut Slots<C>,
-    side: Role,
+    lent: impl for<'any> FnOnce(&'any mut Slots<C>) -> QueryResult<&'any mut C>,
     query: KnownQuery<T>,
 ) -> Result<C::Cursor<'conn, 'query>, (Error, &'conn mut Slots<C>)>
 where
@@ -340,7 +352,7 @@ where
 {
     let outcome = polonius::<_, _, ForLt!(<'any> = <C as LoadConnection<B>>::Cursor<'any, 'query>)>(
         slots,
-        |slots| match connected(slots, side).and_then(|connection| connection.load(query)) {
+        |slots| match lent(slots).and_then(|connection| connection.load(query)) {
             Ok(cursor) => PoloniusResult::Borrowing(cursor),
             Err(error) => PoloniusResult::Owned {
                 value: error,
@@ -357,6 +369,15 @@ where
     }
 }
 
+fn permitted<'s, C: Routable>(
+    slots: &'s mut Slots<C>,
+    permit: Permit<'_, NodePool<C>>,
+) -> QueryResult<&'s mut C> {
+    slots
+        .permitted(permit)
+        .ok_or(Error::BrokenTransactionManager)
+}
+
 fn connected<C: Routable>(slots: &mut Slots<C>, side: Role) -> QueryResult<&mut C> {
     slots.connected(side).ok_or(Error::BrokenTransactionManager)
 }
@@ -367,7 +388,7 @@ where
     C: Routable,
 {
     let dialect = C::Backend::DIALECT;
-    match verdict(error, dialect) {
+    match verdict(error, dialect, side) {
         Verdict::Users => None,
         Verdict::Failure(failure) => Some(failure),
         Verdict::Ask => {

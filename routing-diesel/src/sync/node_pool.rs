@@ -9,7 +9,7 @@ use diesel::r2d2::{
     PooledConnection,
 };
 use routing_core::sql::Dialect;
-use routing_core::{Failure, NodeConfig, PoolMode, Role};
+use routing_core::{Failure, Footing, Generations, NodeConfig, PoolConfig, PoolMode, Role};
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use crate::database::{Database, Routable, set_up};
@@ -22,11 +22,21 @@ use crate::url;
     reason = "it is what a pool is routed over, and nobody else's business"
 )]
 pub struct NodePool<C: Routable> {
-    pool: Pool<ConnectionManager<C>>,
-    /// For connections beside the pool, if it is known how they are made.
-    beside: Option<(ConnectionManager<C>, PoolMode)>,
+    source: Source<C>,
     /// Of the set whose primary this is.
     pub(crate) kinds: Kinds,
+}
+
+type R2d2<C> = Pool<ConnectionManager<C>>;
+
+enum Source<C: Routable> {
+    Configured {
+        node: NodeConfig,
+        url: String,
+        thread: Arc<ScheduledThreadPool>,
+        opened: Generations<R2d2<C>>,
+    },
+    Given(R2d2<C>),
 }
 
 /// A thread of the node's own, which connects to it.
@@ -45,41 +55,27 @@ impl<C: Routable> routing_core::Pool for NodePool<C> {
     type Given = Pool<ConnectionManager<C>>;
 
     fn configured(node: &NodeConfig, role: Role) -> Result<Self, String> {
-        let config = node.pool();
         let url = url::of(node, role, C::Backend::DIALECT)?;
-        let url = url::with_connect_timeout(url, config.acquire_timeout, C::Backend::DIALECT);
-        let mut pool = Pool::builder()
-            .thread_pool(thread_of(node))
-            .error_handler(Box::new(Quiet))
-            .connection_timeout(config.acquire_timeout)
-            .min_idle(Some(config.min_connections.unwrap_or(0)));
-        if let Some(most) = config.max_connections {
-            pool = pool.max_size(most);
-        } else if url::is_in_memory(&url, C::Backend::DIALECT) {
-            // More connections would be more databases, and a new one would be empty.
-            pool = pool.max_size(1).idle_timeout(None).max_lifetime(None);
-        }
-        if let Some(timeout) = config.idle_timeout {
-            pool = pool.idle_timeout(Some(timeout));
-        }
-        if let Some(lifetime) = config.max_lifetime {
-            pool = pool.max_lifetime(Some(lifetime));
-        }
-        if let Some(test) = config.test_before_acquire {
-            pool = pool.test_on_check_out(test);
-        }
-        let mode = config.pool_mode;
-        pool = pool.connection_customizer(Box::new(SetUp {
-            statements: set_up(C::Backend::DIALECT, role, mode),
-            mode,
-        }));
-        let beside = ConnectionManager::new(url.clone());
-        let pool = pool.build_unchecked(ConnectionManager::new(url));
-        Ok(Self::over(pool, Some((beside, mode))))
+        let timeout = node.pool().acquire_timeout;
+        Ok(Self::over(Source::Configured {
+            node: node.clone(),
+            url: url::with_timeouts(url, timeout, C::Backend::DIALECT),
+            thread: thread_of(node),
+            opened: Generations::default(),
+        }))
     }
 
-    fn given(pool: Pool<ConnectionManager<C>>) -> Result<Self, String> {
-        Ok(Self::over(pool, None))
+    fn given(pool: R2d2<C>) -> Result<Self, String> {
+        Ok(Self::over(Source::Given(pool)))
+    }
+
+    fn is_of(&self, node: &NodeConfig) -> bool {
+        match &self.source {
+            Source::Configured { node: mine, .. } => {
+                mine.url() == node.url() && mine.pool() == node.pool()
+            }
+            Source::Given(_) => false,
+        }
     }
 
     fn dialect(&self) -> Option<Dialect> {
@@ -92,47 +88,119 @@ impl<C: Routable> routing_core::Pool for NodePool<C> {
 }
 
 impl<C: Routable> NodePool<C> {
-    fn over(
-        pool: Pool<ConnectionManager<C>>,
-        beside: Option<(ConnectionManager<C>, PoolMode)>,
-    ) -> Self {
+    fn over(source: Source<C>) -> Self {
         Self {
-            pool,
-            beside,
+            source,
             kinds: Kinds::default(),
+        }
+    }
+
+    fn pool(&self, footing: Footing<'_, Self>) -> &R2d2<C> {
+        match &self.source {
+            Source::Given(pool) => pool,
+            Source::Configured {
+                node,
+                url,
+                thread,
+                opened,
+            } => opened.get(
+                footing,
+                |role| open(node.pool(), url, Arc::clone(thread), role),
+                // Its connections end as they are given back, or grow old.
+                |_| {},
+            ),
         }
     }
 
     /// A connection, or what its absence says of the node.
     pub(crate) fn checkout(
         &self,
+        footing: Footing<'_, Self>,
     ) -> Result<PooledConnection<ConnectionManager<C>>, (Failure, PoolError)> {
-        self.pool
-            .get()
-            .map_err(|error| (self.failure_of(&error), error))
+        let pool = self.pool(footing);
+        pool.get().map_err(|error| (failure_of(pool, &error), error))
     }
 
-    /// A connection beside the pool's, if it is known how it is made.
-    pub(crate) fn dedicated(&self) -> Option<Result<C, Error>> {
-        let (manager, mode) = self.beside.as_ref()?;
-        let mut connected = manager.connect();
-        if let Ok(connection) = &mut connected {
-            remember_nothing(connection, *mode);
+    /// A connection beside the pool's, if it is known how it is made; else one of the pool's.
+    pub(crate) fn dedicated(&self) -> Result<Beside<C>, Error> {
+        match &self.source {
+            Source::Configured { node, url, .. } => {
+                let mut connection = ConnectionManager::new(url.clone()).connect()?;
+                remember_nothing(&mut connection, node.pool().pool_mode);
+                Ok(Beside::Own(connection))
+            }
+            Source::Given(pool) => pool.get().map(Beside::Pooled).map_err(|error| {
+                let said = diesel::ConnectionError::BadConnection(error.to_string());
+                Error::ConnectionError(said)
+            }),
         }
-        Some(connected)
     }
 
-    /// r2d2 goes on trying until its time is over, and then adds what the last attempt said.
-    fn failure_of(&self, error: &PoolError) -> Failure {
-        let text = error.to_string();
-        if let Some((_, said)) = text.split_once(": ") {
-            Failure::from_refused_connection(said)
-        } else if self.pool.state().connections < self.pool.max_size() {
-            // There was room for another connection, and none came.
-            Failure::Unreachable
-        } else {
-            Failure::Busy
+    /// Whether a connection beside the pool's is one of the pool's, and is to be given back.
+    pub(crate) const fn is_given(&self) -> bool {
+        matches!(self.source, Source::Given(_))
+    }
+}
+
+/// A connection that is nobody's statement's.
+pub(crate) enum Beside<C: Routable> {
+    Own(C),
+    Pooled(PooledConnection<ConnectionManager<C>>),
+}
+
+impl<C: Routable> Beside<C> {
+    pub(crate) fn connection(&mut self) -> &mut C {
+        match self {
+            Self::Own(connection) => connection,
+            Self::Pooled(connection) => connection,
         }
+    }
+}
+
+fn open<C: Routable>(
+    config: &PoolConfig,
+    url: &str,
+    thread: Arc<ScheduledThreadPool>,
+    role: Role,
+) -> R2d2<C> {
+    let mut pool = Pool::builder()
+        .thread_pool(thread)
+        .error_handler(Box::new(Quiet))
+        .connection_timeout(config.acquire_timeout)
+        .min_idle(Some(config.min_connections.unwrap_or(0)));
+    if let Some(most) = config.max_connections {
+        pool = pool.max_size(most);
+    } else if url::is_in_memory(url, C::Backend::DIALECT) {
+        // More connections would be more databases, and a new one would be empty.
+        pool = pool.max_size(1).idle_timeout(None).max_lifetime(None);
+    }
+    if let Some(timeout) = config.idle_timeout {
+        pool = pool.idle_timeout(Some(timeout));
+    }
+    if let Some(lifetime) = config.max_lifetime {
+        pool = pool.max_lifetime(Some(lifetime));
+    }
+    if let Some(test) = config.test_before_acquire {
+        pool = pool.test_on_check_out(test);
+    }
+    let mode = config.pool_mode;
+    pool = pool.connection_customizer(Box::new(SetUp {
+        statements: set_up(C::Backend::DIALECT, role, mode),
+        mode,
+    }));
+    pool.build_unchecked(ConnectionManager::new(url))
+}
+
+/// r2d2 goes on trying until its time is over, and then adds what the last attempt said.
+fn failure_of<C: Routable>(pool: &R2d2<C>, error: &PoolError) -> Failure {
+    let text = error.to_string();
+    if let Some((_, said)) = text.split_once(": ") {
+        Failure::from_refused_connection(said)
+    } else if pool.state().connections < pool.max_size() {
+        // There was room for another connection, and none came.
+        Failure::Unreachable
+    } else {
+        Failure::Busy
     }
 }
 
@@ -170,12 +238,11 @@ impl<C: Connection> CustomizeConnection<C, Error> for SetUp {
     }
 }
 
+/// Without the URL, which holds the password.
 impl<C: Routable> fmt::Debug for NodePool<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.pool.state();
         f.debug_struct("NodePool")
-            .field("connections", &state.connections)
-            .field("idle_connections", &state.idle_connections)
+            .field("dialect", &C::Backend::DIALECT)
             .finish_non_exhaustive()
     }
 }

@@ -1,11 +1,13 @@
 //! Asking nodes where they are, beside the statements.
 
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 
-use diesel::r2d2::{ConnectionManager, PooledConnection};
-use routing_core::{Monitor, Node, Observation, Probe};
+use diesel::result::Error;
+use routing_core::{Answer, Failure, Monitor, Node, Observation, Probe, ProbeTicket, Role};
 
-use super::node_pool::NodePool;
+use super::node_pool::{Beside, NodePool};
 use super::pool::RoutedPool;
 use crate::database::{Database, Routable};
 
@@ -20,69 +22,131 @@ impl<C: Routable> RoutedPool<C> {
 
     #[cold]
     fn monitor_in_background(&self) {
-        let monitors = Monitor::of_set(&self.router, &self.set);
-        for (monitor, node) in monitors.into_iter().zip(self.set.nodes()) {
-            let thread = thread::Builder::new().name(format!("routing-{}-probe", node.name()));
+        for monitor in Monitor::of_set(&self.router, &self.set) {
+            let thread = thread::Builder::new().name("routing-monitor".to_owned());
             let started = thread.spawn(move || {
-                let mut line = None;
-                monitor.run_blocking(|node| ask(node, &mut line));
+                let mut asker = None;
+                monitor.run_blocking(|ticket| in_time(ticket, &mut asker));
             });
             if let Err(error) = started {
-                let (set, node) = (self.set.name().as_str(), node.name().as_str());
-                tracing::warn!(target: "routing", set, node, %error, "no thread for probes");
+                let set = self.set.name().as_str();
+                tracing::warn!(target: "routing", set, %error, "no thread for probes");
             }
         }
     }
 }
 
-/// A connection that probes are sent over.
-enum Line<C: Routable> {
-    /// Beside the pool, which may be exhausted.
-    Own(C, Probe),
-    /// How to ask over a connection of a pool that the application made.
-    Pooled(Probe),
+/// Asks a node on a thread of its own, as a C library waits for an answer for as long as there is
+/// none. A thread that is late is left to itself: it ends when the connection does.
+struct Asker {
+    questions: SyncSender<Role>,
+    answers: Receiver<Answer>,
 }
 
-/// A line that has failed is given up.
-fn ask<C: Routable>(node: &Node<NodePool<C>>, line: &mut Option<Line<C>>) -> Option<Observation> {
-    let mut current = match line.take() {
+fn in_time<C: Routable>(
+    ticket: &ProbeTicket<NodePool<C>>,
+    asker: &mut Option<Asker>,
+) -> Answer {
+    let current = match asker.take() {
         Some(current) => current,
-        None => open(node)?,
+        None => match Asker::start(ticket.node()) {
+            Ok(started) => started,
+            Err(error) => {
+                tracing::warn!(target: "routing", %error, "no thread for probes");
+                return Answer::Unintelligible;
+            }
+        },
     };
-    let (probe, answer) = match &mut current {
-        Line::Own(connection, probe) => (*probe, C::Backend::text(connection, probe.question())),
-        Line::Pooled(probe) => {
-            let mut connection = pooled(node)?;
-            (
-                *probe,
-                C::Backend::text::<C>(&mut connection, probe.question()),
-            )
-        }
+    if current.questions.send(ticket.role()).is_err() {
+        return Answer::Unintelligible;
+    }
+    let answer = match current.answers.recv_timeout(ticket.timeout()) {
+        Ok(answer) => answer,
+        Err(RecvTimeoutError::Timeout) => return Answer::Failed(Failure::Silent),
+        Err(RecvTimeoutError::Disconnected) => return Answer::Unintelligible,
     };
-    let observation = probe.read(node.role(), &answer.ok()?)?;
-    *line = Some(current);
-    Some(observation)
+    if matches!(answer, Answer::Observed(_)) {
+        *asker = Some(current);
+    }
+    answer
 }
 
-fn open<C: Routable>(node: &Node<NodePool<C>>) -> Option<Line<C>> {
-    let dialect = C::Backend::DIALECT;
-    let version = |connection: &mut C| match Probe::version_question(dialect) {
-        Some(question) => C::Backend::text(connection, question).ok(),
-        None => Some(String::new()),
-    };
-    match node.pool().dedicated() {
-        Some(connection) => {
-            let mut connection = connection.ok()?;
-            let version = version(&mut connection)?;
-            Some(Line::Own(connection, Probe::new(dialect, &version)?))
+impl Asker {
+    fn start<C: Routable>(node: &Arc<Node<NodePool<C>>>) -> std::io::Result<Self> {
+        let (questions, asked) = sync_channel(1);
+        let (answering, answers) = sync_channel(1);
+        let node = Arc::clone(node);
+        let thread = thread::Builder::new().name(format!("routing-{}-probe", node.name()));
+        thread.spawn(move || {
+            let mut line = None;
+            while let Ok(role) = asked.recv() {
+                let answer = ask(&node, role, &mut line);
+                if node.pool().is_given() {
+                    // It is the application's.
+                    line = None;
+                }
+                if answering.send(answer).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { questions, answers })
+    }
+}
+
+type Line<C> = Option<(Beside<C>, Probe)>;
+
+fn ask<C: Routable>(node: &Node<NodePool<C>>, role: Role, line: &mut Line<C>) -> Answer {
+    if line.is_none() {
+        match node.pool().dedicated() {
+            Ok(mut connection) => match probe_for(connection.connection()) {
+                Ok(Some(probe)) => *line = Some((connection, probe)),
+                Ok(None) | Err(_) => return Answer::Unintelligible,
+            },
+            Err(error) => {
+                return Answer::Failed(Failure::from_refused_connection(&error.to_string()));
+            }
         }
-        None => {
-            let version = version(&mut *pooled(node)?)?;
-            Some(Line::Pooled(Probe::new(dialect, &version)?))
+    }
+    let Some((connection, probe)) = line else {
+        return Answer::Unintelligible;
+    };
+    match observe(connection.connection(), *probe, role) {
+        Ok(observation) => observation.into(),
+        Err(error) => {
+            *line = None;
+            match error {
+                Error::DatabaseError(kind, _)
+                    if !matches!(
+                        kind,
+                        diesel::result::DatabaseErrorKind::ClosedConnection
+                            | diesel::result::DatabaseErrorKind::UnableToSendCommand
+                            | diesel::result::DatabaseErrorKind::Unknown
+                    ) =>
+                {
+                    Answer::Unintelligible
+                }
+                // Whether it is there is seen by connecting again.
+                _ => Answer::Failed(Failure::Lost),
+            }
         }
     }
 }
 
-fn pooled<C: Routable>(node: &Node<NodePool<C>>) -> Option<PooledConnection<ConnectionManager<C>>> {
-    node.pool().checkout().ok()
+fn probe_for<C: Routable>(connection: &mut C) -> Result<Option<Probe>, Error> {
+    let dialect = C::Backend::DIALECT;
+    let version = match Probe::version_question(dialect) {
+        Some(question) => C::Backend::text(connection, question)?,
+        None => String::new(),
+    };
+    Ok(Probe::new(dialect, &version))
+}
+
+fn observe<C: Routable>(
+    connection: &mut C,
+    probe: Probe,
+    role: Role,
+) -> Result<Option<Observation>, Error> {
+    let answer = C::Backend::text(connection, probe.question())?;
+    Ok(probe.read(role, &answer))
 }

@@ -7,7 +7,7 @@ use diesel::connection::{
     get_default_instrumentation,
 };
 use diesel::r2d2::{ConnectionManager, PoolError, PooledConnection};
-use routing_core::{Failure, Node, Role};
+use routing_core::{Failure, Node, Permit, Role, Route};
 
 use super::node_pool::NodePool;
 use crate::database::Routable;
@@ -22,6 +22,8 @@ pub(crate) struct Slots<C: Routable> {
 
 struct Slot<C: Routable> {
     node: Arc<Node<NodePool<C>>>,
+    /// Of the node when it was checked out.
+    generation: u32,
     connection: PooledConnection<ConnectionManager<C>>,
     /// What has been changed on it, to be changed back.
     instrumented: bool,
@@ -40,33 +42,42 @@ impl<C: Routable> Slots<C> {
         }
     }
 
-    /// The connection to a node: the one that is there, or one that is checked out now.
+    /// Sees to it that there is a connection to a route's node: the one that is there, or one that is
+    /// checked out now.
     pub(crate) fn connect(
         &mut self,
-        node: &Arc<Node<NodePool<C>>>,
-    ) -> Result<&mut C, (Failure, PoolError)> {
-        let place = self.place(node.role());
-        let usable = place
-            .as_mut()
-            .is_some_and(|slot| Arc::ptr_eq(&slot.node, node) && !is_broken(&mut *slot.connection));
+        route: &Route<'_, NodePool<C>>,
+    ) -> Result<(), (Failure, PoolError)> {
+        let (node, side, footing) = (route.node(), route.role(), route.footing());
+        let generation = footing.generation();
+        let place = self.place(side);
+        let usable = place.as_mut().is_some_and(|slot| {
+            Arc::ptr_eq(&slot.node, node)
+                && slot.generation == generation
+                && !is_broken(&mut *slot.connection)
+        });
         if !usable {
             // Returned first: the pool may have no other.
             *place = None;
-            let connection = node.pool().checkout()?;
+            let connection = node.pool().checkout(footing)?;
             let mut slot = Slot {
                 node: Arc::clone(node),
+                generation,
                 connection,
                 instrumented: false,
                 resized: false,
                 tainted: false,
             };
             slot.adopt(&self.instrumentation, self.cache_size);
-            *self.place(node.role()) = Some(slot);
+            *self.place(side) = Some(slot);
         }
-        match self.place(node.role()) {
-            Some(slot) => Ok(&mut slot.connection),
-            None => unreachable!("the slot was filled just now"),
-        }
+        Ok(())
+    }
+
+    /// The connection for a statement that may be sent, if it is there.
+    #[inline]
+    pub(crate) fn permitted(&mut self, permit: Permit<'_, NodePool<C>>) -> Option<&mut C> {
+        self.connected(permit.role())
     }
 
     /// The connection of a side, if it is there.

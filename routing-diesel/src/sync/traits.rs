@@ -64,7 +64,7 @@ impl<C: Routable> Connection for RoutedConnection<C> {
         {
             self.settle();
         }
-        let open = self.transaction.as_ref().map(|open| open.node.role());
+        let open = self.transaction.as_ref().map(|open| open.side);
         let side = open.or(self.settling.map(|settling| settling.side));
         match side.and_then(|side| self.slots.connected(side)) {
             Some(connection) => connection.transaction_state(),

@@ -10,7 +10,7 @@ use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use routing_core::sql::Dialect;
-use routing_core::{Failure, Node, StatementKind};
+use routing_core::{Failure, Node, Permit, Role, StatementKind};
 use tracing::Instrument;
 
 use super::{PgRow, first_row};
@@ -18,6 +18,8 @@ use crate::asynchronous::connection::AsyncRoutedConnection;
 use crate::asynchronous::driver::Rows;
 use crate::asynchronous::execution::answers;
 use crate::asynchronous::node_pool::NodePool;
+use crate::asynchronous::probing::TokioTimer;
+use crate::error::into_diesel;
 use crate::asynchronous::owned_query::{Dynamic, MaybeId, OwnedQuery, Static};
 use crate::asynchronous::traits::Prepared;
 use crate::asynchronous::watched::Watched;
@@ -28,7 +30,7 @@ type Routed = AsyncRoutedConnection<AsyncPgConnection>;
 
 impl Routed {
     /// Runs a statement beside others; more than once only while the core says so.
-    async fn run_beside<'a, T>(
+    async fn run_beside<'a, T: Send>(
         &'a self,
         kind: StatementKind,
         sql: &str,
@@ -40,7 +42,8 @@ impl Routed {
         }
         if let Some(transaction) = &self.transaction {
             self.check(kind)?;
-            let shared = self.slots.share(&transaction.node).await;
+            let footing = self.pool.set.footing(&transaction.node);
+            let shared = self.slots.share(&transaction.node, footing).await;
             let connection = shared.map_err(|_| Error::BrokenTransactionManager)?;
             // Dropped half-way, nobody has seen how it went.
             let mut watched = Watched::new(transaction.failure_flag());
@@ -54,7 +57,8 @@ impl Routed {
                 Err(error) => error,
             };
             transaction.statement_failed();
-            let failure = self.failure_beside(&error, connection).await;
+            let role = transaction.side;
+            let failure = self.failure_beside(&error, connection, role).await;
             if let Some(failure) = failure {
                 let (router, set) = (&self.pool.router, &self.pool.set);
                 router.report_failure(set, &transaction.node, failure);
@@ -65,31 +69,42 @@ impl Routed {
         let mut route = self.pool.route(kind).await?;
         loop {
             let node: &Node<NodePool<_>> = route.node();
-            let connection = match self.slots.share(route.node()).await {
+            let shared = self.slots.share(route.node(), route.footing());
+            let connection = match shared.await {
                 Ok(connection) => connection,
                 Err((failure, error)) => {
-                    route = self.pool.pass_over(route, failure, error)?;
+                    route = self.pool.pass_over(route, failure, error).await?;
                     continue;
                 }
             };
             tracing::trace!(target: "routing", node = node.name().as_str(), "pipelined");
-            match attempt(connection).instrument(route.span()).await {
-                Ok(value) => {
-                    route.succeeded(&self.pool.context);
+            let span = route.span();
+            let (permit, running) = route.start();
+            let sending = attempt(used(permit, connection)).instrument(span);
+            match running.attend::<TokioTimer, _>(sending).await {
+                Some(Ok(value)) => {
+                    running.succeeded(&self.pool.context);
                     return Ok(value);
                 }
-                Err(error) => match self.failure_beside(&error, connection).await {
-                    None => {
-                        route.succeeded(&self.pool.context);
-                        return Err(error);
-                    }
-                    Some(failure) => {
-                        if failure != Failure::ReadOnly {
-                            self.slots.mark_broken(route.node());
+                Some(Err(error)) => {
+                    let role = running.role();
+                    match self.failure_beside(&error, connection, role).await {
+                        None => {
+                            running.succeeded(&self.pool.context);
+                            return Err(error);
                         }
-                        route = self.pool.move_on(route, failure, error, sql)?;
+                        Some(failure) => {
+                            if failure.ends_connection() {
+                                self.slots.mark_broken(running.node());
+                            }
+                            route = self.pool.move_on(running, failure, error, sql).await?;
+                        }
                     }
-                },
+                }
+                None => {
+                    self.slots.mark_broken(running.node());
+                    route = running.silent(&self.pool.context).map_err(into_diesel)?;
+                }
             }
         }
     }
@@ -98,8 +113,9 @@ impl Routed {
         &self,
         error: &Error,
         mut connection: &AsyncPgConnection,
+        role: Role,
     ) -> Option<Failure> {
-        match verdict(error, Dialect::Postgres) {
+        match verdict(error, Dialect::Postgres, role) {
             Verdict::Users => None,
             Verdict::Failure(failure) => Some(failure),
             Verdict::Ask => {
@@ -192,6 +208,15 @@ impl<'a> AsyncConnectionCore for &'a Routed {
             self.execute_beside::<Dynamic>(prepared)
         }
     }
+}
+
+/// The connection for a statement that may be sent.
+#[expect(clippy::needless_pass_by_value, reason = "it uses the permit up")]
+fn used<'a>(
+    _: Permit<'_, NodePool<AsyncPgConnection>>,
+    connection: &'a AsyncPgConnection,
+) -> &'a AsyncPgConnection {
+    connection
 }
 
 /// A transaction cannot begin or end while other statements are on their way.

@@ -1,0 +1,146 @@
+//! Members that come and go while the set is in use.
+//!
+//! What runs on a node ends in peace, whatever becomes of the node: a decision is made over the
+//! members of its moment, and a node that leaves them is only not chosen again.
+
+use std::sync::{Arc, PoisonError};
+
+use crate::error::{ConfigProblem, RoutingError};
+use crate::exclusion::Exclusion;
+use crate::members::{MAX_NODES, Member, Members};
+use crate::name::NodeName;
+use crate::node::Node;
+use crate::replica_set::ReplicaSet;
+
+impl<P> ReplicaSet<P> {
+    /// Adds a replica, which takes reads when it has been observed, and its whole share after
+    /// [`Rules::slow_start`](crate::Rules).
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::Config`] if its name is taken, its weight 0, the set full or without rules.
+    pub fn add_replica(
+        &self,
+        name: impl Into<NodeName>,
+        weight: u16,
+        pool: P,
+    ) -> Result<(), RoutingError> {
+        let name = name.into();
+        self.change(&name, |all, primary, found| {
+            let problem = if !self.managed {
+                Some("an unmanaged set has one node, and no replicas")
+            } else if found.is_some() {
+                Some("another node has this name")
+            } else if weight == 0 {
+                Some("its weight must be at least 1")
+            } else if all.len() == MAX_NODES {
+                Some("the set has as many nodes as it can")
+            } else {
+                None
+            };
+            if let Some(problem) = problem {
+                return Err(problem);
+            }
+            let node = Node::new(name.clone(), pool);
+            if self.samples().has_positions() {
+                node.exclusions.set(Exclusion::Unseen, true);
+            }
+            let id = node.id();
+            let place = self.enrol(node);
+            all.push(Member { place, id, weight });
+            Ok(primary)
+        })?;
+        self.want_monitor();
+        Ok(())
+    }
+
+    /// Takes a replica out. What runs on it goes on; the adapter closes its pool.
+    ///
+    /// # Errors
+    ///
+    /// - [`RoutingError::UnknownNode`] if there is none of that name.
+    /// - [`RoutingError::Config`] if it is the primary.
+    pub fn remove_replica(&self, name: &NodeName) -> Result<&Arc<Node<P>>, RoutingError> {
+        let mut place = None;
+        self.change(name, |all, primary, found| {
+            let Some(index) = found else {
+                return Ok(primary);
+            };
+            if index == primary {
+                return Err("the primary cannot be taken out");
+            }
+            place = Some(all.remove(index).place);
+            Ok(primary - usize::from(index < primary))
+        })?;
+        let node = self.node_at(place.ok_or_else(|| self.unknown(name))?);
+        node.remove();
+        Ok(node)
+    }
+
+    /// Has a replica take nothing new, or again; what runs on it goes on, and its monitor too.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::UnknownNode`] if there is none of that name.
+    pub fn drain(&self, name: &NodeName, is_drained: bool) -> Result<(), RoutingError> {
+        let members = self.members();
+        let index = self.named(&members, name);
+        let node = self.node(&members, index.ok_or_else(|| self.unknown(name))?);
+        node.exclusions.set(Exclusion::Draining, is_drained);
+        self.samples().tell();
+        Ok(())
+    }
+
+    /// Changes a replica's share of reads.
+    ///
+    /// # Errors
+    ///
+    /// - [`RoutingError::UnknownNode`] if there is none of that name.
+    /// - [`RoutingError::Config`] if the weight is 0.
+    pub fn reweigh(&self, name: &NodeName, weight: u16) -> Result<(), RoutingError> {
+        let mut is_known = false;
+        self.change(name, |all, primary, found| {
+            if weight == 0 {
+                return Err("its weight must be at least 1; drain it instead");
+            }
+            if let Some(index) = found {
+                is_known = true;
+                all[index].weight = weight;
+            }
+            Ok(primary)
+        })?;
+        if is_known {
+            Ok(())
+        } else {
+            Err(self.unknown(name))
+        }
+    }
+
+    /// Swaps the members for changed ones; `change` gives the primary's index among them.
+    fn change(
+        &self,
+        name: &NodeName,
+        change: impl FnOnce(&mut Vec<Member>, usize, Option<usize>) -> Result<usize, &'static str>,
+    ) -> Result<(), RoutingError> {
+        // Whoever else changes them, or judges who is the primary, waits.
+        let _history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let members = self.members();
+        let found = self.named(&members, name);
+        let mut all = members.all().to_vec();
+        let primary = change(&mut all, members.primary(), found).map_err(|message| {
+            let path = format!("sets.{}.{name}", self.name());
+            RoutingError::Config(vec![ConfigProblem::new(path, message)])
+        })?;
+        let weight = self.rules.primary_read_weight;
+        self.set_members(Members::new(all, primary, weight));
+        Ok(())
+    }
+
+    fn unknown(&self, name: &NodeName) -> RoutingError {
+        RoutingError::UnknownNode {
+            set: self.name().clone(),
+            node: name.clone(),
+            known: self.nodes().iter().map(|n| n.name().clone()).collect(),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! PostgreSQL's SQLSTATEs, from the manual's appendix "PostgreSQL Error Codes".
+
+use super::Failure::{
+    self, Busy, Lost, ReadOnly, RecoveryConflict, Starting, Stopping, Unreachable,
+};
+use crate::decision::Role;
+
+/// What each SQLSTATE says of the node; what is not listed is the user's error.
+///
+/// Those of class `08` that are not listed end the connection, too.
+pub const SQLSTATES: &[(&str, Failure)] = &[
+    // Refused before anything was sent.
+    ("08001", Unreachable),
+    ("08004", Unreachable),
+    // `cannot_connect_now`: starting, stopping, or replaying until it is consistent.
+    ("57P03", Starting),
+    // `admin_shutdown`, `crash_shutdown`: the connection is over.
+    ("57P01", Stopping),
+    ("57P02", Stopping),
+    // `idle_session_timeout`.
+    ("57P05", Lost),
+    // `too_many_connections`.
+    ("53300", Busy),
+    // `read_only_sql_transaction`: a standby, or a connection that only reads.
+    ("25006", ReadOnly),
+];
+
+/// What a standby says when the log that it replays needs what a query holds, or is about to remove.
+/// On a primary the same are conflicts between the application's own transactions.
+///
+/// From the manual, "Handling Query Conflicts", and `ProcessInterrupts` in PostgreSQL's sources:
+/// `40001` for rows, tables and locks, `40P01` for a deadlock with the replay.
+pub const RECOVERY_CONFLICTS: &[&str] = &["40001", "40P01"];
+
+/// Before PostgreSQL 9.1, and in forks, it is a cancelled query with this text.
+const CANCELLED: &str = "57014";
+const CONFLICT: &str = "conflict with recovery";
+
+pub(super) fn of(sqlstate: &str, message: &str, role: Role) -> Option<Failure> {
+    let is_conflict = RECOVERY_CONFLICTS.contains(&sqlstate)
+        || (sqlstate == CANCELLED && message.contains(CONFLICT));
+    if is_conflict {
+        return (role == Role::Replica).then_some(RecoveryConflict);
+    }
+    let listed = SQLSTATES.iter().find(|(listed, _)| *listed == sqlstate);
+    match (listed, sqlstate) {
+        (Some((_, failure)), _) => Some(*failure),
+        // A message that breaks the protocol is the client's mistake, such as a parameter too few;
+        // the server is well.
+        (None, "08P01") => None,
+        (None, other) => other.starts_with("08").then_some(Lost),
+    }
+}

@@ -1,0 +1,87 @@
+//! Who is in a set just now, as one value that is swapped whole.
+//!
+//! A decision looks at one of these and at no other, so that it never sees a set without a primary
+//! or with two. Nodes themselves stay where they are for as long as the set lives: who leaves it is
+//! missing here, and what runs on it ends in peace.
+
+use crate::decision::Role;
+use crate::node::NodeId;
+
+/// The most nodes a set can have: the candidates of a choice are one word.
+pub(crate) const MAX_NODES: usize = u64::BITS as usize;
+
+/// A node's share in a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Where its node is among all that the set has ever had.
+    pub(crate) place: usize,
+    pub(crate) id: NodeId,
+    /// Its share of reads as a replica.
+    pub(crate) weight: u16,
+}
+
+/// The members of a set.
+#[derive(Debug)]
+pub(crate) struct Members {
+    all: Box<[Member]>,
+    primary: usize,
+    /// Shares of reads, by index; the primary's is its own.
+    shares: Box<[u16]>,
+}
+
+impl Members {
+    pub(crate) fn new(all: Vec<Member>, primary: usize, primary_read_weight: u16) -> Self {
+        let share = |(index, member): (usize, &Member)| {
+            if index == primary {
+                primary_read_weight
+            } else {
+                member.weight
+            }
+        };
+        Self {
+            shares: all.iter().enumerate().map(share).collect(),
+            all: all.into(),
+            primary,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn all(&self) -> &[Member] {
+        &self.all
+    }
+
+    #[inline]
+    pub(crate) fn shares(&self) -> &[u16] {
+        &self.shares
+    }
+
+    /// The primary's index.
+    #[inline]
+    pub(crate) const fn primary(&self) -> usize {
+        self.primary
+    }
+
+    #[inline]
+    pub(crate) const fn role(&self, index: usize) -> Role {
+        if index == self.primary {
+            Role::Primary
+        } else {
+            Role::Replica
+        }
+    }
+
+    #[inline]
+    pub(crate) fn index_of(&self, id: NodeId) -> Option<usize> {
+        self.all.iter().position(|member| member.id == id)
+    }
+
+    pub(crate) fn index_at(&self, place: usize) -> Option<usize> {
+        self.all.iter().position(|member| member.place == place)
+    }
+
+    /// The bit of a member in a word of candidates.
+    #[inline]
+    pub(crate) const fn bit(index: usize) -> u64 {
+        1 << index
+    }
+}

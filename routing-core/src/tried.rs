@@ -1,0 +1,58 @@
+//! The nodes that a statement has failed on.
+
+use crate::members::Members;
+
+/// A few places, as the attempts are few; a place stays a node's own while members come and go.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tried {
+    places: [u32; MOST],
+    len: u8,
+}
+
+/// Who has failed on so many nodes is not sent to another.
+const MOST: usize = 8;
+
+impl Tried {
+    pub(crate) const MOST: usize = MOST;
+
+    #[inline]
+    pub(crate) const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    #[inline]
+    pub(crate) const fn len(self) -> usize {
+        self.len as usize
+    }
+
+    #[inline]
+    pub(crate) fn has(self, place: usize) -> bool {
+        let tried = &self.places[..self.len()];
+        tried.iter().any(|&tried| tried as usize == place)
+    }
+
+    /// With one more; the first are forgotten when there are too many.
+    pub(crate) fn and(mut self, place: usize) -> Self {
+        if self.has(place) {
+            return self;
+        }
+        if self.len() == MOST {
+            self.places.rotate_left(1);
+            self.len -= 1;
+        }
+        self.places[self.len()] = u32::try_from(place).unwrap_or(u32::MAX);
+        self.len += 1;
+        self
+    }
+
+    /// Those among the members, one bit each.
+    #[inline]
+    pub(crate) fn among(self, members: &Members) -> u64 {
+        let tried = &self.places[..self.len()];
+        let index = |&place: &u32| members.index_at(place as usize);
+        tried
+            .iter()
+            .filter_map(index)
+            .fold(0, |word, index| word | Members::bit(index))
+    }
+}
