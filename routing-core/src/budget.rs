@@ -66,8 +66,8 @@ mod tests {
     #[test]
     fn a_burst_and_then_the_rate() {
         let budget = Budget::new(Some(FallbackBudget::new(10, 3)));
-        let at = |millis| Timestamp::default().after(Duration::from_millis(1_000 + millis));
-        let takes = |millis, most: usize| {
+        let at = |millis: u64| Timestamp::default().after(Duration::from_millis(1_000 + millis));
+        let takes = |millis: u64, most: usize| {
             assert_eq!(budget.left(at(millis)), Some(most as u64));
             let taken = (0..100).filter(|_| budget.take(|| at(millis))).count();
             assert_eq!(taken, most, "at {millis}");

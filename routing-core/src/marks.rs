@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn only_the_home_counts_as_read() {
         let marks = Marks::default();
-        let (one, two) = (NodeId::block(1), NodeId::block(1));
+        let (one, two) = (NodeId::next(), NodeId::next());
         assert!(!marks.read(one, 3));
         marks.move_from(None, one);
         assert!(marks.read(one, 3));

@@ -167,11 +167,12 @@ fn of_replica(sighting: &Sighting, primary: Option<&Sighting>, history: &History
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Role::{Primary, Replica};
 
     fn pg(role: Role, system: u64, timeline: u32) -> Sighting {
         Sighting {
             role: Some(role),
-            takes_writes: role == Role::Primary,
+            takes_writes: role == Primary,
             system: Some(system),
             timeline: Some(timeline),
             server: None,
@@ -182,7 +183,7 @@ mod tests {
 
     fn maria(takes_writes: bool, took_over: bool, list: &str) -> Sighting {
         Sighting {
-            role: (!takes_writes).then_some(Role::Replica),
+            role: (!takes_writes).then_some(Replica),
             takes_writes,
             system: None,
             timeline: None,
@@ -213,7 +214,6 @@ mod tests {
         timeline: 1,
         changes: 0,
     };
-    use Role::{Primary, Replica};
 
     #[test]
     fn nothing_that_was_not_observed_changes_anything() {

@@ -81,7 +81,7 @@ fn decide(router: &Router<usize>, kind: StatementKind, caller: &Context) {
         .route(black_box(set), black_box(kind), black_box(caller))
         .expect("a decision");
     black_box(route.node().pool());
-    route.succeeded(caller);
+    route.start().1.succeeded(caller);
 }
 
 fn nanos(

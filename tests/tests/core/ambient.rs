@@ -203,6 +203,8 @@ fn an_observer_may_use_sessions_and_scopes() {
                 &Context::default(),
             )
             .expect("a read")
+            .start()
+            .1
             .succeeded(&Context::default());
     });
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use routing_core::{
-    Context, Failure, HandOver, ManualClock, Monitor, Observation, PinRelease, Position, Probe,
+    Answer, Context, Failure, HandOver, ManualClock, Monitor, Observation, PinRelease, Position, Probe,
     Reason, ReplicaSet, Role, Router, Rules, Scope, Session, StatementKind, Turn, sql::Dialect,
 };
 use routing_tests::recorder::Recorder;
@@ -39,7 +39,8 @@ impl Cluster {
             .expect("a router")
             .with_clock(Arc::clone(&clock) as _)
             .with_observer(Arc::clone(&recorder) as _);
-        let monitors = Monitor::of_set(&router, router.default_set());
+        let mut monitors = Monitor::of_set(&router, router.default_set());
+        see(&mut monitors);
         Self {
             router,
             monitors,
@@ -54,10 +55,10 @@ impl Cluster {
         let Turn::Probe(ticket) = self.monitors[node].turn() else {
             panic!("a probe is due");
         };
-        let role = ticket.node().role();
+        let role = ticket.role();
         let probe = Probe::new(Dialect::Postgres, "").expect("it has positions");
         let answer: Option<Observation> = answer.and_then(|answer| probe.read(role, answer));
-        self.monitors[node].report(ticket, answer);
+        self.monitors[node].report(ticket, or_failed(answer));
     }
 
     fn written_to(&mut self, lsn: u64) {
@@ -72,12 +73,26 @@ impl Cluster {
         let route = self.router.route(self.router.default_set(), kind, caller);
         let route = route.expect("a route");
         let pool = *route.node().pool();
-        route.succeeded(caller);
+        route.start().1.succeeded(caller);
         pool
     }
 
     fn reason(&self) -> Reason {
         self.recorder.take().last().expect("a decision").reason
+    }
+}
+
+fn or_failed(answer: Option<Observation>) -> Answer {
+    answer.map_or(Answer::Failed(Failure::Unreachable), Answer::Observed)
+}
+
+/// Has the replicas seen, of which nothing else is known.
+fn see(monitors: &mut [Monitor<&'static str>]) {
+    for monitor in &mut monitors[1..] {
+        let Turn::Probe(ticket) = monitor.turn() else {
+            panic!("the first probe is due");
+        };
+        monitor.report(ticket, Answer::Unintelligible);
     }
 }
 
@@ -156,7 +171,7 @@ fn who_loses_its_replica_does_not_go_back_in_time() {
     let set = cluster.router.default_set();
     let route = cluster.router.route(set, SELECT, &caller).expect("a route");
     assert_eq!(*route.node().pool(), first);
-    let routing_core::Next::Route(next) = route.failed(Failure::Unreachable, &caller) else {
+    let routing_core::Next::Route(next) = route.start().1.failed(Failure::Unreachable, &caller) else {
         panic!("the primary is left");
     };
     assert_eq!(
@@ -210,20 +225,34 @@ fn a_primary_that_calls_itself_a_standby_has_no_say() {
     cluster.run(INSERT, &caller);
     cluster.answers(0, Some("replica 7 1 0/1000 16777216"));
     cluster.replayed_to(1, 0x1000);
+    // What it shows may lack what was written, and so may the replica.
+    let route = cluster.router.route(cluster.router.default_set(), SELECT, &caller);
+    let error = route.expect_err("nobody has it");
+    assert!(error.to_string().contains("it is superseded"), "{error}");
+    cluster.written_to(0x1001);
     assert_eq!(cluster.run(SELECT, &caller), "primary");
 }
 
 #[test]
-fn a_standby_of_another_history_serves_no_one_who_requires() {
+fn a_standby_of_another_history_serves_no_one() {
     let mut cluster = Cluster::new(|_| {});
     let (_writer, caller) = session();
     cluster.run(INSERT, &caller);
     cluster.written_to(0x1000);
-    cluster.answers(1, Some("replica 7 2 0/5000 16777216"));
+    cluster.replayed_to(1, 0x100);
     cluster.answers(2, Some("replica 8 1 0/5000 16777216"));
     assert_eq!(cluster.run(SELECT, &caller), "primary");
     let (_other, other) = session();
-    assert_ne!(cluster.run(SELECT, &other), "primary");
+    assert_eq!(cluster.run(SELECT, &other), "replica-1");
+    // Where there is a second timeline there has been a promotion: the primary is none any more.
+    cluster.answers(1, Some("replica 7 2 0/5000 16777216"));
+    let set = cluster.router.default_set();
+    assert!(set.is_read_only());
+    for kind in [SELECT, INSERT] {
+        let error = cluster.router.route(set, kind, &caller);
+        error.expect_err("it is superseded");
+    }
+    assert_eq!(cluster.run(SELECT, &session().1), "replica-1");
 }
 
 #[test]
@@ -291,7 +320,7 @@ fn a_later_session_is_told() {
     };
     let probe = Probe::new(Dialect::Postgres, "").expect("it has positions");
     let answer = probe.read(Role::Primary, "primary 7 1 0/1000 16777216");
-    cluster.monitors[0].report(ticket, answer);
+    cluster.monitors[0].report(ticket, or_failed(answer));
     cluster.written_to(0x2000);
     let told = writer.hand_over();
     assert_eq!(told[0].position, Some(Position::postgres(7, 1, 0x1000)));
@@ -419,7 +448,7 @@ fn an_enormous_wait_is_one() {
     let set = router.default_set();
     let (_session, caller) = session();
     let route = router.route(set, INSERT, &caller).expect("a route");
-    route.succeeded(&caller);
+    route.start().1.succeeded(&caller);
     say(&mut monitors, &clock, pg, 0, "primary 7 1 0/2000 16777216");
     say(&mut monitors, &clock, pg, 1, "replica 7 1 0/1000 16777216");
     say(&mut monitors, &clock, pg, 2, "replica 7 1 0/1000 16777216");
@@ -452,12 +481,12 @@ fn a_primary_that_takes_reads_does_not_make_a_session_forget_its_replica() {
     let set = cluster.router.default_set();
     let route = cluster.router.route(set, SELECT, &caller).expect("a route");
     assert_eq!(*route.node().pool(), first);
-    let routing_core::Next::Route(next) = route.failed(Failure::Unreachable, &caller) else {
+    let routing_core::Next::Route(next) = route.start().1.failed(Failure::Unreachable, &caller) else {
         panic!("the primary is left");
     };
     assert_eq!(*next.node().pool(), "primary");
     // The primary fails, too: the other replica may be older than what was seen.
-    if let routing_core::Next::Route(next) = next.failed(Failure::Unreachable, &caller) {
+    if let routing_core::Next::Route(next) = next.start().1.failed(Failure::Unreachable, &caller) {
         panic!("went back in time: {}", next.node().pool());
     }
 }
@@ -531,8 +560,8 @@ fn say(
     let Turn::Probe(ticket) = monitors[node].turn() else {
         panic!("a probe is due");
     };
-    let answer = probe.read(ticket.node().role(), answer);
-    monitors[node].report(ticket, answer);
+    let answer = probe.read(ticket.role(), answer);
+    monitors[node].report(ticket, or_failed(answer));
 }
 
 #[test]
@@ -543,26 +572,28 @@ fn a_read_that_ends_while_another_moves_is_not_forgotten() {
     let pg = Probe::new(Dialect::Postgres, "").expect("it has positions");
     let set = router.default_set();
     let (_session, caller) = session();
+    see(&mut monitors);
     let route = router.route(set, SELECT, &caller).expect("a route");
     assert_eq!(*route.node().pool(), "replica-1");
-    route.succeeded(&caller);
+    route.start().1.succeeded(&caller);
     say(&mut monitors, &clock, pg, 0, "primary 7 1 0/1000 16777216");
     say(&mut monitors, &clock, pg, 2, "replica 7 1 0/1000 16777216");
     // A second read is on its way, of what was written after.
     let slow = router.route(set, SELECT, &caller).expect("a route");
     assert_eq!(*slow.node().pool(), "replica-1");
+    let (_permit, slow) = slow.start();
     say(&mut monitors, &clock, pg, 0, "primary 7 1 0/2000 16777216");
     // Somebody else finds that replica-1 is down.
     let (_other, other) = session();
     let lost = router.route(set, SELECT, &other).expect("a route");
     assert_eq!(*lost.node().pool(), "replica-1");
-    drop(lost.failed(Failure::Unreachable, &other));
+    drop(lost.start().1.failed(Failure::Unreachable, &other));
     // The third read chooses, and the second ends meanwhile.
     let ends = caller.clone();
     HOOK.set(Some(Box::new(move || slow.succeeded(&ends))));
     let third = router.route(set, SELECT, &caller).expect("a route");
     assert_eq!(*third.node().pool(), "replica-2");
-    third.succeeded(&caller);
+    third.start().1.succeeded(&caller);
     // A fourth begins after the second has ended, which saw what is at 0x2000.
     let fourth = router.route(set, SELECT, &caller).expect("a route");
     assert_eq!(
@@ -588,7 +619,7 @@ fn what_is_written_after_a_failover_is_handed_over() {
     };
     let probe = Probe::new(Dialect::Postgres, "").expect("it has positions");
     let answer = probe.read(Role::Primary, "primary 7 2 0/5000 16777216");
-    cluster.monitors[0].report(ticket, answer);
+    cluster.monitors[0].report(ticket, or_failed(answer));
     let told = writer.hand_over();
     // The reader comes after the time, within the token's age; replicas lag.
     let reader = Session::with_clock(Arc::clone(&clock) as _);
@@ -623,7 +654,7 @@ fn two_databases_of_one_set_name() {
             .route(router.default_set(), kind, caller)
             .expect("a route");
         let pool = *route.node().pool();
-        route.succeeded(caller);
+        route.start().1.succeeded(caller);
         pool
     };
     run(a, INSERT, &caller);
@@ -669,7 +700,7 @@ fn who_waits_for_a_primary_that_missed_one_probe_is_answered_soon() {
     let Turn::Probe(ticket) = cluster.monitors[0].turn() else {
         panic!("due")
     };
-    cluster.monitors[0].report(ticket, None);
+    cluster.monitors[0].report(ticket, Answer::Failed(Failure::Unreachable));
     cluster.clock.advance(Duration::from_millis(1_500));
     assert!(
         matches!(cluster.monitors[0].turn(), Turn::Probe(_)),

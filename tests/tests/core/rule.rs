@@ -259,13 +259,17 @@ fn a_set_without_rules_takes_everything() {
 fn a_transaction_keeps_its_statements() {
     let fixture = Fixture::new(Rules::default());
     let set = fixture.router.default_set();
-    let replica = &set.nodes()[1];
+    let replica = set.nodes()[1];
     let session = Session::new();
     let check = |transaction, kind, scope| {
         let caller = Context::default().with_session(&session).with_scope(scope);
+        let node = match transaction {
+            Access::Read => replica,
+            Access::Write => set.primary(),
+        };
         fixture
             .router
-            .check_in_transaction(set, replica, transaction, kind, &caller)
+            .check_in_transaction(set, node, transaction, kind, &caller)
     };
     for scope in [Scope::primary(), Scope::node("nobody")] {
         for kind in [SELECT, INSERT, UNKNOWN, BEGIN] {
@@ -341,14 +345,14 @@ fn what_a_node_refuses_as_a_write_is_decided_anew_once() {
     let route = fixture.router.route(set, StatementKind::Select, &caller);
     let route = route.expect("a replica");
     assert!(route.may_move());
-    let Next::Route(next) = route.refused_as_write(sql, &caller) else {
+    let Next::Route(next) = route.start().1.refused_as_write(sql, &caller) else {
         panic!("the primary is next");
     };
     assert_eq!(*next.node().pool(), "primary");
-    assert!(session.is_pinned("default") && !next.may_move());
+    assert!(session.is_pinned("default"));
     // The primary refuses it as well: that is the driver's to say.
     assert!(matches!(
-        next.refused_as_write(sql, &caller),
+        next.start().1.refused_as_write(sql, &caller),
         Next::Unchanged
     ));
 
@@ -363,14 +367,14 @@ fn what_a_node_refuses_as_a_write_is_decided_anew_once() {
         let route = fixture.router.route(set, StatementKind::Select, &nobody);
         let route = route.expect("the primary");
         assert!(matches!(
-            route.refused_as_write(sql, &nobody),
+            route.start().1.refused_as_write(sql, &nobody),
             Next::Unchanged
         ));
         assert_eq!(fixture.recorder.take().len(), 1);
         // Where only reads may run, it is a mistake.
         let reader = nobody.clone().with_scope(Scope::read_only());
         let route = fixture.router.route(set, StatementKind::Select, &reader);
-        let next = route.expect("the primary").refused_as_write(sql, &reader);
+        let next = route.expect("the primary").start().1.refused_as_write(sql, &reader);
         assert!(matches!(
             next,
             Next::Refused(RoutingError::WriteInReadOnlyScope { .. })
@@ -540,7 +544,7 @@ fn a_primary_that_is_down_refuses_at_once_and_pins_nobody() {
     fixture
         .route(INSERT, &Context::default())
         .expect_err("there is one trial");
-    trial.succeeded(&caller);
+    trial.start().1.succeeded(&caller);
     fixture
         .route(INSERT, &Context::default())
         .expect("it is up");

@@ -57,7 +57,7 @@ impl Fixture {
     ) -> Result<&'static str, RoutingError> {
         let route = self.router.route(self.router.default_set(), kind, caller)?;
         let pool = *route.node().pool();
-        route.succeeded(caller);
+        route.start().1.succeeded(caller);
         Ok(pool)
     }
 
@@ -73,10 +73,10 @@ impl Fixture {
         loop {
             let pool = *route.node().pool();
             if !failing.contains(&pool) {
-                route.succeeded(caller);
+                route.start().1.succeeded(caller);
                 return Ok(Some(pool));
             }
-            route = match route.failed(failure, caller) {
+            route = match route.start().1.failed(failure, caller) {
                 Next::Route(next) => next,
                 Next::Refused(error) => return Err(error),
                 Next::Unchanged => return Ok(None),

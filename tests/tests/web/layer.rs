@@ -564,6 +564,8 @@ fn a_store_that_keeps_positions_of_two_histories_loses_none() {
                 router
                     .route(router.default_set(), StatementKind::Insert, &caller)
                     .expect("a route")
+                    .start()
+                    .1
                     .succeeded(&caller);
                 let mut monitors = monitors.lock().expect("them");
                 let Turn::Probe(ticket) = monitors[0].turn() else {
@@ -571,7 +573,7 @@ fn a_store_that_keeps_positions_of_two_histories_loses_none() {
                 };
                 let probe = Probe::new(Dialect::Postgres, "").expect("positions");
                 let answer = probe.read(Role::Primary, "primary 7 2 0/5000 16777216");
-                monitors[0].report(ticket, answer);
+                monitors[0].report(ticket, answer.into());
                 Ok::<_, Infallible>(axum::http::Response::new(String::new()))
             }
         });
@@ -633,6 +635,8 @@ fn a_store_that_hangs_delays_a_response_once() {
                 router
                     .route(router.default_set(), StatementKind::Insert, &caller)
                     .expect("a route")
+                    .start()
+                    .1
                     .succeeded(&caller);
                 Ok::<_, Infallible>(axum::http::Response::new(String::new()))
             }
