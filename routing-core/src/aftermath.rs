@@ -30,6 +30,7 @@ use crate::rules::RetryRules;
 use crate::scope::ScopeView;
 use crate::tick;
 use crate::timer::Timer;
+use crate::tried::Tried;
 
 /// What follows a failure.
 #[derive(Debug)]
@@ -193,7 +194,8 @@ impl<'r, P> Route<'r, P> {
                 Err(Stop::Refused(error)) => return Then::Now(self.refuse(error)),
                 Err(Stop::Exhausted | Stop::Unserved(_)) => {}
             }
-        } else if self.may_be_tried_again(failure) && is_in_time {
+        }
+        if self.may_be_tried_again(failure) && is_in_time {
             self.past.attempts = self.past.attempts.saturating_add(1);
             if self.past.attempts < retry.attempts {
                 let back_off = back_off(&retry, self.past.attempts, self.set.random.next());
@@ -204,10 +206,18 @@ impl<'r, P> Route<'r, P> {
         Then::Now(self.give_up(failure))
     }
 
-    /// What needs the primary, which could not be reached: nobody else can do it.
+    /// What needs the primary, which nobody else can do: if it could not be reached, or for a read
+    /// also if the connection broke, as that may have been of an earlier time.
     fn may_be_tried_again(&self, failure: Failure) -> bool {
-        let was_refused = matches!(failure, Failure::Unreachable | Failure::Starting);
-        was_refused && self.role == Role::Primary && self.reason != Reason::Named
+        let is_read = self.access == Access::Read && !self.kind.is_ambiguous();
+        let may = match failure {
+            Failure::Unreachable | Failure::Starting => true,
+            Failure::Lost | Failure::Stopping => is_read,
+            Failure::Silent | Failure::Busy | Failure::ReadOnly | Failure::RecoveryConflict => {
+                false
+            }
+        };
+        may && self.role == Role::Primary && self.reason != Reason::Named
     }
 
     fn after_refusal(mut self, sql: &str, caller: &Context) -> Then<'r, P> {
@@ -250,7 +260,12 @@ impl<'r, P> Route<'r, P> {
 
     /// The same again: the rule decides it anew.
     fn again(self, failure: Failure, caller: &Context) -> Next<'r, P> {
-        match self.find_next(caller, self.past) {
+        // Whoever else has been tried had his turn.
+        let past = Past {
+            tried: Tried::default(),
+            ..self.past
+        };
+        match self.find_next(caller, past) {
             Ok(next) => {
                 self.moves_on(failure);
                 Next::Route(next)

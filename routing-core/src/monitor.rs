@@ -342,9 +342,8 @@ impl<P> Monitor<P> {
             let (set, node) = (set.name().as_str(), node.name().as_str());
             tracing::warn!(target: "routing", set, node, ?failure, "a probe was not answered");
         }
-        if failure == Failure::Silent {
-            node.left_unanswered(ticket.number);
-        }
+        // Who refuses a connection, or begins anew, answers nothing that was sent before.
+        node.left_unanswered(ticket.number);
         let was_up = node.breaker.is_up();
         count_failure(&self.ports, set, node, trial, failure);
         if was_up && !node.breaker.is_up() && failure == Failure::Silent {

@@ -148,14 +148,14 @@ impl<P> Node<P> {
     pub(crate) fn lose_track(&self) {
         self.position.store(None);
         self.lag.store(None);
-        self.broken.store(tick::now(), Ordering::SeqCst);
+        self.broken.store(tick::next(), Ordering::SeqCst);
     }
 
     /// Whether the node goes on from where it was at `mark`.
     #[inline]
     pub(crate) fn is_unbroken_since(&self, mark: u64) -> bool {
         let broken = self.broken.load(Ordering::Acquire);
-        broken == 0 || mark > broken
+        mark >= broken
     }
 
     #[inline]

@@ -101,7 +101,8 @@ impl Probe {
 
     fn read_mysql(self, role: Role, answer: &str) -> Option<Observation> {
         let mut parts = answer.split('|');
-        let takes_writes = parts.next()?.trim() == "0";
+        // A number or, as MariaDB 10.11.19 has it, a word.
+        let takes_writes = matches!(parts.next()?.trim(), "0" | "OFF");
         let (written, replayed) = (parts.next()?, parts.next()?);
         let position = match role {
             Role::Primary => written,
