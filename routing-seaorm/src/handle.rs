@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use routing_core::{Context, ReplicaSet, Router, Scope, Session, SetName};
+use routing_core::{
+    Context, LagLimits, NodeName, ReplicaSet, Router, RoutingConfig, RoutingError, Scope, Session,
+    SetName, Status,
+};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, Schema, SchemaBuilder};
 
 use crate::error::into_db_err;
@@ -159,6 +162,49 @@ impl RoutedConnection {
     #[must_use]
     pub fn get_schema_registry(&self, prefix: &str) -> SchemaBuilder {
         self.primary().get_schema_registry(prefix)
+    }
+
+    /// What is known of all nodes just now; nobody is asked for it.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.router.status()
+    }
+
+    /// Whether this handle's set takes no writes just now: its primary is down, or read-only, and none
+    /// has taken its place.
+    #[must_use]
+    pub fn service_read_only(&self) -> bool {
+        self.set.is_read_only()
+    }
+
+    /// Takes over another configuration of the same sets while everything runs: replicas are added and
+    /// taken out, weights and limits of lag changed. All of it or, if something is wrong, nothing;
+    /// nothing in flight is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::Config`] with all mistakes: a set more or less, rules that cannot change while
+    /// the set is in use, a primary that is taken out, a node of the same name that has changed.
+    pub fn reconfigure(&self, config: &RoutingConfig) -> Result<(), RoutingError> {
+        for node in self.router.reconfigure(config)? {
+            node.pool().retire();
+        }
+        Ok(())
+    }
+
+    /// Has a replica of this handle's set take nothing new, or again. What runs on it goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::UnknownNode`] if there is none of that name.
+    pub fn drain(&self, node: impl Into<NodeName>, is_drained: bool) -> Result<(), RoutingError> {
+        self.set.drain(&node.into(), is_drained)
+    }
+
+    /// How far behind the replicas of this handle's set may be, from now on;
+    /// [`LagLimits::NONE`] is as far as they are.
+    pub fn set_lag_limits(&self, limits: LagLimits) {
+        self.set.set_lag_limits(limits);
     }
 
     /// Whether the primary answers. Replicas are not asked: `db.scoped(Scope::node("replica-1"))`

@@ -85,11 +85,12 @@ pub use routing_core::RedisStore;
 pub use routing_core::web;
 pub use routing_core::{
     Access, AnonymousReads, Balance, Balancer, BreakerRules, Candidates, Clock, Committed,
-    ConfigProblem, Context, Decision, Delegate, Entered, HandOver, InContext, LatePin, ManualClock,
-    Mode, NoReplica, NodeBuilder, NodeConfig, NodeName, Observer, PinInfo, PinReason, PinRelease,
-    PoolConfig, Position, ProbeRules, Reason, Role, RoutedBuilder, RoutingConfig,
+    ConfigProblem, Context, Decision, Delegate, Entered, Exclusion, Failure, FallbackBudget,
+    HandOver, InContext, Lag, LagLimits, LatePin, ManualClock, Mode, NoReplica, NodeBuilder,
+    NodeConfig, NodeName, NodeStatus, Observer, PinInfo, PinReason, PinRelease, PoolConfig,
+    Position, ProbeRules, Reason, RetryRules, Role, RoutedBuilder, RoutingConfig,
     RoutingConfigBuilder, RoutingError, Rules, Scope, Session, SetBuilder, SetConfig, SetName,
-    StatementKind, SystemClock, Timestamp, in_current_session, sql,
+    SetStatus, StatementKind, Status, SystemClock, Timestamp, in_current_session, sql,
 };
 #[cfg(feature = "token")]
 pub use routing_core::{

@@ -215,6 +215,14 @@ impl NodePool {
         }
     }
 
+    /// Has it closed after a while: nobody is sent to it any more.
+    pub(crate) fn retire(&self) {
+        if let Source::Configured { opened, .. } = &self.source {
+            opened.current().into_iter().for_each(retire);
+        }
+        self.readers.current().into_iter().for_each(retire);
+    }
+
     /// Closes the pool for good. One that was never used is opened for it, which connects to
     /// nothing, as it would otherwise open later.
     pub(crate) async fn close(&self, footing: Footing<'_, Self>) -> Result<(), DbErr> {

@@ -9,6 +9,7 @@ pub mod migration;
 pub mod pgbouncer;
 pub mod postgres;
 mod process;
+pub mod proxy;
 pub mod recorder;
 pub mod redis;
 pub mod runtime;

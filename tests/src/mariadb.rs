@@ -177,11 +177,25 @@ impl Cluster {
 
     /// Kills a server, as a crash would.
     pub fn kill(&self, server: &Server) {
+        self.signal(server, "-9");
+    }
+
+    /// Stops a server where it is, without ending it.
+    pub fn freeze(&self, server: &Server) {
+        self.signal(server, "-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self, server: &Server) {
+        self.signal(server, "-CONT");
+    }
+
+    fn signal(&self, server: &Server, signal: &str) {
         let pid = fs::read_to_string(server.home.join(server.name).with_extension("pid"));
-        let killed = command(self.account, "kill")
-            .args(["-9", pid.expect("a running server").trim()])
+        let sent = command(self.account, "kill")
+            .args([signal, pid.expect("a running server").trim()])
             .status();
-        assert!(killed.expect("kill").success());
+        assert!(sent.expect("kill").success());
     }
 
     /// Starts a server that was killed.
@@ -196,6 +210,12 @@ impl Server {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// The URL of one of its databases.

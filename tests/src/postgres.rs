@@ -229,6 +229,53 @@ impl Cluster {
         );
     }
 
+    /// Stops all processes of a server where they are, without ending any.
+    pub fn freeze(&self, server: &Server) {
+        self.signal(server, "-STOP");
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self, server: &Server) {
+        self.signal(server, "-CONT");
+    }
+
+    fn signal(&self, server: &Server, signal: &str) {
+        let file = fs::read_to_string(server.data.join("postmaster.pid"));
+        let file = file.expect("a running server");
+        let pid = file.lines().next().expect("its process id").trim();
+        for program in [["kill", signal, pid].as_slice(), &["pkill", signal, "-P", pid]] {
+            // A server may have no other process at that moment.
+            let sent = command(self.account, program[0]).args(&program[1..]).status();
+            sent.expect("a signal");
+        }
+    }
+
+    /// Makes a standby the primary, and has the other one follow it.
+    pub async fn promote(&self, server: &Server) {
+        run(self.account, "pg_ctl", &["promote", "-D", path(&server.data), "-w", "-s"]);
+        for other in &self.servers {
+            let is_standby = sqlx::query_scalar::<_, bool>("SELECT pg_is_in_recovery()")
+                .fetch_one(&other.admin)
+                .await;
+            if let Ok(true) = is_standby {
+                let source = format!("host=127.0.0.1 port={} user=postgres", server.port);
+                other
+                    .execute(&format!("ALTER SYSTEM SET primary_conninfo = '{source}'"))
+                    .await;
+                other.execute("SELECT pg_reload_conf()").await;
+            }
+        }
+    }
+
+    /// How much log a standby has received.
+    pub async fn received(&self, server: &Server) -> i64 {
+        let sql = "SELECT (pg_last_wal_receive_lsn() - '0/0')::bigint";
+        sqlx::query_scalar(sql)
+            .fetch_one(&server.admin)
+            .await
+            .expect("a position")
+    }
+
     /// Starts a server that was killed.
     pub async fn restart(&self, server: &Server) {
         start_server(self.account, &server.data, server.name, server.port);

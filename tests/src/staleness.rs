@@ -271,7 +271,8 @@ impl User {
         let (id, other) = (self.id, (self.id + 1) % self.plan.users);
         let role = match db.get_database_backend() {
             DbBackend::Postgres => "CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END",
-            _ => "@@global.read_only",
+            // A number or, as MariaDB 10.11.19 has it, a word.
+            _ => "(@@global.read_only IN ('1', 'ON'))",
         };
         let sql = format!(
             "SELECT (SELECT number FROM register WHERE id = {id}) AS own, \

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use diesel::result::QueryResult;
 use routing_core::{
-    Context, ReplicaSet, Router, RoutingError, Scope, Session, SetName, StatementKind,
+    Context, LagLimits, NodeName, ReplicaSet, Router, RoutingConfig, RoutingError, Scope, Session,
+    SetName, StatementKind, Status,
 };
 
 use super::connection::AsyncRoutedConnection;
@@ -124,6 +125,47 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         router
             .catch_up::<TokioTimer>(set, &self.context, within)
             .await
+    }
+
+    /// What is known of all nodes just now; nobody is asked for it.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.router.status()
+    }
+
+    /// Whether this handle's set takes no writes just now: its primary is down, or read-only, and none
+    /// has taken its place.
+    #[must_use]
+    pub fn service_read_only(&self) -> bool {
+        self.set.is_read_only()
+    }
+
+    /// Takes over another configuration of the same sets while everything runs: replicas are added and
+    /// taken out, weights and limits of lag changed. All of it or, if something is wrong, nothing;
+    /// nothing in flight is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::Config`] with all mistakes: a set more or less, rules that cannot change while
+    /// the set is in use, a primary that is taken out, a node of the same name that has changed.
+    pub fn reconfigure(&self, config: &RoutingConfig) -> Result<(), RoutingError> {
+        // Their connections end as they are given back, or grow old.
+        self.router.reconfigure(config).map(drop)
+    }
+
+    /// Has a replica of this handle's set take nothing new, or again. What runs on it goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::UnknownNode`] if there is none of that name.
+    pub fn drain(&self, node: impl Into<NodeName>, is_drained: bool) -> Result<(), RoutingError> {
+        self.set.drain(&node.into(), is_drained)
+    }
+
+    /// How far behind the replicas of this handle's set may be, from now on;
+    /// [`LagLimits::NONE`] is as far as they are.
+    pub fn set_lag_limits(&self, limits: LagLimits) {
+        self.set.set_lag_limits(limits);
     }
 
     /// The name of the replica set that this handle looks at.

@@ -11,7 +11,7 @@ use ::diesel::prelude::*;
 use ::diesel::result::Error;
 use ::diesel::sqlite::SqliteConnection;
 use routing_core::sql::Dialect;
-use routing_core::{RoutingConfig, RoutingError, Scope, Session};
+use routing_core::{RoutingConfig, RoutingError, Scope, Session, Status};
 use routing_diesel::{RoutedConnection, RoutedPool, RoutingErrExt};
 
 use super::{Adapter, Begin, End, Failed, Outcome, Ports, Step};
@@ -70,6 +70,30 @@ impl Adapter for Diesel {
         Ok(Self(
             each!(&self.0, pool => pool.for_key(key).map_err(failed)?),
         ))
+    }
+
+    fn status(&self) -> Status {
+        match &self.0 {
+            Pools::Postgres(pool) => pool.status(),
+            Pools::MySql(pool) => pool.status(),
+            Pools::Sqlite(pool) => pool.status(),
+        }
+    }
+
+    fn reconfigure(&self, config: &RoutingConfig) -> Result<(), RoutingError> {
+        match &self.0 {
+            Pools::Postgres(pool) => pool.reconfigure(config),
+            Pools::MySql(pool) => pool.reconfigure(config),
+            Pools::Sqlite(pool) => pool.reconfigure(config),
+        }
+    }
+
+    fn drain(&self, node: &str, is_drained: bool) -> Result<(), RoutingError> {
+        match &self.0 {
+            Pools::Postgres(pool) => pool.drain(node, is_drained),
+            Pools::MySql(pool) => pool.drain(node, is_drained),
+            Pools::Sqlite(pool) => pool.drain(node, is_drained),
+        }
     }
 
     async fn catch_up(&self, within: Duration) -> bool {
@@ -183,6 +207,11 @@ macro_rules! steps {
                         let rows = ::diesel::dsl::sql::<::diesel::sql_types::Integer>(&sql)
                             .load::<i32>(connection)?;
                         Outcome::Count(i64::try_from(rows.len()).expect("not so many"))
+                    }
+                    Step::Number(sql) => {
+                        let number = ::diesel::dsl::sql::<::diesel::sql_types::BigInt>(&sql)
+                            .get_result::<i64>(connection)?;
+                        Outcome::Count(number)
                     }
                     Step::Log(log, name) => {
                         let other = log.clone();

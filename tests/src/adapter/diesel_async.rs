@@ -12,7 +12,7 @@ use ::diesel_async::{
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use routing_core::sql::Dialect;
-use routing_core::{RoutingConfig, RoutingError, Scope, Session};
+use routing_core::{RoutingConfig, RoutingError, Scope, Session, Status};
 use routing_diesel::{
     AsyncRoutedConnection, AsyncRoutedPool, RoutedTransactionManager, RoutingErrExt,
 };
@@ -77,6 +77,30 @@ impl Adapter for DieselAsync {
         Ok(Self(
             each!(&self.0, pool => pool.for_key(key).map_err(failed)?),
         ))
+    }
+
+    fn status(&self) -> Status {
+        match &self.0 {
+            Pools::Postgres(pool) => pool.status(),
+            Pools::MySql(pool) => pool.status(),
+            Pools::Sqlite(pool) => pool.status(),
+        }
+    }
+
+    fn reconfigure(&self, config: &RoutingConfig) -> Result<(), RoutingError> {
+        match &self.0 {
+            Pools::Postgres(pool) => pool.reconfigure(config),
+            Pools::MySql(pool) => pool.reconfigure(config),
+            Pools::Sqlite(pool) => pool.reconfigure(config),
+        }
+    }
+
+    fn drain(&self, node: &str, is_drained: bool) -> Result<(), RoutingError> {
+        match &self.0 {
+            Pools::Postgres(pool) => pool.drain(node, is_drained),
+            Pools::MySql(pool) => pool.drain(node, is_drained),
+            Pools::Sqlite(pool) => pool.drain(node, is_drained),
+        }
     }
 
     async fn catch_up(&self, within: Duration) -> bool {
@@ -203,6 +227,10 @@ macro_rules! steps {
                         let rows = ::diesel::dsl::sql::<::diesel::sql_types::Integer>(&sql);
                         let rows = rows.load::<i32>($on).await?;
                         Outcome::Count(i64::try_from(rows.len()).expect("not so many"))
+                    }
+                    Step::Number(sql) => {
+                        let number = ::diesel::dsl::sql::<::diesel::sql_types::BigInt>(&sql);
+                        Outcome::Count(number.get_result::<i64>($on).await?)
                     }
                     Step::Log(log, name) => {
                         let other = log.clone();

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use routing_core::{
     Balancer, Delegate, Mode, Routed, RoutedBuilder, RoutingConfig, RoutingConfigBuilder,
-    RoutingError, Scope, Session,
+    RoutingError, Scope, Session, Status,
 };
 
 pub use diesel::Diesel;
@@ -64,6 +64,23 @@ pub trait Adapter: Clone + Send + Sync + 'static {
     ///
     /// If there is no such set.
     fn for_key(&self, key: &str) -> Result<Self, Failed>;
+
+    /// What is known of all nodes.
+    fn status(&self) -> Status;
+
+    /// Takes over another configuration.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    fn reconfigure(&self, config: &RoutingConfig) -> Result<(), RoutingError>;
+
+    /// Has a replica take nothing new, or again.
+    ///
+    /// # Errors
+    ///
+    /// If there is none of that name.
+    fn drain(&self, node: &str, is_drained: bool) -> Result<(), RoutingError>;
 
     /// Waits until a replica has what the session has to read.
     fn catch_up(&self, within: Duration) -> impl Future<Output = bool> + Send;
@@ -126,6 +143,8 @@ pub enum Step {
     Execute(String),
     /// Loads the rows of a text, which have one whole number each, and counts them.
     Rows(String),
+    /// Asks for one whole number.
+    Number(String),
     /// Has the transaction's end written down, under this name.
     Log(Log, &'static str),
     /// Runs steps in a scope.
@@ -239,6 +258,18 @@ pub trait Shop: Adapter {
     /// Inserts a cake.
     fn insert(&self, name: &str) -> impl Future<Output = Result<(), Failed>> + Send {
         self.attempt(Step::Insert(name.to_owned()))
+    }
+
+    /// Asks for one whole number.
+    fn number(&self, sql: &str) -> impl Future<Output = Result<i64, Failed>> + Send {
+        let step = Step::Number(sql.to_owned());
+        async {
+            match self.one(step).await {
+                Outcome::Count(number) => Ok(number),
+                Outcome::Failed(failed) => Err(failed),
+                other => panic!("{}: {other:?}", Self::NAME),
+            }
+        }
     }
 
     /// Runs a text.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use routing_core::{RoutingConfig, RoutingError, Scope, Session};
+use routing_core::{RoutingConfig, RoutingError, Scope, Session, Status};
 use routing_seaorm::{RoutedConnection, RoutedTransaction, RoutingErrExt};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -49,6 +49,18 @@ impl Adapter for SeaOrm {
             .for_key(key)
             .map(Self)
             .map_err(|error| failed(&error))
+    }
+
+    fn status(&self) -> Status {
+        self.0.status()
+    }
+
+    fn reconfigure(&self, config: &RoutingConfig) -> Result<(), RoutingError> {
+        self.0.reconfigure(config)
+    }
+
+    fn drain(&self, node: &str, is_drained: bool) -> Result<(), RoutingError> {
+        self.0.drain(node, is_drained)
     }
 
     async fn catch_up(&self, within: Duration) -> bool {
@@ -157,6 +169,12 @@ async fn statement<C: ConnectionTrait>(db: &C, step: Step) -> Result<Outcome, Db
             let sql = sea_orm::Statement::from_string(db.get_database_backend(), sql);
             let rows = db.query_all_raw(sql).await?.len();
             Outcome::Count(i64::try_from(rows).expect("not so many"))
+        }
+        Step::Number(sql) => {
+            let sql = sea_orm::Statement::from_string(db.get_database_backend(), sql);
+            let row = db.query_one_raw(sql).await?;
+            let row = row.ok_or_else(|| DbErr::RecordNotFound("a number".into()))?;
+            Outcome::Count(row.try_get_by_index(0)?)
         }
         Step::Log(..) | Step::Scoped(..) | Step::InSession(..) | Step::Transaction(..) => {
             unreachable!("it is no statement")

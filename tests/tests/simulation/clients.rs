@@ -35,6 +35,8 @@ type Shared = Arc<Mutex<Outcome>>;
 struct App {
     router: Arc<Router<usize>>,
     clock: Arc<VirtualClock>,
+    /// The sessions', which does not jump: what is known by time only is as good as its clock.
+    steady: Arc<VirtualClock>,
     outcome: Shared,
     bug: Option<Bug>,
 }
@@ -79,6 +81,7 @@ impl App {
         Self {
             router,
             clock,
+            steady: Arc::default(),
             outcome,
             bug,
         }
@@ -155,11 +158,7 @@ impl App {
         if role == Role::Replica {
             self.violation(format!("a write goes to replica {index}"));
         }
-        let status = self.router.status();
-        let known = status.sets[0].timeline.unwrap_or(0);
-        let is_known = self.bug != Some(Bug::IgnoresTimelines) && known > 1;
-        if is_known && with(|cluster| cluster.is_superseded(index) && cluster.timeline(index) < known)
-        {
+        if with(|cluster| cluster.is_known_to_be_superseded(index)) {
             self.violation(format!("a write goes to {index}, which is superseded"));
         }
     }
@@ -178,7 +177,7 @@ struct Client {
 
 impl Client {
     async fn request(&mut self) {
-        let session = Session::with_clock(Arc::clone(&self.app.clock) as _);
+        let session = Session::with_clock(Arc::clone(&self.app.steady) as _);
         session.expect_hand_over();
         session.take_over(self.token.drain(..));
         let caller = Context::default().with_session(&session);
@@ -321,7 +320,7 @@ fn play(seed: u64, bug: Option<Bug>) -> Outcome {
 async fn finish(app: &App) {
     with(Cluster::heal);
     sleep(Duration::from_secs(90)).await;
-    let session = Session::with_clock(Arc::clone(&app.clock) as _);
+    let session = Session::with_clock(Arc::clone(&app.steady) as _);
     let caller = Context::default().with_session(&session);
     let read = Statement::Read(CLIENTS, 0);
     if let Err(error) = app.run(StatementKind::Select, &caller, read).await {

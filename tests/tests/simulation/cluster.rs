@@ -52,6 +52,8 @@ pub(crate) struct Cluster {
     pub(crate) lost: HashSet<Entry>,
     pub(crate) connections: [u64; NODES],
     pub(crate) promotions: u32,
+    /// The highest timeline that a monitor has been told of.
+    told_timeline: u32,
     is_healed: bool,
 }
 
@@ -89,6 +91,7 @@ pub(crate) fn install(seed: u64, bug: Option<Bug>) {
         lost: HashSet::new(),
         connections: [0; NODES],
         promotions: 0,
+        told_timeline: 1,
         is_healed: false,
     }))));
 }
@@ -114,8 +117,9 @@ impl Cluster {
         Some(self.servers[index].timeline) < newest
     }
 
-    pub(crate) fn timeline(&self, index: usize) -> u32 {
-        self.servers[index].timeline
+    /// Whether this server has been left behind by a timeline that a monitor has been told of.
+    pub(crate) fn is_known_to_be_superseded(&self, index: usize) -> bool {
+        self.servers[index].timeline < self.told_timeline
     }
 
     fn probe_answer(&self, index: usize) -> String {
@@ -393,10 +397,14 @@ impl Ask<usize> for Line {
         if let Err(failure) = travel(index).await {
             return Answer::Failed(failure);
         }
-        let answer = with(|cluster| cluster.probe_answer(index));
+        let (answer, timeline) = with(|cluster| {
+            let timeline = cluster.servers[index].timeline;
+            (cluster.probe_answer(index), timeline)
+        });
         if let Err(failure) = travel(index).await {
             return Answer::Failed(failure);
         }
+        with(|cluster| cluster.told_timeline = cluster.told_timeline.max(timeline));
         let probe = Probe::new(Dialect::Postgres, "").expect("it has positions");
         probe.read(role, &answer).into()
     }

@@ -67,7 +67,7 @@ fn no_schedule_breaks_a_promise() {
     let total = total.into_inner().expect("nobody has failed");
     println!("{last} schedules: {total:?}");
     // It was not all refused: most reads are answered whatever happens, and by replicas, too.
-    assert!(total.failed_reads * 5 < total.reads, "{total:?}");
+    assert!(total.failed_reads * 4 < total.reads, "{total:?}");
     assert!(total.on_replicas * 4 > total.reads, "{total:?}");
     assert!(total.failed_writes * 2 < total.writes, "{total:?}");
     assert!(u64::from(total.promotions) > last / 10, "{total:?}");

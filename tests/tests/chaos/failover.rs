@@ -1,0 +1,130 @@
+//! The primary is lost, and a standby promoted.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use routing_core::RoutingError;
+use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm, Shop};
+use routing_tests::runtime::run;
+
+use super::ledger::Tally;
+use super::{ALONE, Field, Servers, checked, connect, set_to_work};
+
+async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
+    let _alone = ALONE.lock().await;
+    let field = Field::postgres().await;
+    let Servers::Postgres(cluster) = &field.servers else {
+        unreachable!("it is PostgreSQL");
+    };
+    // What is acknowledged is with one of the standbys.
+    let primary = cluster.primary();
+    primary.set("synchronous_standby_names", "ANY 1 (*)").await;
+    let config = field.config().build().expect("a configuration");
+    let db = A::open(&config, Ports::default()).expect("a handle");
+    let tally = Arc::new(Tally::default());
+    let users = set_to_work(&db, &tally, Duration::from_secs(2));
+    while tally.operations() < 1_000 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+
+    tally.may_fail.store(true, Ordering::Release);
+    cluster.kill(primary);
+    let lost = Instant::now();
+    let write = "INSERT INTO ledger VALUES (-1, 1)";
+    let is_refused = async || {
+        let error = db.execute(write).await.expect_err("there is no primary");
+        // It says when it is tried again: nobody was asked.
+        matches!(
+            error.routing,
+            Some(RoutingError::PrimaryUnavailable {
+                retry_in: Some(_),
+                ..
+            })
+        )
+    };
+    while !is_refused().await {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let opened = lost.elapsed();
+    let begun = Instant::now();
+    for _ in 0..20 {
+        assert!(is_refused().await);
+    }
+    let refused = begun.elapsed() / 20;
+    assert!(db.status().read_only());
+    let reads = tally.reads.load(Ordering::Relaxed) - tally.failed_reads.load(Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let more = tally.reads.load(Ordering::Relaxed) - tally.failed_reads.load(Ordering::Relaxed);
+    assert!(more > reads, "reads go on");
+
+    let [one, two] = cluster.replicas() else {
+        panic!("there are two standbys");
+    };
+    let (promoted, other) = if cluster.received(one).await >= cluster.received(two).await {
+        (one, two)
+    } else {
+        (two, one)
+    };
+    promoted.set("synchronous_standby_names", "").await;
+    cluster.promote(promoted).await;
+    let begun = Instant::now();
+    while db.execute("INSERT INTO ledger VALUES (-1, 2)").await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:#?}", db.status());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let resumed = begun.elapsed();
+
+    // The old one comes back, and is nobody's primary any more.
+    cluster.restart(primary).await;
+    let begun = Instant::now();
+    let is_fenced = || {
+        let status = db.status();
+        let node = status.node("default", "primary").expect("it is a member");
+        node.up && node.role == "replica" && node.left_out == ["superseded"]
+    };
+    while !is_fenced() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:#?}", db.status());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let status = db.status();
+    assert_eq!(status.sets[0].nodes[0].name, promoted.name());
+    assert_eq!(status.sets[0].primary_changes, 1);
+    // The other one follows, and serves.
+    while !status_of(&db, other.name()) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:#?}", db.status());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    tally.is_enough.store(true, Ordering::Release);
+    let acknowledged = checked(users, &connect(&promoted.url("chaos")).await).await;
+    let wrong = tally.wrong.lock().expect("no panic inside");
+    assert!(wrong.is_empty(), "{}: {wrong:#?}", A::NAME);
+    println!(
+        "{}: the breaker was open after {opened:?}, then refused in {refused:?}; writes again \
+         {resumed:?} after the promotion; {acknowledged} writes acknowledged, {} operations",
+        A::NAME,
+        tally.operations(),
+    );
+}
+
+fn status_of<A: Adapter>(db: &A, node: &str) -> bool {
+    let status = db.status();
+    let node = status.node("default", node).expect("it is a member");
+    node.up && node.left_out.is_empty()
+}
+
+#[test]
+fn a_promoted_standby_takes_the_writes_seaorm() {
+    run(a_promoted_standby_takes_the_writes::<SeaOrm>());
+}
+
+#[test]
+fn a_promoted_standby_takes_the_writes_diesel() {
+    run(a_promoted_standby_takes_the_writes::<Diesel>());
+}
+
+#[test]
+fn a_promoted_standby_takes_the_writes_diesel_async() {
+    run(a_promoted_standby_takes_the_writes::<DieselAsync>());
+}

@@ -1,0 +1,129 @@
+//! Users who write down numbers and read them back, while servers fail, and a check of everything.
+//!
+//! Each user writes 1, 2, 3, … into a ledger that takes each number as often as it is given. So it is
+//! known what a read may not miss, and what must be there at the end: each number that was
+//! acknowledged once, and every other at most once.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use routing_core::{HandOver, Session};
+use routing_tests::adapter::{Adapter, Shop};
+
+/// The table, which takes every number as often as it is given.
+pub(crate) const TABLE: &str =
+    "CREATE TABLE ledger (who int NOT NULL, number bigint NOT NULL)";
+pub(crate) const INDEX: &str = "CREATE INDEX ledger_who ON ledger (who, number)";
+
+/// What has been counted, by all users.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) reads: AtomicU64,
+    pub(crate) failed_reads: AtomicU64,
+    pub(crate) writes: AtomicU64,
+    pub(crate) failed_writes: AtomicU64,
+    /// Reads that took longer than a statement may stay with a silent replica.
+    pub(crate) late_reads: AtomicU64,
+    pub(crate) slowest: AtomicU64,
+    /// Whether reads may fail now, as the primary is in trouble too.
+    pub(crate) may_fail: AtomicBool,
+    /// How many reads failed while they must not.
+    pub(crate) wrong: Mutex<Vec<String>>,
+    pub(crate) is_enough: AtomicBool,
+}
+
+impl Tally {
+    pub(crate) fn operations(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed) + self.writes.load(Ordering::Relaxed)
+    }
+
+    fn wrong(&self, what: String) {
+        self.wrong.lock().expect("no panic inside").push(what);
+    }
+}
+
+pub(crate) struct User<A> {
+    pub(crate) db: A,
+    pub(crate) id: usize,
+    pub(crate) tally: Arc<Tally>,
+    /// A read that takes longer is late.
+    pub(crate) deadline: Duration,
+    pub(crate) number: i64,
+    pub(crate) acknowledged: Vec<i64>,
+    pub(crate) token: Vec<HandOver>,
+}
+
+/// An operation that takes longer hangs.
+const HANGS: Duration = Duration::from_secs(45);
+
+impl<A: Adapter> User<A> {
+    /// Works until it is enough.
+    pub(crate) async fn work(mut self) -> Self {
+        while !self.tally.is_enough.load(Ordering::Acquire) {
+            self.request().await;
+        }
+        self
+    }
+
+    async fn request(&mut self) {
+        let session = Session::new();
+        session.expect_hand_over();
+        session.take_over(self.token.drain(..));
+        let db = self.db.with_session(&session);
+        self.write(&db).await;
+        for _ in 0..8 {
+            self.read(&db).await;
+        }
+        let limit = Duration::from_millis(200);
+        let _settled = tokio::time::timeout(limit, session.when_settled()).await;
+        self.token = session.hand_over();
+    }
+
+    async fn write(&mut self, db: &A) {
+        self.number += 1;
+        let sql = format!("INSERT INTO ledger VALUES ({}, {})", self.id, self.number);
+        let done = tokio::time::timeout(HANGS, db.execute(&sql)).await;
+        self.tally.writes.fetch_add(1, Ordering::Relaxed);
+        match done {
+            Ok(Ok(())) => self.acknowledged.push(self.number),
+            Ok(Err(_)) => {
+                self.tally.failed_writes.fetch_add(1, Ordering::Relaxed);
+                // As a user would, who is told that it does not work now.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err(_) => self.tally.wrong(format!("a write of {} hangs", self.id)),
+        }
+    }
+
+    async fn read(&mut self, db: &A) {
+        let sql = format!("SELECT coalesce(max(number), 0) FROM ledger WHERE who = {}", self.id);
+        let might_fail = self.tally.may_fail.load(Ordering::Acquire);
+        let begun = Instant::now();
+        let done = tokio::time::timeout(HANGS, db.number(&sql)).await;
+        let took = begun.elapsed();
+        self.tally.reads.fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.tally.slowest.fetch_max(micros, Ordering::Relaxed);
+        if took > self.deadline {
+            self.tally.late_reads.fetch_add(1, Ordering::Relaxed);
+        }
+        match done {
+            Ok(Ok(seen)) => {
+                let required = self.acknowledged.last().copied().unwrap_or(0);
+                if seen < required {
+                    let what = format!("{} read {seen}, and has written {required}", self.id);
+                    self.tally.wrong(what);
+                }
+            }
+            Ok(Err(error)) => {
+                self.tally.failed_reads.fetch_add(1, Ordering::Relaxed);
+                if !might_fail && !self.tally.may_fail.load(Ordering::Acquire) {
+                    self.tally.wrong(format!("a read of {}: {error:?}", self.id));
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err(_) => self.tally.wrong(format!("a read of {} hangs", self.id)),
+        }
+    }
+}
