@@ -57,6 +57,7 @@ impl<'r, P> Running<'r, P> {
     /// The statement failed on its node.
     ///
     /// Who calls this waits for nothing, so that what could be tried again later fails now.
+    #[must_use]
     pub fn failed(self, failure: Failure, caller: &Context) -> Next<'r, P> {
         match self.route.after(failure, caller) {
             Then::Now(next) => next,
@@ -76,6 +77,7 @@ impl<'r, P> Running<'r, P> {
     }
 
     /// The same on a thread, which is blocked for as long.
+    #[must_use]
     pub fn failed_blocking(self, failure: Failure, caller: &Context) -> Next<'r, P> {
         match self.route.after(failure, caller) {
             Then::Now(next) => next,
@@ -127,6 +129,7 @@ impl<'r, P> Running<'r, P> {
     ///
     /// On the primary it is the driver's error that stands, as there nothing else is to be tried;
     /// unless the statement is where only reads may run, or the primary is none any more.
+    #[must_use]
     pub fn refused_as_write(self, sql: &str, caller: &Context) -> Next<'r, P> {
         match self.route.after_refusal(sql, caller) {
             Then::Now(next) => next,
@@ -150,6 +153,7 @@ impl<'r, P> Running<'r, P> {
     }
 
     /// The same on a thread, which is blocked for as long.
+    #[must_use]
     pub fn refused_as_write_blocking(self, sql: &str, caller: &Context) -> Next<'r, P> {
         match self.route.after_refusal(sql, caller) {
             Then::Now(next) => next,
@@ -283,7 +287,8 @@ impl<'r, P> Route<'r, P> {
             ?failure,
             "a statement moves on"
         );
-        self.ports.observe(|observer| observer.moved_on(set, node, failure));
+        self.ports
+            .observe(|observer| observer.moved_on(set, node, failure));
     }
 
     /// The error to stop with.
@@ -364,7 +369,11 @@ impl<'r, P> Then<'r, P> {
                 route.again(failure, caller)
             }
             Self::Roles(route, mark) => {
-                let until = route.ports.clock.now().after(route.set.rules().probe.timeout);
+                let until = route
+                    .ports
+                    .clock
+                    .now()
+                    .after(route.set.rules().probe.timeout);
                 loop {
                     let changed = route.set.samples().listen();
                     let left = until.since(route.ports.clock.now());

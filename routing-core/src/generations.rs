@@ -5,8 +5,8 @@
 //! obvious way is to swap the pool. But what runs on the old one borrows it, so that here it stays,
 //! closed, for as long as the node does: nodes do not change often.
 
-use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::decision::Role;
 use crate::node::Node;
@@ -58,7 +58,8 @@ impl<P> ReplicaSet<P> {
 /// What an adapter has opened to one node: the last is the one to use.
 #[derive(Debug)]
 pub struct Generations<T> {
-    opened: boxcar::Vec<(u32, T)>,
+    /// In a box, as its buckets take half a kilobyte.
+    opened: Box<boxcar::Vec<(u32, T)>>,
     /// The index of the last, plus one; 0 while there is none.
     current: AtomicUsize,
     opening: Mutex<()>,
@@ -67,7 +68,7 @@ pub struct Generations<T> {
 impl<T> Default for Generations<T> {
     fn default() -> Self {
         Self {
-            opened: boxcar::Vec::new(),
+            opened: Box::new(boxcar::Vec::new()),
             current: AtomicUsize::new(0),
             opening: Mutex::new(()),
         }

@@ -78,8 +78,8 @@ mod ports;
 mod position;
 mod probe;
 mod race;
-mod reconfigure;
 mod random;
+mod reconfigure;
 #[cfg(feature = "redis")]
 mod redis_store;
 mod replica_set;

@@ -34,7 +34,8 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn came_back(&self, now: Timestamp) {
-        self.back_since.store(now.as_nanos().max(1), Ordering::Relaxed);
+        self.back_since
+            .store(now.as_nanos().max(1), Ordering::Relaxed);
         // What it was before says nothing of what it is.
         self.latency.store(0, Ordering::Relaxed);
         self.withheld.store(0, Ordering::Relaxed);
@@ -55,12 +56,9 @@ impl Load {
         }
         let passed = now.since(Timestamp::from_nanos(since));
         if passed >= slow_start {
-            let _other_has = self.back_since.compare_exchange(
-                since,
-                0,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
+            let _other_has =
+                self.back_since
+                    .compare_exchange(since, 0, Ordering::Relaxed, Ordering::Relaxed);
             return by_latency;
         }
         let ramp = u128::from(WHOLE) * passed.as_nanos() / slow_start.as_nanos().max(1);
@@ -105,8 +103,7 @@ fn withheld(word: &AtomicU64) -> u32 {
 }
 
 fn part_of(own: u64, others: u64) -> u32 {
-    let is_outlier =
-        own > others.saturating_mul(OUTLIER) && own - others > nanos(NOTICED);
+    let is_outlier = own > others.saturating_mul(OUTLIER) && own - others > nanos(NOTICED);
     if !is_outlier {
         return WHOLE;
     }

@@ -166,7 +166,12 @@ pub(crate) fn announce_exclusion<P>(
 }
 
 /// Another node is the primary.
-pub(crate) fn announce_primary<P>(ports: &Ports, set: &ReplicaSet<P>, old: &Node<P>, new: &Node<P>) {
+pub(crate) fn announce_primary<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    old: &Node<P>,
+    new: &Node<P>,
+) {
     tracing::warn!(
         target: "routing",
         set = set.name().as_str(),

@@ -49,12 +49,10 @@ CASE WHEN standby THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn()
 pg_size_bytes(current_setting('wal_segment_size'))) FROM server";
 
 /// Not `@@last_gtid`, which is the connection's.
-const MARIADB: &str =
-    "SELECT CONCAT_WS('|', @@global.read_only, @@global.gtid_binlog_pos, @@global.gtid_slave_pos, \
+const MARIADB: &str = "SELECT CONCAT_WS('|', @@global.read_only, @@global.gtid_binlog_pos, @@global.gtid_slave_pos, \
      @@global.server_id)";
 
-const MYSQL: &str =
-    "SELECT CONCAT_WS('|', @@global.read_only, @@global.gtid_executed, @@global.gtid_executed, \
+const MYSQL: &str = "SELECT CONCAT_WS('|', @@global.read_only, @@global.gtid_executed, @@global.gtid_executed, \
      @@global.server_id)";
 
 impl Probe {

@@ -3,8 +3,8 @@
 use crate::balance::Balancer;
 use crate::classifier::Classifier;
 use crate::error::{ConfigProblem, RoutingError};
-use crate::name::{NodeName, SetName};
 use crate::members::MAX_NODES;
+use crate::name::{NodeName, SetName};
 use crate::node::Node;
 use crate::random::SplitMix64;
 use crate::replica_set::{Parts, ReplicaSet};

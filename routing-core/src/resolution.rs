@@ -291,7 +291,9 @@ impl<P> Place<'_, P> {
             return Err(Stop::Exhausted);
         }
         if let Some(why) = keeps_away(set.node_at(place), access) {
-            return Err(unavailable(None).because(format_args!("it is {why}")).into());
+            return Err(unavailable(None)
+                .because(format_args!("it is {why}"))
+                .into());
         }
         match set.admit(members, index, &*self.ports.clock) {
             Ok(trial) => Ok(Choice {
@@ -309,8 +311,10 @@ impl<P> Place<'_, P> {
 fn keeps_away<P>(node: &Node<P>, access: Access) -> Option<Exclusion> {
     let exclusions = node.exclusions.get();
     let for_all = exclusions.first_of(Exclusion::OF_ALL);
-    let for_writes = || (access == Access::Write && exclusions.has(Exclusion::ReadOnly))
-        .then_some(Exclusion::ReadOnly);
+    let for_writes = || {
+        (access == Access::Write && exclusions.has(Exclusion::ReadOnly))
+            .then_some(Exclusion::ReadOnly)
+    };
     for_all.or_else(for_writes)
 }
 

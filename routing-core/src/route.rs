@@ -140,8 +140,15 @@ impl<'r, P> Route<'r, P> {
         kind: StatementKind,
         caller: &Context,
     ) -> Result<Self, RoutingError> {
-        Self::find_after(ports, set, kind, caller, Past::default(), WaitsFor::default())
-            .map_err(|stop| refused(ports, set, stop))
+        Self::find_after(
+            ports,
+            set,
+            kind,
+            caller,
+            Past::default(),
+            WaitsFor::default(),
+        )
+        .map_err(|stop| refused(ports, set, stop))
     }
 
     /// The same for who can wait until a replica serves.
@@ -358,7 +365,6 @@ impl<'r, P> Route<'r, P> {
     }
 
     /// The node has no connection for it: the statement was not sent.
-    #[must_use]
     pub const fn not_sent(self) -> Running<'r, P> {
         Running { route: self }
     }
@@ -373,7 +379,7 @@ fn is_measured() -> bool {
     }
     let count = COUNT.get().wrapping_add(1);
     COUNT.set(count);
-    count % MEASURED == 0
+    count.is_multiple_of(MEASURED)
 }
 
 impl<'r, P> Running<'r, P> {
@@ -417,7 +423,6 @@ impl<'r, P> Running<'r, P> {
         let (set, node) = (self.route.set, self.node());
         attend::<T, P, F>(set, node, running).await
     }
-
 }
 
 /// As [`Running::attend`], for a statement of a transaction, which has no route.

@@ -111,7 +111,9 @@ impl<P> ReplicaSet<P> {
 fn is_too_far(lag: Lag, limits: LagLimits, is_out: bool) -> bool {
     let part = if is_out { 2 } else { 1 };
     let by_time = lag.time.map(|time| time > limits.time / part);
-    let by_bytes = lag.bytes.map(|bytes| bytes > limits.bytes / u64::from(part));
+    let by_bytes = lag
+        .bytes
+        .map(|bytes| bytes > limits.bytes / u64::from(part));
     match (by_time, by_bytes) {
         (Some(by_time), Some(by_bytes)) => by_time && by_bytes,
         (Some(by_one), None) | (None, Some(by_one)) => by_one,

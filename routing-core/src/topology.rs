@@ -88,9 +88,7 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
     let claims = |index: usize| {
         let sighting = nodes[index].sighting.filter(|s| is_ours(s));
         sighting.is_some_and(|sighting| match sighting.timeline {
-            Some(timeline) => {
-                sighting.role == Some(Role::Primary) && timeline == history.timeline
-            }
+            Some(timeline) => sighting.role == Some(Role::Primary) && timeline == history.timeline,
             None => index != current && sighting.took_over && sighting.takes_writes,
         })
     };
@@ -132,9 +130,9 @@ fn of_primary(sighting: &Sighting, history: &History) -> Exclusions {
     let none = Exclusions::default();
     match sighting.timeline {
         // It follows somebody, or somebody else is ahead of it: what it shows may lack writes.
-        Some(timeline) if sighting.role != Some(Role::Primary) || timeline < history.timeline => none
-            .with(Exclusion::ReadOnly)
-            .with(Exclusion::Superseded),
+        Some(timeline) if sighting.role != Some(Role::Primary) || timeline < history.timeline => {
+            none.with(Exclusion::ReadOnly).with(Exclusion::Superseded)
+        }
         None if !sighting.takes_writes => none.with(Exclusion::ReadOnly),
         _ => none,
     }
@@ -223,10 +221,18 @@ mod tests {
         assert_eq!(words(&nothing), ["", ""]);
         // A replica alone does not say whose it is, while the primary may still answer.
         let (a, b) = (pg(Replica, 7, 1), pg(Replica, 8, 1));
-        let early = ruling(0, History::default(), &[(None, true), (Some(&a), true), (Some(&b), true)]);
+        let early = ruling(
+            0,
+            History::default(),
+            &[(None, true), (Some(&a), true), (Some(&b), true)],
+        );
         assert_eq!(early.history.system, None);
         assert_eq!(words(&early), ["", "", ""]);
-        let without = ruling(0, History::default(), &[(None, false), (Some(&a), true), (Some(&b), true)]);
+        let without = ruling(
+            0,
+            History::default(),
+            &[(None, false), (Some(&a), true), (Some(&b), true)],
+        );
         assert_eq!(without.history.system, Some(7));
         assert_eq!(words(&without), ["", "", "foreign"]);
     }
@@ -235,14 +241,34 @@ mod tests {
     fn who_is_promoted_becomes_the_primary_and_who_was_is_fenced_off() {
         let (old, new, other) = (pg(Primary, 7, 1), pg(Primary, 7, 2), pg(Replica, 7, 1));
         for is_up in [true, false] {
-            let after = ruling(0, ON_1, &[(Some(&old), is_up), (Some(&new), true), (Some(&other), true)]);
+            let after = ruling(
+                0,
+                ON_1,
+                &[
+                    (Some(&old), is_up),
+                    (Some(&new), true),
+                    (Some(&other), true),
+                ],
+            );
             assert_eq!(after.primary, 1);
             assert_eq!((after.history.timeline, after.history.changes), (2, 1));
             assert_eq!(words(&after), ["superseded", "", "other history"]);
         }
         // It stays so, whatever the old one says later.
-        let known = History { system: Some(7), timeline: 2, changes: 1 };
-        let later = ruling(1, known, &[(Some(&old), true), (Some(&new), false), (Some(&other), true)]);
+        let known = History {
+            system: Some(7),
+            timeline: 2,
+            changes: 1,
+        };
+        let later = ruling(
+            1,
+            known,
+            &[
+                (Some(&old), true),
+                (Some(&new), false),
+                (Some(&other), true),
+            ],
+        );
         assert_eq!(later.primary, 1);
         assert_eq!(words(&later), ["superseded", "", "other history"]);
         // As a standby of the new one it is one of its replicas.
@@ -271,7 +297,11 @@ mod tests {
             assert_eq!(words(&both), ["", "foreign"]);
         }
         // Somebody else's server has taken the primary's place.
-        let replaced = ruling(0, ON_1, &[(Some(&theirs), true), (Some(&pg(Replica, 7, 1)), true)]);
+        let replaced = ruling(
+            0,
+            ON_1,
+            &[(Some(&theirs), true), (Some(&pg(Replica, 7, 1)), true)],
+        );
         assert_eq!(replaced.primary, 0);
         assert_eq!(words(&replaced), ["foreign", ""]);
     }
@@ -294,20 +324,36 @@ mod tests {
         let closed = maria(false, false, "0-1-10");
         let none = History::default();
         let stays = [
-            ruling(0, none, &[(Some(&primary), true), (Some(&taking_over), true)]),
+            ruling(
+                0,
+                none,
+                &[(Some(&primary), true), (Some(&taking_over), true)],
+            ),
             ruling(0, none, &[(Some(&primary), false), (Some(&replica), true)]),
         ];
         for ruling in stays {
             assert_eq!(ruling.primary, 0);
         }
         let changes = [
-            ruling(0, none, &[(Some(&primary), false), (Some(&taking_over), true)]),
-            ruling(0, none, &[(Some(&closed), true), (Some(&taking_over), true)]),
+            ruling(
+                0,
+                none,
+                &[(Some(&primary), false), (Some(&taking_over), true)],
+            ),
+            ruling(
+                0,
+                none,
+                &[(Some(&closed), true), (Some(&taking_over), true)],
+            ),
         ];
         for ruling in &changes {
             assert_eq!((ruling.primary, ruling.history.changes), (1, 1));
         }
-        assert_eq!(words(&changes[0]), ["superseded", ""], "it still thinks that it is");
+        assert_eq!(
+            words(&changes[0]),
+            ["superseded", ""],
+            "it still thinks that it is"
+        );
         assert_eq!(words(&changes[1]), ["", ""], "it follows");
         let maintained = ruling(0, none, &[(Some(&closed), true), (Some(&replica), true)]);
         assert_eq!(words(&maintained), ["read-only", ""]);

@@ -44,12 +44,7 @@ impl Level {
 impl<P> OpenTransaction<P> {
     /// `name` is that of the savepoint it is, if there is a transaction around it that nobody here
     /// has begun.
-    pub(crate) fn new(
-        node: &Arc<Node<P>>,
-        side: Role,
-        access: Access,
-        name: String,
-    ) -> Self {
+    pub(crate) fn new(node: &Arc<Node<P>>, side: Role, access: Access, name: String) -> Self {
         Self {
             node: Arc::clone(node),
             side,

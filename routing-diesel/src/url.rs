@@ -109,7 +109,10 @@ mod tests {
         let own = format!("postgres://h/d?connect_timeout=9&{LOST}");
         assert_eq!(of(&own, 1.0), own);
         let own = "mysql://h/d".to_owned();
-        assert_eq!(with_timeouts(own.clone(), Duration::ZERO, Dialect::MySql), own);
+        assert_eq!(
+            with_timeouts(own.clone(), Duration::ZERO, Dialect::MySql),
+            own
+        );
     }
 
     #[test]

@@ -50,7 +50,9 @@ impl RoutedTransaction {
             router.wrote(&set, &began);
         }
         let committing = transaction.commit();
-        let committed = router.attend::<TokioTimer, _>(&set, &node, committing).await;
+        let committed = router
+            .attend::<TokioTimer, _>(&set, &node, committing)
+            .await;
         // Also if it failed: nobody knows what has become of it.
         match access {
             Access::Write => {

@@ -380,7 +380,11 @@ impl Target {
             feature = "sqlx-postgres",
             feature = "sqlx-sqlite"
         )),
-        expect(clippy::unused_async, unused_variables, reason = "there is nobody to connect to")
+        expect(
+            clippy::unused_async,
+            unused_variables,
+            reason = "there is nobody to connect to"
+        )
     )]
     async fn connect(&self, options: &PoolConfig) -> Result<Dedicated, sqlx::Error> {
         // By place and not by reference, so that without a driver there is nothing to match.
@@ -391,13 +395,9 @@ impl Target {
                 Ok(Dedicated::Postgres(Box::new(connected)))
             }
             #[cfg(feature = "sqlx-mysql")]
-            Self::MySql(ref target) => {
-                Ok(Dedicated::MySql(Box::new(target.connect().await?)))
-            }
+            Self::MySql(ref target) => Ok(Dedicated::MySql(Box::new(target.connect().await?))),
             #[cfg(feature = "sqlx-sqlite")]
-            Self::Sqlite(ref target) => {
-                Ok(Dedicated::Sqlite(Box::new(target.connect().await?)))
-            }
+            Self::Sqlite(ref target) => Ok(Dedicated::Sqlite(Box::new(target.connect().await?))),
         }
     }
 

@@ -18,7 +18,8 @@ use crate::pool::NodePool;
 use crate::statement::kind_of;
 use crate::transaction::RoutedTransaction;
 use routing_core::{
-    Access, Classifier, Context as RoutingContext, Failure, Node, ReplicaSet, Role, Router, StatementKind,
+    Access, Classifier, Context as RoutingContext, Failure, Node, ReplicaSet, Role, Router,
+    StatementKind,
 };
 
 /// The rows of a statement.

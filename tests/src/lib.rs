@@ -33,3 +33,8 @@ struct ConcreteConnections;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/reading-your-writes.md")]
 struct ReadingYourWrites;
+
+/// And this one's.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/when-things-break.md")]
+struct WhenThingsBreak;

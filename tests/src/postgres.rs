@@ -243,16 +243,25 @@ impl Cluster {
         let file = fs::read_to_string(server.data.join("postmaster.pid"));
         let file = file.expect("a running server");
         let pid = file.lines().next().expect("its process id").trim();
-        for program in [["kill", signal, pid].as_slice(), &["pkill", signal, "-P", pid]] {
+        for program in [
+            ["kill", signal, pid].as_slice(),
+            &["pkill", signal, "-P", pid],
+        ] {
             // A server may have no other process at that moment.
-            let sent = command(self.account, program[0]).args(&program[1..]).status();
+            let sent = command(self.account, program[0])
+                .args(&program[1..])
+                .status();
             sent.expect("a signal");
         }
     }
 
     /// Makes a standby the primary, and has the other one follow it.
     pub async fn promote(&self, server: &Server) {
-        run(self.account, "pg_ctl", &["promote", "-D", path(&server.data), "-w", "-s"]);
+        run(
+            self.account,
+            "pg_ctl",
+            &["promote", "-D", path(&server.data), "-w", "-s"],
+        );
         for other in &self.servers {
             let is_standby = sqlx::query_scalar::<_, bool>("SELECT pg_is_in_recovery()")
                 .fetch_one(&other.admin)

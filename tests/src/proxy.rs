@@ -152,7 +152,10 @@ async fn pass(
         if let Way::Slow(by) = way {
             tokio::time::sleep(by).await;
         }
-        if states.wait_for(|state| state.way != Way::Silent).await.is_err()
+        if states
+            .wait_for(|state| state.way != Way::Silent)
+            .await
+            .is_err()
             || to.write_all(&buffer[..count]).await.is_err()
         {
             break;

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use routing_core::{
-    Decision, NodeName, Observer, Reason, Role, RoutingError, SetName, StatementKind,
+    Decision, Failure, NodeName, Observer, Reason, Role, RoutingError, SetName, StatementKind,
 };
 
 /// One decision, with names that last.
@@ -32,6 +32,7 @@ pub struct Recorder {
     down: Mutex<Vec<(NodeName, Duration)>>,
     up: Mutex<Vec<NodeName>>,
     disguised: Mutex<Vec<(NodeName, bool)>>,
+    moved: Mutex<Vec<(NodeName, Failure)>>,
 }
 
 impl Recorder {
@@ -65,6 +66,11 @@ impl Recorder {
     /// The nodes that refused disguised writes since the last call, and whether they were new.
     pub fn disguised(&self) -> Vec<(NodeName, bool)> {
         std::mem::take(&mut self.disguised.lock().expect("no panic inside"))
+    }
+
+    /// The nodes that statements have left since the last call, and why.
+    pub fn moved(&self) -> Vec<(NodeName, Failure)> {
+        std::mem::take(&mut self.moved.lock().expect("no panic inside"))
     }
 
     /// The nodes that came up since the last call.
@@ -108,6 +114,11 @@ impl Observer for Recorder {
             .lock()
             .expect("no panic inside")
             .push((node.clone(), back_off));
+    }
+
+    fn moved_on(&self, _: &SetName, node: &NodeName, failure: Failure) {
+        let mut moved = self.moved.lock().expect("no panic inside");
+        moved.push((node.clone(), failure));
     }
 
     fn node_up(&self, _: &SetName, node: &NodeName) {

@@ -125,11 +125,15 @@ impl World {
         other
     }
 
-    /// A configuration whose replica is none: the other set's primary, which takes writes.
+    /// A configuration whose replica is none: the other set's primary, which takes writes. It is not
+    /// asked what it is, or it would be left out.
     #[must_use]
     pub fn misconfigured(&self) -> RoutingConfig {
         let [[primary, ..], [other, ..]] = &self.urls;
-        let config = RoutingConfig::builder().primary(primary).replica(other);
+        let config = RoutingConfig::builder()
+            .positions(false)
+            .primary(primary)
+            .replica(other);
         config.build().expect("a right configuration")
     }
 

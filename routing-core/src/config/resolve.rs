@@ -7,8 +7,8 @@ use super::nested::{breaker, fallback_budget, lag_limits, probe_rules, retry_rul
 use super::problems::{Problems, join, report_unknown};
 use super::{RoutingConfig, SetConfig};
 use crate::error::RoutingError;
-use crate::name::SetName;
 use crate::members::MAX_NODES;
+use crate::name::SetName;
 use crate::rules::Rules;
 use crate::sql::Functions;
 
@@ -139,8 +139,7 @@ fn set(
         probe: probe_rules(&join(path, "probe"), probe, inherited.probe, problems),
         lag: lag_limits(&join(path, "lag"), lag, inherited.lag, problems),
         retry: retry_rules(&join(path, "retry"), retry, inherited.retry, problems),
-        slow_start: span(path, "slow_start", slow_start, problems)
-            .unwrap_or(inherited.slow_start),
+        slow_start: span(path, "slow_start", slow_start, problems).unwrap_or(inherited.slow_start),
         fallback_budget: fallback_budget(
             &join(path, "fallback_budget"),
             budget,

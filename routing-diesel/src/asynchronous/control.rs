@@ -13,10 +13,10 @@ use routing_core::{Access, Node, StatementKind};
 use super::connection::{AsyncRoutedConnection, Controlling};
 use super::driver::{AsyncRoutable, DatabaseOf};
 use super::node_pool::NodePool;
-use super::slots::depth;
 use super::probing::TokioTimer;
-use crate::error::into_diesel;
+use super::slots::depth;
 use crate::database::{Database, begin_read_only};
+use crate::error::into_diesel;
 use crate::failure::may_leave_open;
 use crate::transaction::OpenTransaction;
 

@@ -200,8 +200,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                 .permitted(permit)
                 .ok_or(Error::BrokenTransactionManager)?;
             *in_flight = Some(Arc::clone(node));
-            let attended =
-                running.attend::<TokioTimer, _>(attempt(connection).instrument(span));
+            let attended = running.attend::<TokioTimer, _>(attempt(connection).instrument(span));
             let outcome = attended.await;
             if may_leave_open(kind) {
                 slots.taint(node);

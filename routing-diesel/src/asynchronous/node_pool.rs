@@ -217,7 +217,8 @@ impl<C: AsyncRoutable> NodePool<C> {
     pub(super) async fn dedicated(&self) -> Result<C, PoolError> {
         match &self.source {
             Source::Configured { node, url, .. } => {
-                let mut connection = bb8::ManageConnection::connect(&C::manager(url.clone())).await?;
+                let mut connection =
+                    bb8::ManageConnection::connect(&C::manager(url.clone())).await?;
                 remember_nothing(&mut connection, node.pool().pool_mode);
                 Ok(connection)
             }

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use diesel::result::Error;
+use futures_util::future::join_all;
 use routing_core::sql::Dialect;
 use routing_core::{Answer, Ask, Failure, Monitor, Node, Probe, ReplicaSet, Role, Timer};
 

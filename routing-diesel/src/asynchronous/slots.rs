@@ -101,6 +101,7 @@ impl<C: AsyncRoutable> Slots<C> {
     }
 
     /// The connection for a statement that may be sent, if it is there.
+    #[expect(clippy::needless_pass_by_value, reason = "it uses the permit up")]
     pub(super) fn permitted(&mut self, permit: Permit<'_, NodePool<C>>) -> Option<&mut C> {
         self.connected(permit.node())
     }

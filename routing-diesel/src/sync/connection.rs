@@ -203,10 +203,7 @@ impl<C: Routable> RoutedConnection<C> {
             self.slots.discard(side);
         }
         if let Some(transaction) = &mut self.transaction {
-            let counted = self
-                .slots
-                .connected(transaction.side)
-                .and_then(depth);
+            let counted = self.slots.connected(transaction.side).and_then(depth);
             if transaction.is_over_at(counted)
                 && let Some(transaction) = self.transaction.take()
             {

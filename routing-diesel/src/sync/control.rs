@@ -14,8 +14,8 @@ use routing_core::{Access, StatementKind};
 use super::connection::{RoutedConnection, Settling};
 use super::execution::failure_of;
 use super::slots::depth;
-use crate::error::into_diesel;
 use crate::database::{Database, Routable, begin_read_only};
+use crate::error::into_diesel;
 use crate::failure::may_leave_open;
 use crate::transaction::OpenTransaction;
 

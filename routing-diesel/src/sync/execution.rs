@@ -119,12 +119,7 @@ impl<C: Routable> RoutedPool<C> {
         }
     }
 
-    fn warn(
-        &self,
-        node: &Node<NodePool<C>>,
-        error: &dyn std::error::Error,
-        failure: Failure,
-    ) {
+    fn warn(&self, node: &Node<NodePool<C>>, error: &dyn std::error::Error, failure: Failure) {
         tracing::warn!(
             target: "routing",
             set = self.set.name().as_str(),

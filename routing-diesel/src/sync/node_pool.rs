@@ -118,7 +118,8 @@ impl<C: Routable> NodePool<C> {
         footing: Footing<'_, Self>,
     ) -> Result<PooledConnection<ConnectionManager<C>>, (Failure, PoolError)> {
         let pool = self.pool(footing);
-        pool.get().map_err(|error| (failure_of(pool, &error), error))
+        pool.get()
+            .map_err(|error| (failure_of(pool, &error), error))
     }
 
     /// A connection beside the pool's, if it is known how it is made; else one of the pool's.

@@ -43,10 +43,7 @@ struct Asker {
     answers: Receiver<Answer>,
 }
 
-fn in_time<C: Routable>(
-    ticket: &ProbeTicket<NodePool<C>>,
-    asker: &mut Option<Asker>,
-) -> Answer {
+fn in_time<C: Routable>(ticket: &ProbeTicket<NodePool<C>>, asker: &mut Option<Asker>) -> Answer {
     let current = match asker.take() {
         Some(current) => current,
         None => match Asker::start(ticket.node()) {

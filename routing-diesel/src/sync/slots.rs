@@ -76,6 +76,7 @@ impl<C: Routable> Slots<C> {
 
     /// The connection for a statement that may be sent, if it is there.
     #[inline]
+    #[expect(clippy::needless_pass_by_value, reason = "it uses the permit up")]
     pub(crate) fn permitted(&mut self, permit: Permit<'_, NodePool<C>>) -> Option<&mut C> {
         self.connected(permit.role())
     }

@@ -321,6 +321,19 @@ pub trait Shop: Adapter {
 
 impl<A: Adapter> Shop for A {}
 
+/// Uses a handle for the first time, and waits until its nodes have been asked what they are.
+pub async fn until_seen<A: Adapter>(db: &A) {
+    db.server().await;
+    let is_unseen = |status: &Status| {
+        let mut nodes = status.sets[0].nodes.iter();
+        nodes.any(|node| node.up && node.left_out.contains(&"unseen"))
+    };
+    // The handle offers no event to wait for.
+    while is_unseen(&db.status()) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An adapter's handle over real servers.
@@ -350,7 +363,7 @@ impl<A: Adapter> Scene<A> {
     ) -> Self {
         // Others use the servers too: what this test waits for comes, if not at once.
         let patient = |config: RoutingConfigBuilder| settings(config.catch_up_wait(PATIENCE));
-        Self::over(World::new(backend, false).await, patient)
+        Self::over(World::new(backend, false).await, patient).await
     }
 
     /// The same on replicas that can be paused.
@@ -358,21 +371,23 @@ impl<A: Adapter> Scene<A> {
         backend: Backend,
         settings: impl FnOnce(RoutingConfigBuilder) -> RoutingConfigBuilder,
     ) -> Self {
-        Self::over(World::new(backend, true).await, settings)
+        Self::over(World::new(backend, true).await, settings).await
     }
 
     /// On replicas that can be paused.
     pub async fn lagging(backend: Backend, mode: Mode) -> Self {
-        Self::over(World::new(backend, true).await, |config| config.mode(mode))
+        Self::over(World::new(backend, true).await, |config| config.mode(mode)).await
     }
 
-    fn over(
+    async fn over(
         world: World,
         settings: impl FnOnce(RoutingConfigBuilder) -> RoutingConfigBuilder,
     ) -> Self {
         let ports = Ports::default();
         let (recorder, clock) = (Arc::clone(&ports.recorder), Arc::clone(&ports.clock));
         let db = A::open(&world.config(settings), ports).expect("a handle");
+        until_seen(&db).await;
+        recorder.take();
         Self {
             db,
             recorder,

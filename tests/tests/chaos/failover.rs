@@ -69,8 +69,16 @@ async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
     promoted.set("synchronous_standby_names", "").await;
     cluster.promote(promoted).await;
     let begun = Instant::now();
-    while db.execute("INSERT INTO ledger VALUES (-1, 2)").await.is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{:#?}", db.status());
+    while db
+        .execute("INSERT INTO ledger VALUES (-1, 2)")
+        .await
+        .is_err()
+    {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "{:#?}",
+            db.status()
+        );
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let resumed = begun.elapsed();
@@ -84,7 +92,11 @@ async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
         node.up && node.role == "replica" && node.left_out == ["superseded"]
     };
     while !is_fenced() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{:#?}", db.status());
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "{:#?}",
+            db.status()
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let status = db.status();
@@ -92,7 +104,11 @@ async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
     assert_eq!(status.sets[0].primary_changes, 1);
     // The other one follows, and serves.
     while !status_of(&db, other.name()) {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{:#?}", db.status());
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "{:#?}",
+            db.status()
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     tokio::time::sleep(Duration::from_millis(500)).await;

@@ -12,8 +12,7 @@ use routing_core::{HandOver, Session};
 use routing_tests::adapter::{Adapter, Shop};
 
 /// The table, which takes every number as often as it is given.
-pub(crate) const TABLE: &str =
-    "CREATE TABLE ledger (who int NOT NULL, number bigint NOT NULL)";
+pub(crate) const TABLE: &str = "CREATE TABLE ledger (who int NOT NULL, number bigint NOT NULL)";
 pub(crate) const INDEX: &str = "CREATE INDEX ledger_who ON ledger (who, number)";
 
 /// What has been counted, by all users.
@@ -97,7 +96,10 @@ impl<A: Adapter> User<A> {
     }
 
     async fn read(&mut self, db: &A) {
-        let sql = format!("SELECT coalesce(max(number), 0) FROM ledger WHERE who = {}", self.id);
+        let sql = format!(
+            "SELECT coalesce(max(number), 0) FROM ledger WHERE who = {}",
+            self.id
+        );
         let might_fail = self.tally.may_fail.load(Ordering::Acquire);
         let begun = Instant::now();
         let done = tokio::time::timeout(HANGS, db.number(&sql)).await;
@@ -119,7 +121,8 @@ impl<A: Adapter> User<A> {
             Ok(Err(error)) => {
                 self.tally.failed_reads.fetch_add(1, Ordering::Relaxed);
                 if !might_fail && !self.tally.may_fail.load(Ordering::Acquire) {
-                    self.tally.wrong(format!("a read of {}: {error:?}", self.id));
+                    self.tally
+                        .wrong(format!("a read of {}: {error:?}", self.id));
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }

@@ -156,7 +156,10 @@ impl Field {
         match fault {
             Cut(node) => self.proxies[node].cut(),
             HalfClose(node) => self.proxies[node].half_close(),
-            Slow(node) => self.way(&[node], Way::Slow(Duration::from_millis(40)), lasts).await,
+            Slow(node) => {
+                self.way(&[node], Way::Slow(Duration::from_millis(40)), lasts)
+                    .await
+            }
             Refuse(node) => {
                 self.proxies[node].cut();
                 self.way(&[node], Way::Refused, lasts).await;
@@ -296,7 +299,11 @@ async fn recovered<A: Adapter>(db: &A) -> Duration {
     };
     let begun = Instant::now();
     while !is_well(&db.status()) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{:#?}", db.status());
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{:#?}",
+            db.status()
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     begun.elapsed()
@@ -312,7 +319,11 @@ async fn chaos<A: Adapter>(field: Field, faults: &[Fault]) {
     let mut probe = ProbeRules::DEFAULT;
     probe.timeout = Duration::from_millis(500);
     probe.suspect_after = Duration::from_millis(150);
-    let config = field.config().probe(probe).build().expect("a configuration");
+    let config = field
+        .config()
+        .probe(probe)
+        .build()
+        .expect("a configuration");
     let db = A::open(&config, Ports::default()).expect("a handle");
     let tally = Arc::new(Tally::default());
     let deadline = probe.deadline() + Duration::from_millis(250);
@@ -342,8 +353,14 @@ async fn chaos<A: Adapter>(field: Field, faults: &[Fault]) {
         tally.failed_reads.load(Ordering::Relaxed),
         tally.late_reads.load(Ordering::Relaxed),
         tally.slowest.load(Ordering::Relaxed) / 1_000,
-        late.iter().filter(|(_, count)| *count > 0).collect::<Vec<_>>(),
-        field.proxies.iter().map(Proxy::accepted).collect::<Vec<_>>(),
+        late.iter()
+            .filter(|(_, count)| *count > 0)
+            .collect::<Vec<_>>(),
+        field
+            .proxies
+            .iter()
+            .map(Proxy::accepted)
+            .collect::<Vec<_>>(),
     );
     assert!(wrong.is_empty(), "{}: {wrong:#?}", A::NAME);
     assert!(acknowledged * 10 > usize::try_from(operations()).expect("so many") / 5);
@@ -352,7 +369,11 @@ async fn chaos<A: Adapter>(field: Field, faults: &[Fault]) {
 /// A thread that waits inside a C library waits for as long as its server says nothing.
 fn without_silence() -> Vec<Fault> {
     let is_silence = |fault: &&Fault| matches!(fault, Silent(_) | Freeze(_));
-    FAULTS.iter().filter(|fault| !is_silence(fault)).copied().collect()
+    FAULTS
+        .iter()
+        .filter(|fault| !is_silence(fault))
+        .copied()
+        .collect()
 }
 
 #[test]

@@ -250,9 +250,13 @@ async fn the_catalog_is_asked_for_in_the_background<A: Adapter>(backend: Backend
     let maker = A::open(&scene.world.config(|config| config), Ports::default());
     price(&maker.expect("a handle"), backend, "STABLE").await;
     scene.world.catch_up().await;
+    // It asks when it is first used.
+    let fresh = A::open(&scene.world.config(|config| config), Ports::default());
+    let fresh = fresh.expect("a handle");
     let known = async {
         loop {
-            let (db, session) = scene.session();
+            let session = Session::new();
+            let db = fresh.with_session(&session);
             db.rows("SELECT price()").await.expect("a row");
             if !session.is_pinned("default") {
                 return;
@@ -303,6 +307,8 @@ async fn a_pooler_in_transaction_mode_can_stand_between<A: Adapter>(backend: Bac
         let recorder = Arc::clone(&ports.recorder);
         let node = |name| NodeBuilder::url(pooler.url(name)).pool_mode(PoolMode::Transaction);
         let config = RoutingConfig::builder()
+            // Asked what it is, it would be left out.
+            .positions(name != "lie")
             .primary(node("shop"))
             .replica(node(name));
         let config = config.build().expect("a configuration");

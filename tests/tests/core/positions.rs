@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use routing_core::{
-    Answer, Context, Failure, HandOver, ManualClock, Monitor, Observation, PinRelease, Position, Probe,
-    Reason, ReplicaSet, Role, Router, Rules, Scope, Session, StatementKind, Turn, sql::Dialect,
+    Answer, Context, Failure, HandOver, ManualClock, Monitor, Observation, PinRelease, Position,
+    Probe, Reason, ReplicaSet, Role, Router, Rules, Scope, Session, StatementKind, Turn,
+    sql::Dialect,
 };
 use routing_tests::recorder::Recorder;
 
@@ -171,7 +172,8 @@ fn who_loses_its_replica_does_not_go_back_in_time() {
     let set = cluster.router.default_set();
     let route = cluster.router.route(set, SELECT, &caller).expect("a route");
     assert_eq!(*route.node().pool(), first);
-    let routing_core::Next::Route(next) = route.start().1.failed(Failure::Unreachable, &caller) else {
+    let routing_core::Next::Route(next) = route.start().1.failed(Failure::Unreachable, &caller)
+    else {
         panic!("the primary is left");
     };
     assert_eq!(
@@ -226,7 +228,9 @@ fn a_primary_that_calls_itself_a_standby_has_no_say() {
     cluster.answers(0, Some("replica 7 1 0/1000 16777216"));
     cluster.replayed_to(1, 0x1000);
     // What it shows may lack what was written, and so may the replica.
-    let route = cluster.router.route(cluster.router.default_set(), SELECT, &caller);
+    let route = cluster
+        .router
+        .route(cluster.router.default_set(), SELECT, &caller);
     let error = route.expect_err("nobody has it");
     assert!(error.to_string().contains("it is superseded"), "{error}");
     cluster.written_to(0x1001);
@@ -481,7 +485,8 @@ fn a_primary_that_takes_reads_does_not_make_a_session_forget_its_replica() {
     let set = cluster.router.default_set();
     let route = cluster.router.route(set, SELECT, &caller).expect("a route");
     assert_eq!(*route.node().pool(), first);
-    let routing_core::Next::Route(next) = route.start().1.failed(Failure::Unreachable, &caller) else {
+    let routing_core::Next::Route(next) = route.start().1.failed(Failure::Unreachable, &caller)
+    else {
         panic!("the primary is left");
     };
     assert_eq!(*next.node().pool(), "primary");

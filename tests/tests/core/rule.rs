@@ -374,7 +374,11 @@ fn what_a_node_refuses_as_a_write_is_decided_anew_once() {
         // Where only reads may run, it is a mistake.
         let reader = nobody.clone().with_scope(Scope::read_only());
         let route = fixture.router.route(set, StatementKind::Select, &reader);
-        let next = route.expect("the primary").start().1.refused_as_write(sql, &reader);
+        let next = route
+            .expect("the primary")
+            .start()
+            .1
+            .refused_as_write(sql, &reader);
         assert!(matches!(
             next,
             Next::Refused(RoutingError::WriteInReadOnlyScope { .. })

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use routing_core::{
-    Context, Failure, HandOver, Monitor, Next, PinRelease, ReplicaSet, Role, Router,
-    RoutingError, Rules, Scope, Session, StatementKind,
+    Context, Failure, HandOver, Monitor, Next, PinRelease, ReplicaSet, Role, Router, RoutingError,
+    Rules, Scope, Session, StatementKind,
 };
 
 use super::cluster::{self, Cluster, Entry, Line, Statement, execute, with};
@@ -43,12 +43,8 @@ struct App {
 
 #[derive(Debug)]
 enum Failed {
-    Refused {
-        _why: RoutingError,
-    },
-    Driver {
-        _how: Failure,
-    },
+    Refused { _why: RoutingError },
+    Driver { _how: Failure },
 }
 
 impl App {
@@ -143,9 +139,11 @@ impl App {
             route = match next {
                 Next::Route(route) => route,
                 Next::Refused(error) => return Err(refused(error)),
-                Next::Unchanged => return Err(Failed::Driver {
+                Next::Unchanged => {
+                    return Err(Failed::Driver {
                         _how: Failure::ReadOnly,
-                    }),
+                    });
+                }
             };
         }
     }
@@ -300,7 +298,8 @@ fn play(seed: u64, bug: Option<Bug>) -> Outcome {
         while *left.lock().expect("one thread") > 0 {
             sleep(Duration::from_millis(500)).await;
             if random.random_bool(0.05) {
-                app.clock.jump(Duration::from_secs(random.random_range(1..100)));
+                app.clock
+                    .jump(Duration::from_secs(random.random_range(1..100)));
             }
             // Whoever is stuck is not to be freed by this.
             if super::executor::now() > 600_000_000_000 {
@@ -334,7 +333,10 @@ async fn finish(app: &App) {
             number,
         };
         let write = app.run(StatementKind::Insert, &caller, Statement::Write(last));
-        match (write.await, app.run(StatementKind::Select, &caller, read).await) {
+        match (
+            write.await,
+            app.run(StatementKind::Select, &caller, read).await,
+        ) {
             (Ok(_), Ok(([seen, _], _))) if seen == number => failed.clear(),
             other => failed.push(other),
         }

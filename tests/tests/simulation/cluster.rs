@@ -193,12 +193,11 @@ impl Cluster {
     }
 
     fn promote(&mut self) {
-        let standbys = (0..NODES).filter(|&index| {
-            !self.servers[index].is_primary && self.servers[index].is_running
-        });
-        let Some(best) = standbys.max_by_key(|&index| {
-            (self.servers[index].timeline, self.servers[index].log.len())
-        }) else {
+        let standbys = (0..NODES)
+            .filter(|&index| !self.servers[index].is_primary && self.servers[index].is_running);
+        let Some(best) = standbys
+            .max_by_key(|&index| (self.servers[index].timeline, self.servers[index].log.len()))
+        else {
             return;
         };
         let newest = self.servers.iter().map(|server| server.timeline).max();

@@ -48,10 +48,7 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
 
 /// Lets time pass.
 pub(crate) fn sleep(lasts: Duration) -> Sleep {
-    Sleep {
-        lasts,
-        until: None,
-    }
+    Sleep { lasts, until: None }
 }
 
 pub(crate) struct Sleep {

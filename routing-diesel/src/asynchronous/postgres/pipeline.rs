@@ -18,11 +18,11 @@ use crate::asynchronous::connection::AsyncRoutedConnection;
 use crate::asynchronous::driver::Rows;
 use crate::asynchronous::execution::answers;
 use crate::asynchronous::node_pool::NodePool;
-use crate::asynchronous::probing::TokioTimer;
-use crate::error::into_diesel;
 use crate::asynchronous::owned_query::{Dynamic, MaybeId, OwnedQuery, Static};
+use crate::asynchronous::probing::TokioTimer;
 use crate::asynchronous::traits::Prepared;
 use crate::asynchronous::watched::Watched;
+use crate::error::into_diesel;
 use crate::failure::{Verdict, question, verdict};
 use crate::kinds::Examine;
 
@@ -211,7 +211,6 @@ impl<'a> AsyncConnectionCore for &'a Routed {
 }
 
 /// The connection for a statement that may be sent.
-#[expect(clippy::needless_pass_by_value, reason = "it uses the permit up")]
 fn used<'a>(
     _: Permit<'_, NodePool<AsyncPgConnection>>,
     connection: &'a AsyncPgConnection,
