@@ -125,6 +125,7 @@ impl NodePool {
 
     /// The pool for a statement that may be sent.
     #[inline]
+    #[expect(clippy::needless_pass_by_value, reason = "it uses the permit up")]
     pub(crate) fn permitted<'a>(
         &'a self,
         permit: Permit<'_, Self>,

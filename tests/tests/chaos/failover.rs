@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use routing_core::RoutingError;
 use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm, Shop};
 use routing_tests::runtime::run;
+use tokio::time::Instant;
 
 use super::ledger::Tally;
 use super::{ALONE, Field, Servers, checked, connect, set_to_work};

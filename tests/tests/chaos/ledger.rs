@@ -6,10 +6,11 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use routing_core::{HandOver, Session};
 use routing_tests::adapter::{Adapter, Shop};
+use tokio::time::Instant;
 
 /// The table, which takes every number as often as it is given.
 pub(crate) const TABLE: &str = "CREATE TABLE ledger (who int NOT NULL, number bigint NOT NULL)";

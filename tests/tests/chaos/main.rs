@@ -7,7 +7,7 @@ mod ledger;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ledger::{INDEX, TABLE, Tally, User};
 use routing_core::{
@@ -20,6 +20,7 @@ use routing_tests::{mariadb, postgres};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 const USERS: usize = 12;
 

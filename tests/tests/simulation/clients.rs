@@ -226,12 +226,9 @@ impl Client {
         let done = self.app.run(StatementKind::Select, &caller, what).await;
         let mut outcome = self.app.outcome.lock().expect("one thread");
         outcome.reads += 1;
-        let ([own, theirs], role) = match done {
-            Ok(done) => done,
-            Err(_) => {
-                outcome.failed_reads += 1;
-                return seen;
-            }
+        let Ok(([own, theirs], role)) = done else {
+            outcome.failed_reads += 1;
+            return seen;
         };
         outcome.on_replicas += usize::from(role == Role::Replica);
         drop(outcome);
