@@ -315,7 +315,7 @@ fn start_server(account: Option<Account>, home: &Path, name: &str, port: u16) {
             "--binlog-format=ROW",
             "--log-bin-trust-function-creators=1",
             "--sync-binlog=0",
-            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-log-at-trx-commit=2",
             "--innodb-buffer-pool-size=32M",
             "--performance-schema=OFF",
             "--max-connections=200",

@@ -40,14 +40,14 @@ pub enum Failure {
     /// The connection broke, or the server ended it: the statement may have been executed.
     Lost,
     /// Neither the statement nor a probe sent after it was answered: the statement may have been
-    /// executed. No driver says so, but [`Route::attend`](crate::Route::attend).
+    /// executed. No driver says so, but [`Running::attend`](crate::Running::attend).
     Silent,
     /// The node or the pool has no connection to spare: the statement was certainly not sent, and
     /// the node is not to blame.
     Busy,
     /// The server refused a write, because it or the connection's transaction is read-only: nothing
     /// was executed, and the node is well. See
-    /// [`Route::refused_as_write`](crate::Route::refused_as_write).
+    /// [`Running::refused_as_write`](crate::Running::refused_as_write).
     ReadOnly,
     /// A standby cancelled a read, because the log that it replays needs what the read holds: another
     /// node can answer it.

@@ -14,7 +14,7 @@
 //! What no text shows is not seen: an operator, a cast, a view or a row-level policy may call a
 //! function that writes, and a program may give SQLite's functions other meanings. A replica
 //! refuses what these write, and the statement is then known for what it is
-//! ([`Route::refused_as_write`](crate::Route::refused_as_write)).
+//! ([`Running::refused_as_write`](crate::Running::refused_as_write)).
 
 mod bytes;
 mod calls;
