@@ -32,6 +32,7 @@ command -v cc > /dev/null 2>&1 || missing+=(cc)
 command -v python3 > /dev/null 2>&1 || missing+=(python3)
 command -v pgbouncer > /dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 command -v redis-server > /dev/null 2>&1 || missing+=(redis)
+command -v pkill > /dev/null 2>&1 || missing+=(procps)
 have_postgres || missing+=(postgresql)
 have_mariadb || missing+=(mariadb)
 have_libraries || missing+=(libraries)
@@ -47,6 +48,7 @@ if [ ${#missing[@]} -gt 0 ] && command -v apt-get > /dev/null 2>&1; then
             python3) packages+=(python3) ;;
             pgbouncer) packages+=(pgbouncer) ;;
             redis) packages+=(redis-server) ;;
+            procps) packages+=(procps) ;;
         esac
     done
     if [ ${#packages[@]} -gt 0 ]; then
@@ -89,6 +91,10 @@ if ! command -v pgbouncer > /dev/null 2>&1 && [ ! -x /usr/sbin/pgbouncer ]; then
 fi
 if ! command -v redis-server > /dev/null 2>&1; then
     echo "Redis is needed: install its server" >&2
+    failed=1
+fi
+if ! command -v pkill > /dev/null 2>&1; then
+    echo "pkill is needed, to stop servers where they are: install procps" >&2
     failed=1
 fi
 [ "$failed" = 0 ] || exit 1
