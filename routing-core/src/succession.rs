@@ -62,10 +62,17 @@ impl<P> ReplicaSet<P> {
             old.renew();
             new.renew();
             self.samples().clear();
+        }
+        // Whoever is told may look at the status, which needs it.
+        drop(history);
+        if changes {
+            let (old, new) = (
+                self.node(&members, members.primary()),
+                self.node(&members, primary),
+            );
             announce_primary(ports, self, old, new);
             self.hurry_all();
         }
-        drop(history);
         for (node, before, now) in news {
             announce_news(ports, self, node, before, now);
         }

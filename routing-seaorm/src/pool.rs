@@ -381,10 +381,13 @@ impl Target {
             feature = "sqlx-postgres",
             feature = "sqlx-sqlite"
         )),
+        expect(clippy::unused_async, reason = "there is nobody to connect to")
+    )]
+    #[cfg_attr(
+        not(feature = "sqlx-postgres"),
         expect(
-            clippy::unused_async,
             unused_variables,
-            reason = "there is nobody to connect to"
+            reason = "only PostgreSQL has poolers in front of it"
         )
     )]
     async fn connect(&self, options: &PoolConfig) -> Result<Dedicated, sqlx::Error> {

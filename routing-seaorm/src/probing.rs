@@ -46,6 +46,9 @@ pub(crate) fn monitor_if_wanted(router: &Router<NodePool>, set: &Set) {
 #[cold]
 fn monitor_in_background(router: &Router<NodePool>, set: &Set) {
     let monitors = Monitor::of_set(router, set);
+    if monitors.is_empty() {
+        return;
+    }
     let guard = Guard(Arc::downgrade(set));
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         let monitoring = |monitor: Monitor<NodePool>| monitor.run::<Line, TokioTimer>();

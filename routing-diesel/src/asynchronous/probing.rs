@@ -45,6 +45,9 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     #[cold]
     fn monitor_in_background(&self) {
         let monitors = Monitor::of_set(&self.router, &self.set);
+        if monitors.is_empty() {
+            return;
+        }
         let guard = Guard(Arc::downgrade(&self.set));
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let monitoring = |monitor: Monitor<_>| monitor.run::<Line<C>, TokioTimer>();

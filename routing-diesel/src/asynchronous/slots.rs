@@ -249,6 +249,7 @@ fn is_broken<C: AsyncRoutable>(connection: &mut C) -> bool {
 }
 
 /// A node of another set, which no route leads to.
+#[cfg(feature = "async-postgres")]
 fn stranger() -> (Failure, AnyError) {
     (Failure::Busy, "it is not a node of this set".into())
 }
