@@ -138,11 +138,7 @@ impl Field {
             }
             Servers::MariaDb(_) => format!("mysql://app@127.0.0.1:{}/chaos", proxy.port()),
         };
-        let node = |proxy| {
-            NodeBuilder::url(url(proxy))
-                .max_connections(8)
-                .acquire_timeout(Duration::from_secs(1))
-        };
+        let node = |proxy| NodeBuilder::url(url(proxy)).max_connections(8);
         RoutingConfig::builder()
             .pin_release(PinRelease::CaughtUp)
             .lag(LagLimits::NONE)
