@@ -2,8 +2,9 @@
 //! replica set beside them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use routing_core::{RoutingConfig, RoutingConfigBuilder, SetBuilder};
+use routing_core::{NodeBuilder, ProbeRules, RoutingConfig, RoutingConfigBuilder, SetBuilder};
 use sea_orm::Database;
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -100,15 +101,20 @@ impl World {
         &self,
         settings: impl FnOnce(RoutingConfigBuilder) -> RoutingConfigBuilder,
     ) -> RoutingConfig {
-        let [[primary, one, two], other] = &self.urls;
-        let config = RoutingConfig::builder()
-            .primary(primary)
-            .replica(one)
-            .replica(two);
-        settings(config)
+        let [_, other] = &self.urls;
+        settings(self.default_set())
             .set("other", other_set(other))
             .build()
             .expect("a right configuration")
+    }
+
+    fn default_set(&self) -> RoutingConfigBuilder {
+        let [[primary, one, two], _] = &self.urls;
+        RoutingConfig::builder()
+            .probe(patient_probes())
+            .primary(patient(primary))
+            .replica(patient(one))
+            .replica(patient(two))
     }
 
     /// The URLs of the default set's primary and of its first replica.
@@ -148,11 +154,8 @@ impl World {
     /// A configuration with both sets, and these tables in the other one.
     #[must_use]
     pub fn with_tables(&self, tables: &[&str]) -> RoutingConfig {
-        let [[primary, one, two], other] = &self.urls;
-        RoutingConfig::builder()
-            .primary(primary)
-            .replica(one)
-            .replica(two)
+        let [_, other] = &self.urls;
+        self.default_set()
             .set("other", other_set(other).tables(tables.iter().copied()))
             .build()
             .expect("a right configuration")
@@ -295,10 +298,26 @@ async fn on_sqlite() -> (Servers, [Urls; 2]) {
 }
 
 fn other_set([primary, one, two]: &Urls) -> SetBuilder {
-    let set = SetBuilder::new().primary(primary);
+    let set = SetBuilder::new()
+        .probe(patient_probes())
+        .primary(patient(primary));
     if one.is_empty() {
         set
     } else {
-        set.replica(one).replica(two)
+        set.replica(patient(one)).replica(patient(two))
     }
+}
+
+/// Nothing fails on these servers, whatever else the machine does: who answers late is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn patient(url: &str) -> NodeBuilder {
+    NodeBuilder::url(url).acquire_timeout(PATIENCE)
+}
+
+fn patient_probes() -> ProbeRules {
+    let mut probe = ProbeRules::DEFAULT;
+    probe.timeout = PATIENCE;
+    probe.suspect_after = PATIENCE;
+    probe
 }
