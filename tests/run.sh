@@ -32,7 +32,7 @@ command -v cc > /dev/null 2>&1 || missing+=(cc)
 command -v python3 > /dev/null 2>&1 || missing+=(python3)
 command -v pgbouncer > /dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 command -v redis-server > /dev/null 2>&1 || missing+=(redis)
-command -v pkill > /dev/null 2>&1 || missing+=(procps)
+command -v ps > /dev/null 2>&1 || missing+=(procps)
 have_postgres || missing+=(postgresql)
 have_mariadb || missing+=(mariadb)
 have_libraries || missing+=(libraries)
@@ -93,8 +93,8 @@ if ! command -v redis-server > /dev/null 2>&1; then
     echo "Redis is needed: install its server" >&2
     failed=1
 fi
-if ! command -v pkill > /dev/null 2>&1; then
-    echo "pkill is needed, to stop servers where they are: install procps" >&2
+if ! command -v ps > /dev/null 2>&1; then
+    echo "ps is needed, to stop servers where they are: install procps" >&2
     failed=1
 fi
 [ "$failed" = 0 ] || exit 1

@@ -8,10 +8,10 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use sea_orm::sqlx::mysql::MySqlPoolOptions;
-use sea_orm::sqlx::{self, MySqlPool};
+use sea_orm::sqlx::{self, Connection, MySqlPool};
 use tokio::sync::OnceCell;
 
-use crate::process::{Account, command, free_ports, home, keep};
+use crate::process::{Account, command, free_ports, home, keep, send, until_over};
 
 /// One server of a cluster.
 #[derive(Debug)]
@@ -58,15 +58,8 @@ impl Cluster {
         for server in &cluster.servers {
             server.until_up().await;
         }
-        let port = cluster.primary().port;
         for replica in cluster.replicas() {
-            replica
-                .execute(&format!(
-                    "CHANGE MASTER TO master_host = '127.0.0.1', master_port = {port}, \
-                     master_user = 'admin', master_use_gtid = slave_pos, master_connect_retry = 1"
-                ))
-                .await;
-            replica.execute("START SLAVE").await;
+            replica.follow(cluster.primary(), "slave_pos").await;
         }
         cluster
     }
@@ -175,30 +168,46 @@ impl Cluster {
         }
     }
 
-    /// Kills a server, as a crash would.
+    /// Kills a server, which can say nothing any more.
     pub fn kill(&self, server: &Server) {
-        self.signal(server, "-9");
+        let process = server.process();
+        send(self.account, "-KILL", &[process]);
+        until_over(&[process]);
+    }
+
+    /// Ends a server in an orderly way, which tells everybody who is connected.
+    pub fn shut_down(&self, server: &Server) {
+        let process = server.process();
+        send(self.account, "-TERM", &[process]);
+        until_over(&[process]);
     }
 
     /// Stops a server where it is, without ending it.
     pub fn freeze(&self, server: &Server) {
-        self.signal(server, "-STOP");
+        send(self.account, "-STOP", &[server.process()]);
     }
 
     /// Lets it go on.
     pub fn thaw(&self, server: &Server) {
-        self.signal(server, "-CONT");
+        send(self.account, "-CONT", &[server.process()]);
     }
 
-    fn signal(&self, server: &Server, signal: &str) {
-        let pid = fs::read_to_string(server.home.join(server.name).with_extension("pid"));
-        let sent = command(self.account, "kill")
-            .args([signal, pid.expect("a running server").trim()])
-            .status();
-        assert!(sent.expect("kill").success());
+    /// Makes a replica the primary, once it has everything, and has the others follow it. Nobody
+    /// takes writes in between.
+    pub async fn switch_over(&self, to: &Server) {
+        let from = self.primary();
+        from.execute("SET GLOBAL read_only = ON").await;
+        self.catch_up().await;
+        to.execute("STOP SLAVE").await;
+        to.execute("RESET SLAVE ALL").await;
+        to.execute("SET GLOBAL read_only = OFF").await;
+        for other in self.servers.iter().filter(|other| other.name != to.name) {
+            other.execute("STOP SLAVE").await;
+            other.follow(to, "current_pos").await;
+        }
     }
 
-    /// Starts a server that was killed.
+    /// Starts a server that was killed or shut down.
     pub async fn restart(&self, server: &Server) {
         start_server(self.account, &server.home, server.name, server.port);
         server.until_up().await;
@@ -210,6 +219,22 @@ impl Server {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn process(&self) -> u32 {
+        let file = fs::read_to_string(self.home.join(self.name).with_extension("pid"));
+        let id = file.expect("a running server");
+        id.trim().parse().expect("a process id")
+    }
+
+    async fn follow(&self, source: &Self, from: &str) {
+        let port = source.port;
+        self.execute(&format!(
+            "CHANGE MASTER TO master_host = '127.0.0.1', master_port = {port}, \
+             master_user = 'admin', master_use_gtid = {from}, master_connect_retry = 1"
+        ))
+        .await;
+        self.execute("START SLAVE").await;
     }
 
     /// Where it listens, on 127.0.0.1.
@@ -245,6 +270,34 @@ impl Server {
             let kill = sqlx::AssertSqlSafe(format!("KILL {id}"));
             let _killed = sqlx::query(kill).execute(&self.admin).await;
         }
+    }
+
+    /// How many connections of the application's there are.
+    pub async fn connections(&self) -> i64 {
+        let sql = "SELECT count(*) FROM information_schema.processlist WHERE user = 'app'";
+        sqlx::query_scalar(sql)
+            .fetch_one(&self.admin)
+            .await
+            .expect("a number")
+    }
+
+    /// Takes all the connections that the server has left, and each that becomes free meanwhile; for
+    /// as long it has as few as it can have.
+    pub async fn fill(&self, lasts: Duration) {
+        let url = self.url("mysql");
+        let mut taken = Vec::new();
+        self.execute("SET GLOBAL max_connections = 10").await;
+        let filling = async {
+            loop {
+                match sqlx::MySqlConnection::connect(&url).await {
+                    Ok(connection) => taken.push(connection),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+                }
+            }
+        };
+        let _elapsed = tokio::time::timeout(lasts, filling).await;
+        self.execute("SET GLOBAL max_connections = 200").await;
+        assert!(!taken.is_empty(), "the server has had none left");
     }
 
     async fn is_paused(&self) -> bool {

@@ -1,4 +1,5 @@
-//! A PgBouncer in transaction mode: each transaction may run on another server process.
+//! A PgBouncer in front of servers, in transaction mode for the most part: each transaction may run
+//! on another server process.
 
 use std::fs;
 use std::net::TcpStream;
@@ -7,12 +8,14 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::process::{Account, command, free_ports, home, keep};
+use crate::process::{Account, command, free_ports, home, keep, send, until_over};
 
 /// A pooler in front of some databases.
 #[derive(Debug)]
 pub struct PgBouncer {
     port: u16,
+    home: PathBuf,
+    account: Option<Account>,
     /// Its end of the pipe is what keeps the pooler alive.
     _keeper: Child,
 }
@@ -24,14 +27,25 @@ const STOP: &str = r#"
 "#;
 
 impl PgBouncer {
-    /// Starts one. A database has the name by which clients know it, the URL that it stands for, and
-    /// what each new connection to there is told.
+    /// Starts one with one server process for each database. A database has the name by which clients
+    /// know it, the URL that it stands for, and what each new connection to there is told.
     ///
     /// # Panics
     ///
     /// If there is no PgBouncer, or if it does not come up.
     #[must_use]
     pub fn start(databases: &[(&str, &str, &str)]) -> Self {
+        Self::start_with(databases, "transaction", 1)
+    }
+
+    /// Starts one that keeps what its clients say for this long, in PgBouncer's word, with so many
+    /// server processes for each database.
+    ///
+    /// # Panics
+    ///
+    /// If there is no PgBouncer, or if it does not come up.
+    #[must_use]
+    pub fn start_with(databases: &[(&str, &str, &str)], pool_mode: &str, pool_size: usize) -> Self {
         let account = Account::of("postgres");
         let home = home("routing-pgbouncer-", account);
         let [port, ..] = free_ports();
@@ -52,26 +66,52 @@ impl PgBouncer {
         }
         settings += &format!(
             "[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-             auth_type = any\npool_mode = transaction\ndefault_pool_size = 1\n\
-             logfile = {0}/log\npidfile = {0}/pgbouncer.pid\n",
+             auth_type = any\npool_mode = {pool_mode}\ndefault_pool_size = {pool_size}\n\
+             server_login_retry = 1\nlogfile = {0}/log\npidfile = {0}/pgbouncer.pid\n",
             home.display()
         );
-        let file = home.join("pgbouncer.ini");
-        fs::write(&file, settings).expect("the settings");
-        let started = command(account, program())
+        fs::write(home.join("pgbouncer.ini"), settings).expect("the settings");
+        let pooler = Self {
+            port,
+            account,
+            _keeper: keep(&home, account, STOP, Path::new("")),
+            home,
+        };
+        pooler.restart();
+        pooler
+    }
+
+    /// Kills it.
+    pub fn kill(&self) {
+        let file = fs::read_to_string(self.home.join("pgbouncer.pid"));
+        let process = file.expect("a running PgBouncer").trim().parse();
+        let process = process.expect("a process id");
+        send(self.account, "-KILL", &[process]);
+        until_over(&[process]);
+        fs::remove_file(self.home.join("pgbouncer.pid")).expect("its process id");
+    }
+
+    /// Starts it after it was killed.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come up.
+    pub fn restart(&self) {
+        let started = command(self.account, program())
             .arg("-d")
-            .arg(&file)
+            .arg(self.home.join("pgbouncer.ini"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status()
             .expect("PgBouncer; ./tests/run.sh installs it");
         assert!(started.success(), "PgBouncer does not start");
-        let pooler = Self {
-            port,
-            _keeper: keep(&home, account, STOP, Path::new("")),
-        };
-        pooler.until_up();
-        pooler
+        self.until_up();
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// It offers no event to wait for.

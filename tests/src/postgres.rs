@@ -10,10 +10,10 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::PgPoolOptions;
-use sea_orm::sqlx::{self, PgPool, Row};
+use sea_orm::sqlx::{self, Connection, PgPool, Row};
 use tokio::sync::OnceCell;
 
-use crate::process::{Account, command, free_ports, home, keep};
+use crate::process::{Account, children, command, free_ports, home, keep, send, until_over};
 
 /// One server of a cluster.
 #[derive(Debug)]
@@ -220,12 +220,25 @@ impl Cluster {
             .await;
     }
 
-    /// Kills a server, as a crash would.
+    /// Kills all processes of a server at once, none of which can say anything any more.
     pub fn kill(&self, server: &Server) {
+        let postmaster = server.postmaster();
+        // Who stands still starts nobody else.
+        send(self.account, "-STOP", &[postmaster]);
+        let mut processes = children(postmaster);
+        processes.push(postmaster);
+        send(self.account, "-KILL", &processes);
+        until_over(&processes);
+        // Its remains may still have the number, which would keep the next one from starting.
+        fs::remove_file(server.data.join("postmaster.pid")).expect("the server's process id");
+    }
+
+    /// Ends a server in an orderly way, which tells everybody who is connected.
+    pub fn shut_down(&self, server: &Server) {
         run(
             self.account,
             "pg_ctl",
-            &["stop", "-D", path(&server.data), "-m", "immediate", "-s"],
+            &["stop", "-D", path(&server.data), "-m", "fast", "-s"],
         );
     }
 
@@ -240,19 +253,9 @@ impl Cluster {
     }
 
     fn signal(&self, server: &Server, signal: &str) {
-        let file = fs::read_to_string(server.data.join("postmaster.pid"));
-        let file = file.expect("a running server");
-        let pid = file.lines().next().expect("its process id").trim();
-        for program in [
-            ["kill", signal, pid].as_slice(),
-            &["pkill", signal, "-P", pid],
-        ] {
-            // A server may have no other process at that moment.
-            let sent = command(self.account, program[0])
-                .args(&program[1..])
-                .status();
-            sent.expect("a signal");
-        }
+        let postmaster = server.postmaster();
+        send(self.account, signal, &[postmaster]);
+        send(self.account, signal, &children(postmaster));
     }
 
     /// Makes a standby the primary, and has the other one follow it.
@@ -285,7 +288,7 @@ impl Cluster {
             .expect("a position")
     }
 
-    /// Starts a server that was killed.
+    /// Starts a server that was killed or shut down.
     pub async fn restart(&self, server: &Server) {
         start_server(self.account, &server.data, server.name, server.port);
         server.until("SELECT true").await;
@@ -303,6 +306,13 @@ impl Server {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    fn postmaster(&self) -> u32 {
+        let file = fs::read_to_string(self.data.join("postmaster.pid"));
+        let file = file.expect("a running server");
+        let pid = file.lines().next().expect("its process id");
+        pid.trim().parse().expect("a process id")
     }
 
     /// The URL of one of its databases.
@@ -336,6 +346,33 @@ impl Server {
              WHERE backend_type = 'client backend' AND datname <> 'postgres'",
         )
         .await;
+    }
+
+    /// How many connections to a database there are.
+    pub async fn connections(&self, database: &str) -> i64 {
+        let sql = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE backend_type = 'client backend' AND datname = $1";
+        sqlx::query_scalar(sql)
+            .bind(database)
+            .fetch_one(&self.admin)
+            .await
+            .expect("a number")
+    }
+
+    /// Takes all the connections that the server has left, and each that becomes free meanwhile.
+    pub async fn fill(&self, lasts: Duration) {
+        let url = self.url("postgres");
+        let mut taken = Vec::new();
+        let filling = async {
+            loop {
+                match sqlx::PgConnection::connect(&url).await {
+                    Ok(connection) => taken.push(connection),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+                }
+            }
+        };
+        let _elapsed = tokio::time::timeout(lasts, filling).await;
+        assert!(!taken.is_empty(), "the server has had none left");
     }
 
     /// Changes a setting that needs no restart.

@@ -7,6 +7,8 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 /// Who runs the servers, as they refuse to run as root.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +77,53 @@ pub(crate) fn command(account: Option<Account>, program: impl AsRef<Path>) -> Co
     }
     command.current_dir("/").stdin(Stdio::null());
     command
+}
+
+/// Sends a signal to processes, one or the other of which may have ended a moment ago.
+pub(crate) fn send(account: Option<Account>, signal: &str, processes: &[u32]) {
+    let mut kill = command(account, "kill");
+    kill.arg(signal)
+        .args(processes.iter().map(u32::to_string))
+        .stderr(Stdio::null());
+    kill.status().expect("kill");
+}
+
+/// The processes that a process has started itself.
+pub(crate) fn children(parent: u32) -> Vec<u32> {
+    let mut processes = processes();
+    processes.retain(|process| process.parent == parent && !process.is_over);
+    processes.iter().map(|process| process.id).collect()
+}
+
+/// Waits until these have ended, be it that nobody has asked for their remains.
+pub(crate) fn until_over(ids: &[u32]) {
+    let runs = |process: &Process| !process.is_over && ids.contains(&process.id);
+    while processes().iter().any(runs) {
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+struct Process {
+    id: u32,
+    parent: u32,
+    is_over: bool,
+}
+
+fn processes() -> Vec<Process> {
+    let listed = Command::new("ps")
+        .args(["-A", "-o", "pid=,ppid=,stat="])
+        .output();
+    let listed = listed.expect("ps; ./tests/run.sh installs it").stdout;
+    let parse = |line: &str| {
+        let mut fields = line.split_whitespace();
+        Some(Process {
+            id: fields.next()?.parse().ok()?,
+            parent: fields.next()?.parse().ok()?,
+            is_over: fields.next()?.starts_with('Z'),
+        })
+    };
+    let listed = String::from_utf8_lossy(&listed);
+    listed.lines().filter_map(parse).collect()
 }
 
 /// Starts the process that runs a script when this one is gone; `$1` is the directory.

@@ -39,6 +39,8 @@ pub struct Proxy {
     port: u16,
     state: watch::Sender<State>,
     accepted: Arc<AtomicU64>,
+    /// One more reference for each connection that is open.
+    open: Arc<()>,
 }
 
 impl Proxy {
@@ -57,17 +59,24 @@ impl Proxy {
             half_cuts: 0,
         });
         let accepted = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&accepted);
+        let open = Arc::new(());
+        let (count, shared) = (Arc::clone(&accepted), Arc::downgrade(&open));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(connect(client, target, states.clone()));
+                let open = shared.upgrade();
+                let connection = connect(client, target, states.clone());
+                tokio::spawn(async move {
+                    connection.await;
+                    drop(open);
+                });
             }
         });
         Self {
             port,
             state,
             accepted,
+            open,
         }
     }
 
@@ -90,6 +99,12 @@ impl Proxy {
     /// Ends what the server says on all connections, and not what it is told.
     pub fn half_close(&self) {
         self.state.send_modify(|state| state.half_cuts += 1);
+    }
+
+    /// How many connections are open now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        Arc::strong_count(&self.open) - 1
     }
 
     /// How many connections were made to it.

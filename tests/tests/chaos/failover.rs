@@ -1,4 +1,4 @@
-//! The primary is lost, and a standby promoted.
+//! The primary is lost, or handed over, and another node takes the writes.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,13 +9,14 @@ use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm, Shop};
 use routing_tests::runtime::run;
 use tokio::time::Instant;
 
+use super::field::{Field, Servers};
 use super::ledger::Tally;
-use super::{ALONE, Field, Servers, checked, connect, set_to_work};
+use super::{ALONE, checked, set_to_work};
 
 async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
     let _alone = ALONE.lock().await;
-    let field = Field::postgres().await;
-    let Servers::Postgres(cluster) = &field.servers else {
+    let field = Field::postgres(None).await;
+    let Servers::Postgres(cluster, _) = &field.servers else {
         unreachable!("it is PostgreSQL");
     };
     // What is acknowledged is with one of the standbys.
@@ -116,12 +117,73 @@ async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     tally.is_enough.store(true, Ordering::Release);
-    let acknowledged = checked(users, &connect(&promoted.url("chaos")).await).await;
+    let place = if promoted.name() == one.name() { 1 } else { 2 };
+    let acknowledged = checked(users, &field.beside(place).await).await;
     let wrong = tally.wrong.lock().expect("no panic inside");
     assert!(wrong.is_empty(), "{}: {wrong:#?}", A::NAME);
     println!(
         "{}: the breaker was open after {opened:?}, then refused in {refused:?}; writes again \
          {resumed:?} after the promotion; {acknowledged} writes acknowledged, {} operations",
+        A::NAME,
+        tally.operations(),
+    );
+}
+
+/// An operator makes the primary read-only, and a replica that has everything takes writes.
+async fn a_switch_over_takes_the_writes_along<A: Adapter>() {
+    let _alone = ALONE.lock().await;
+    let field = Field::mariadb().await;
+    let Servers::MariaDb(cluster) = &field.servers else {
+        unreachable!("it is MariaDB");
+    };
+    let config = field.config().build().expect("a configuration");
+    let db = A::open(&config, Ports::default()).expect("a handle");
+    let tally = Arc::new(Tally::default());
+    let users = set_to_work(&db, &tally, Duration::from_secs(2));
+    while tally.operations() < 1_000 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+
+    tally.may_fail.store(true, Ordering::Release);
+    let promoted = &cluster.replicas()[1];
+    cluster.switch_over(promoted).await;
+    let begun = Instant::now();
+    let write = "INSERT INTO ledger VALUES (-1, 1)";
+    while db.execute(write).await.is_err() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "{:#?}",
+            db.status()
+        );
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let resumed = begun.elapsed();
+    let status = db.status();
+    assert_eq!(status.sets[0].nodes[0].name, promoted.name());
+    assert_eq!(status.sets[0].primary_changes, 1);
+    // The old one follows the new one, and serves reads as the other does.
+    for node in ["primary", "replica-1"] {
+        while !status_of(&db, node) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "{:#?}",
+                db.status()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    tally.may_fail.store(false, Ordering::Release);
+    let operations = tally.operations();
+    while tally.operations() < operations + 1_000 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tally.is_enough.store(true, Ordering::Release);
+    let acknowledged = checked(users, &field.beside(2).await).await;
+    let wrong = tally.wrong.lock().expect("no panic inside");
+    assert!(wrong.is_empty(), "{}: {wrong:#?}", A::NAME);
+    println!(
+        "{}: writes again {resumed:?} after the switch-over; {acknowledged} writes acknowledged, {} \
+         operations",
         A::NAME,
         tally.operations(),
     );
@@ -146,4 +208,19 @@ fn a_promoted_standby_takes_the_writes_diesel() {
 #[test]
 fn a_promoted_standby_takes_the_writes_diesel_async() {
     run(a_promoted_standby_takes_the_writes::<DieselAsync>());
+}
+
+#[test]
+fn a_switch_over_takes_the_writes_along_seaorm() {
+    run(a_switch_over_takes_the_writes_along::<SeaOrm>());
+}
+
+#[test]
+fn a_switch_over_takes_the_writes_along_diesel() {
+    run(a_switch_over_takes_the_writes_along::<Diesel>());
+}
+
+#[test]
+fn a_switch_over_takes_the_writes_along_diesel_async() {
+    run(a_switch_over_takes_the_writes_along::<DieselAsync>());
 }

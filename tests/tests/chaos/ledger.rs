@@ -38,6 +38,12 @@ impl Tally {
         self.reads.load(Ordering::Relaxed) + self.writes.load(Ordering::Relaxed)
     }
 
+    /// How many reads there were, and how many of them late.
+    pub(crate) fn so_far(&self) -> (u64, u64) {
+        let late = self.late_reads.load(Ordering::Relaxed);
+        (self.reads.load(Ordering::Relaxed), late)
+    }
+
     fn wrong(&self, what: String) {
         self.wrong.lock().expect("no panic inside").push(what);
     }

@@ -3,218 +3,37 @@
 //! `ROUTING_CHAOS_OPERATIONS` says how many operations each adapter does on each database.
 
 mod failover;
+mod fault;
+mod field;
 mod ledger;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ledger::{INDEX, TABLE, Tally, User};
-use routing_core::{
-    LagLimits, NodeBuilder, PinRelease, ProbeRules, RoutingConfig, RoutingConfigBuilder, Status,
-};
+use fault::{FAULTS, Fault};
+use field::{CONNECTIONS, Field};
+use ledger::{Tally, User};
+use routing_core::{PoolMode, ProbeRules, Role, Status};
 use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm};
-use routing_tests::proxy::{Proxy, Way};
+use routing_tests::proxy::Proxy;
+use routing_tests::recorder::Recorder;
 use routing_tests::runtime::run;
-use routing_tests::{mariadb, postgres};
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 const USERS: usize = 12;
 
+/// How often a node is connected to during one fault, at most: each connection of its pool breaks
+/// once, those of the primary's as well, and a monitor asks again and again, ever less often.
+const MOST_ATTEMPTS: u64 = 48;
+
 /// How many operations an adapter does on a database.
 fn operations() -> u64 {
     let given = std::env::var("ROUTING_CHAOS_OPERATIONS").ok();
     given.map_or(6_000, |given| given.parse().expect("a number"))
-}
-
-/// What is done to the servers, one after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    Cut(usize),
-    HalfClose(usize),
-    Slow(usize),
-    Refuse(usize),
-    Silent(usize),
-    Freeze(usize),
-    Kill(usize),
-    Pause(usize),
-    /// Both replicas.
-    RefuseReplicas,
-}
-
-use Fault::{Cut, Freeze, HalfClose, Kill, Pause, Refuse, RefuseReplicas, Silent, Slow};
-
-const FAULTS: &[Fault] = &[
-    Cut(1),
-    Slow(2),
-    Kill(1),
-    Pause(2),
-    HalfClose(2),
-    Silent(1),
-    Freeze(2),
-    Refuse(1),
-    RefuseReplicas,
-    Cut(0),
-    Slow(0),
-    Refuse(0),
-    Silent(0),
-    Freeze(0),
-    Kill(0),
-];
-
-impl Fault {
-    /// Whether the primary is in trouble, so that what needs it may fail.
-    const fn is_of_primary(self) -> bool {
-        match self {
-            Cut(node) | HalfClose(node) | Slow(node) | Refuse(node) | Silent(node)
-            | Freeze(node) | Kill(node) | Pause(node) => node == 0,
-            RefuseReplicas => false,
-        }
-    }
-}
-
-/// The servers of one database, each behind a proxy.
-enum Servers {
-    Postgres(postgres::Cluster),
-    MariaDb(mariadb::Cluster),
-}
-
-struct Field {
-    servers: Servers,
-    proxies: Vec<Proxy>,
-    /// Beside the proxies.
-    primary: DatabaseConnection,
-}
-
-impl Field {
-    async fn postgres() -> Self {
-        let cluster = postgres::Cluster::start().await;
-        cluster.create_database("chaos").await;
-        let mut proxies = vec![Proxy::start(cluster.primary().port()).await];
-        for replica in cluster.replicas() {
-            proxies.push(Proxy::start(replica.port()).await);
-        }
-        let primary = connect(&cluster.primary().url("chaos")).await;
-        Self::with_table(Servers::Postgres(cluster), proxies, primary).await
-    }
-
-    async fn mariadb() -> Self {
-        let cluster = mariadb::Cluster::start().await;
-        cluster.create_database("chaos").await;
-        let mut proxies = vec![Proxy::start(cluster.primary().port()).await];
-        for replica in cluster.replicas() {
-            proxies.push(Proxy::start(replica.port()).await);
-        }
-        let primary = connect(&cluster.primary().url("chaos")).await;
-        Self::with_table(Servers::MariaDb(cluster), proxies, primary).await
-    }
-
-    async fn with_table(
-        servers: Servers,
-        proxies: Vec<Proxy>,
-        primary: DatabaseConnection,
-    ) -> Self {
-        for sql in [TABLE, INDEX] {
-            primary.execute_unprepared(sql).await.expect("a table");
-        }
-        match &servers {
-            Servers::Postgres(cluster) => cluster.catch_up().await,
-            Servers::MariaDb(cluster) => cluster.catch_up().await,
-        }
-        Self {
-            servers,
-            proxies,
-            primary,
-        }
-    }
-
-    fn config(&self) -> RoutingConfigBuilder {
-        let url = |proxy: &Proxy| match self.servers {
-            Servers::Postgres(_) => {
-                format!("postgres://postgres@127.0.0.1:{}/chaos", proxy.port())
-            }
-            Servers::MariaDb(_) => format!("mysql://app@127.0.0.1:{}/chaos", proxy.port()),
-        };
-        let node = |proxy| NodeBuilder::url(url(proxy)).max_connections(8);
-        RoutingConfig::builder()
-            .pin_release(PinRelease::CaughtUp)
-            .lag(LagLimits::NONE)
-            .primary(node(&self.proxies[0]))
-            .replica(node(&self.proxies[1]))
-            .replica(node(&self.proxies[2]))
-    }
-
-    /// Does something to a server for a while, and undoes it.
-    async fn suffer(&self, fault: Fault) {
-        let lasts = Duration::from_millis(1_200);
-        match fault {
-            Cut(node) => self.proxies[node].cut(),
-            HalfClose(node) => self.proxies[node].half_close(),
-            Slow(node) => {
-                self.way(&[node], Way::Slow(Duration::from_millis(40)), lasts)
-                    .await
-            }
-            Refuse(node) => {
-                self.proxies[node].cut();
-                self.way(&[node], Way::Refused, lasts).await;
-            }
-            RefuseReplicas => {
-                self.proxies[1].cut();
-                self.proxies[2].cut();
-                self.way(&[1, 2], Way::Refused, lasts).await;
-            }
-            Silent(node) => self.way(&[node], Way::Silent, 2 * lasts).await,
-            Freeze(node) => match &self.servers {
-                Servers::Postgres(cluster) => {
-                    cluster.freeze(pg(cluster, node));
-                    tokio::time::sleep(2 * lasts).await;
-                    cluster.thaw(pg(cluster, node));
-                }
-                Servers::MariaDb(cluster) => {
-                    cluster.freeze(maria(cluster, node));
-                    tokio::time::sleep(2 * lasts).await;
-                    cluster.thaw(maria(cluster, node));
-                }
-            },
-            Kill(node) => match &self.servers {
-                Servers::Postgres(cluster) => {
-                    cluster.kill(pg(cluster, node));
-                    tokio::time::sleep(lasts).await;
-                    cluster.restart(pg(cluster, node)).await;
-                }
-                Servers::MariaDb(cluster) => {
-                    cluster.kill(maria(cluster, node));
-                    tokio::time::sleep(lasts).await;
-                    cluster.restart(maria(cluster, node)).await;
-                }
-            },
-            Pause(node) => match &self.servers {
-                Servers::Postgres(cluster) => {
-                    pg(cluster, node).pause().await;
-                    tokio::time::sleep(lasts).await;
-                    pg(cluster, node).resume().await;
-                }
-                Servers::MariaDb(cluster) => {
-                    maria(cluster, node).pause().await;
-                    tokio::time::sleep(lasts).await;
-                    maria(cluster, node).resume().await;
-                }
-            },
-        }
-    }
-
-    async fn way(&self, nodes: &[usize], way: Way, lasts: Duration) {
-        for &node in nodes {
-            self.proxies[node].set(way);
-        }
-        tokio::time::sleep(lasts).await;
-        for &node in nodes {
-            self.proxies[node].set(Way::Open);
-        }
-    }
 }
 
 /// How often each number of a user is in the ledger.
@@ -270,130 +89,189 @@ async fn checked<A: Adapter>(
     acknowledged
 }
 
-async fn connect(url: &str) -> DatabaseConnection {
-    Database::connect(url).await.expect("the primary")
-}
-
-fn pg(cluster: &postgres::Cluster, node: usize) -> &postgres::Server {
-    match node {
-        0 => cluster.primary(),
-        replica => &cluster.replicas()[replica - 1],
-    }
-}
-
-fn maria(cluster: &mariadb::Cluster, node: usize) -> &mariadb::Server {
-    match node {
-        0 => cluster.primary(),
-        replica => &cluster.replicas()[replica - 1],
-    }
-}
-
-/// Waits until everything is as it should be, by what the router says.
-async fn recovered<A: Adapter>(db: &A) -> Duration {
+/// Waits until everything is as it should be, by what the router says, and replicas are read from.
+async fn recovered<A: Adapter>(db: &A, recorder: &Recorder) {
     let is_well = |status: &Status| {
         let mut nodes = status.sets[0].nodes.iter();
         !status.read_only() && nodes.all(|node| node.up && node.left_out.is_empty())
     };
+    let is_read_from = || {
+        let decisions = recorder.take();
+        decisions
+            .iter()
+            .any(|decision| decision.role == Role::Replica)
+    };
     let begun = Instant::now();
-    while !is_well(&db.status()) {
-        assert!(
-            begun.elapsed() < Duration::from_secs(60),
-            "{:#?}",
-            db.status()
-        );
+    while !is_well(&db.status()) || !is_read_from() {
+        let status = db.status();
+        assert!(begun.elapsed() < Duration::from_secs(60), "{status:#?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    begun.elapsed()
 }
 
 /// Others would make everything late.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
+/// What one kind of fault has done to the reads.
+#[derive(Debug, Clone, Copy)]
+struct Toll {
+    fault: Fault,
+    reads: u64,
+    late: u64,
+    /// Connections that were made to the node that took the most.
+    attempts: u64,
+}
+
 /// All faults, again and again, until the users have done their work.
-async fn chaos<A: Adapter>(field: Field, faults: &[Fault]) {
+async fn chaos<A: Adapter>(field: Field, faults: impl Fn(&Fault) -> bool) {
     let _alone = ALONE.lock().await;
 
     let mut probe = ProbeRules::DEFAULT;
     probe.timeout = Duration::from_millis(500);
     probe.suspect_after = Duration::from_millis(150);
-    let config = field
-        .config()
-        .probe(probe)
-        .build()
-        .expect("a configuration");
-    let db = A::open(&config, Ports::default()).expect("a handle");
+    let config = field.config().probe(probe);
+    let config = config.build().expect("a configuration");
+    let ports = Ports::default();
+    let recorder = Arc::clone(&ports.recorder);
+    let db = A::open(&config, ports).expect("a handle");
     let tally = Arc::new(Tally::default());
-    let deadline = probe.deadline() + Duration::from_millis(250);
-    let users = set_to_work(&db, &tally, deadline);
-    let (mut rounds, mut late) = (0, Vec::new());
+    let users = set_to_work(&db, &tally, probe.deadline() + Duration::from_millis(250));
+    let faults: Vec<_> = FAULTS.iter().copied().filter(faults).collect();
+    let (mut rounds, mut tolls) = (0, Vec::new());
     while tally.operations() < operations() || rounds == 0 {
-        for &fault in faults {
+        for &fault in &faults {
+            let accepted = || field.proxies.iter().map(Proxy::accepted);
+            let (reads, late) = tally.so_far();
+            let before: Vec<_> = accepted().collect();
             let of_primary = fault.is_of_primary();
             tally.may_fail.store(of_primary, Ordering::Release);
-            let before = tally.late_reads.load(Ordering::Relaxed);
-            field.suffer(fault).await;
-            recovered(&db).await;
+            field.suffer(fault, &db).await;
+            recovered(&db, &recorder).await;
             tokio::time::sleep(Duration::from_millis(200)).await;
-            late.push((fault, tally.late_reads.load(Ordering::Relaxed) - before));
+            let (reads_now, late_now) = tally.so_far();
+            let attempts = accepted().zip(before).map(|(after, before)| after - before);
+            tolls.push(Toll {
+                fault,
+                reads: reads_now - reads,
+                late: late_now - late,
+                attempts: attempts.max().unwrap_or_default(),
+            });
         }
         rounds += 1;
     }
     tally.is_enough.store(true, Ordering::Release);
-    let acknowledged = checked(users, &field.primary).await;
+    let acknowledged = checked(users, &field.beside(0).await).await;
+    no_connection_is_left(db, &field).await;
+
     let wrong = tally.wrong.lock().expect("no panic inside");
     println!(
         "{}: {} operations in {rounds} rounds, {acknowledged} writes acknowledged, {} writes and {} \
-         reads failed, {} reads late, slowest {} ms; late by fault: {:?}; connections: {:?}",
+         reads failed, {} reads late, slowest {} ms",
         A::NAME,
         tally.operations(),
         tally.failed_writes.load(Ordering::Relaxed),
         tally.failed_reads.load(Ordering::Relaxed),
         tally.late_reads.load(Ordering::Relaxed),
         tally.slowest.load(Ordering::Relaxed) / 1_000,
-        late.iter()
-            .filter(|(_, count)| *count > 0)
-            .collect::<Vec<_>>(),
-        field
-            .proxies
-            .iter()
-            .map(Proxy::accepted)
-            .collect::<Vec<_>>(),
     );
+    let most = |toll: &&Toll| (toll.attempts, toll.late);
+    let mut of_replicas = (0, 0);
+    for &fault in &faults {
+        let of_fault: Vec<_> = tolls.iter().filter(|toll| toll.fault == fault).collect();
+        let reads: u64 = of_fault.iter().map(|toll| toll.reads).sum();
+        let late: u64 = of_fault.iter().map(|toll| toll.late).sum();
+        let attempts = of_fault
+            .iter()
+            .copied()
+            .max_by_key(most)
+            .map(|toll| toll.attempts);
+        println!("  {fault:?}: {late} of {reads} reads late, at most {attempts:?} connections");
+        if !fault.is_of_primary() {
+            of_replicas = (of_replicas.0 + late, of_replicas.1 + reads);
+        }
+    }
     assert!(wrong.is_empty(), "{}: {wrong:#?}", A::NAME);
     assert!(acknowledged * 10 > usize::try_from(operations()).expect("so many") / 5);
+    let (late, reads) = of_replicas;
+    assert!(
+        late * 100 <= reads,
+        "{}: {late} of {reads} reads were late",
+        A::NAME
+    );
+    let herds: Vec<_> = tolls
+        .iter()
+        .filter(|toll| toll.attempts > MOST_ATTEMPTS)
+        .collect();
+    assert!(herds.is_empty(), "{}: {herds:?}", A::NAME);
+}
+
+/// What is idle has no more than its pools may have, and what is gone has nothing.
+async fn no_connection_is_left<A: Adapter>(db: A, field: &Field) {
+    // A pool, the connection that asks, and the pool of what a node was before.
+    let most = i64::try_from(CONNECTIONS + 1).expect("a few");
+    let idle = field.connections().await;
+    assert!(
+        idle.iter().all(|count| *count <= 2 * most),
+        "{}: {idle:?}",
+        A::NAME
+    );
+    drop(db);
+    let begun = Instant::now();
+    loop {
+        let left = field.connections().await;
+        if left == [0; 3] {
+            return;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{}: {left:?}",
+            A::NAME
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// A thread that waits inside a C library waits for as long as its server says nothing.
-fn without_silence() -> Vec<Fault> {
-    let is_silence = |fault: &&Fault| matches!(fault, Silent(_) | Freeze(_));
-    FAULTS
-        .iter()
-        .filter(|fault| !is_silence(fault))
-        .copied()
-        .collect()
+const fn is_heard(fault: &Fault) -> bool {
+    !fault.is_silence()
 }
 
 #[test]
 fn seaorm_on_postgres() {
-    run(async { chaos::<SeaOrm>(Field::postgres().await, FAULTS).await });
+    // Its driver prepares statements by name, which this PgBouncer does not hand on.
+    run(async { chaos::<SeaOrm>(Field::postgres(Some(PoolMode::Session)).await, |_| true).await });
 }
 
 #[test]
 fn diesel_async_on_postgres() {
-    run(async { chaos::<DieselAsync>(Field::postgres().await, FAULTS).await });
+    run(async {
+        chaos::<DieselAsync>(Field::postgres(Some(PoolMode::Transaction)).await, |_| true).await;
+    });
 }
 
 #[test]
 fn diesel_on_postgres() {
-    run(async { chaos::<Diesel>(Field::postgres().await, &without_silence()).await });
+    run(async {
+        chaos::<Diesel>(Field::postgres(Some(PoolMode::Transaction)).await, is_heard).await
+    });
+}
+
+const fn has_no_pooler(fault: &Fault) -> bool {
+    !matches!(fault, Fault::KillPooler)
 }
 
 #[test]
 fn seaorm_on_mariadb() {
-    run(async { chaos::<SeaOrm>(Field::mariadb().await, FAULTS).await });
+    run(async { chaos::<SeaOrm>(Field::mariadb().await, has_no_pooler).await });
 }
 
 #[test]
 fn diesel_async_on_mariadb() {
-    run(async { chaos::<DieselAsync>(Field::mariadb().await, FAULTS).await });
+    run(async { chaos::<DieselAsync>(Field::mariadb().await, has_no_pooler).await });
+}
+
+#[test]
+fn diesel_on_mariadb() {
+    let faults = |fault: &Fault| is_heard(fault) && has_no_pooler(fault);
+    run(async { chaos::<Diesel>(Field::mariadb().await, faults).await });
 }
