@@ -183,8 +183,9 @@ pub enum PoolMode {
     /// would take a write; a hot standby refuses it by itself, and PgBouncer can be told to set
     /// `default_transaction_read_only` (`connect_query`).
     ///
-    /// Diesel's connections prepare no statement by name then. `sqlx` always does, so SeaORM needs
-    /// a pooler that carries such statements (PgBouncer 1.21 with `max_prepared_statements`).
+    /// Synchronous Diesel prepares no statement by name then. `sqlx` and `tokio-postgres` always do:
+    /// SeaORM and diesel-async need a pooler that hands such statements on (PgBouncer 1.21 with
+    /// `max_prepared_statements`). One that does not may run another client's statement of that name.
     Transaction,
 }
 

@@ -7,10 +7,9 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use diesel::connection::CacheSize;
 use diesel_async::pooled_connection::PoolError;
 use routing_core::sql::Dialect;
-use routing_core::{Failure, Footing, Generations, NodeConfig, PoolConfig, PoolMode, Role};
+use routing_core::{Failure, Footing, Generations, NodeConfig, PoolConfig, Role};
 use tokio::sync::Mutex;
 
 use super::driver::{AsyncRoutable, DatabaseOf};
@@ -216,11 +215,8 @@ impl<C: AsyncRoutable> NodePool<C> {
     /// A connection beside the pool's.
     pub(super) async fn dedicated(&self) -> Result<C, PoolError> {
         match &self.source {
-            Source::Configured { node, url, .. } => {
-                let mut connection =
-                    bb8::ManageConnection::connect(&C::manager(url.clone())).await?;
-                remember_nothing(&mut connection, node.pool().pool_mode);
-                Ok(connection)
+            Source::Configured { url, .. } => {
+                bb8::ManageConnection::connect(&C::manager(url.clone())).await
             }
             Source::Given(AsyncPool::Bb8(pool)) => pool.dedicated_connection().await,
             #[cfg(feature = "deadpool")]
@@ -252,18 +248,10 @@ pub(super) fn refused(error: PoolError) -> (Failure, AnyError) {
     (failure, error.into())
 }
 
-/// Behind a pooler, a statement that is prepared by name is so in one server process.
-fn remember_nothing<C: AsyncRoutable>(connection: &mut C, mode: PoolMode) {
-    if mode == PoolMode::Transaction {
-        connection.set_prepared_statement_cache_size(CacheSize::Disabled);
-    }
-}
-
 /// What a new connection is told.
 #[derive(Debug)]
 struct SetUp {
     statements: Vec<&'static str>,
-    mode: PoolMode,
 }
 
 impl<C: AsyncRoutable> bb8::CustomizeConnection<C, PoolError> for SetUp {
@@ -271,7 +259,6 @@ impl<C: AsyncRoutable> bb8::CustomizeConnection<C, PoolError> for SetUp {
         &'a self,
         connection: &'a mut C,
     ) -> Pin<Box<dyn Future<Output = Result<(), PoolError>> + Send + 'a>> {
-        remember_nothing(connection, self.mode);
         Box::pin(async move {
             for statement in &self.statements {
                 let told = connection.batch_execute(statement).await;
@@ -283,11 +270,9 @@ impl<C: AsyncRoutable> bb8::CustomizeConnection<C, PoolError> for SetUp {
 }
 
 fn open<C: AsyncRoutable>(url: &str, config: &PoolConfig, role: Role) -> bb8::Pool<C::Manager> {
-    let mode = config.pool_mode;
     let mut pool = bb8::Pool::builder()
         .connection_customizer(Box::new(SetUp {
-            statements: set_up(DatabaseOf::<C>::DIALECT, role, mode),
-            mode,
+            statements: set_up(DatabaseOf::<C>::DIALECT, role, config.pool_mode),
         }))
         .connection_timeout(config.acquire_timeout)
         // The next node is a better second try than the same one.

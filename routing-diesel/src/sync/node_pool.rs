@@ -137,6 +137,14 @@ impl<C: Routable> NodePool<C> {
         }
     }
 
+    /// Whether what a connection has prepared is there for its next statement.
+    pub(crate) fn keeps_statements(&self) -> bool {
+        match &self.source {
+            Source::Configured { node, .. } => node.pool().pool_mode != PoolMode::Transaction,
+            Source::Given(_) => true,
+        }
+    }
+
     /// Whether a connection beside the pool's is one of the pool's, and is to be given back.
     pub(crate) const fn is_given(&self) -> bool {
         matches!(self.source, Source::Given(_))

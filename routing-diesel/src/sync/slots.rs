@@ -136,7 +136,10 @@ impl<C: Routable> Slot<C> {
             self.connection.set_instrumentation(shared);
             self.instrumented = true;
         }
-        if let Some(size) = cache_size {
+        // Where a prepared statement does not last, nobody can have it kept.
+        if let Some(size) = cache_size
+            && self.node.pool().keeps_statements()
+        {
             self.connection.set_prepared_statement_cache_size(size);
             self.resized = true;
         }

@@ -238,14 +238,13 @@ const fn is_heard(fault: &Fault) -> bool {
 
 #[test]
 fn seaorm_on_postgres() {
-    // Its driver prepares statements by name, which this PgBouncer does not hand on.
     run(async { chaos::<SeaOrm>(Field::postgres(Some(PoolMode::Session)).await, |_| true).await });
 }
 
 #[test]
 fn diesel_async_on_postgres() {
     run(async {
-        chaos::<DieselAsync>(Field::postgres(Some(PoolMode::Transaction)).await, |_| true).await;
+        chaos::<DieselAsync>(Field::postgres(Some(PoolMode::Session)).await, |_| true).await;
     });
 }
 
