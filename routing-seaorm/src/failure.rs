@@ -25,16 +25,24 @@ pub(crate) fn verdict(error: &DbErr, backend: DbBackend, role: Role) -> Verdict 
         }
         // Only what happens before a statement is sent is a `Conn`.
         DbErr::Conn(RuntimeErr::SqlxError(error)) => {
-            let failure = match of_sqlx(error, backend, role) {
-                Some(certain @ (Failure::Busy | Failure::Starting)) => certain,
-                _ => Failure::Unreachable,
-            };
-            Verdict::Failure(failure)
+            Verdict::Failure(of_refusal(error, backend, role))
         }
         DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
             of_sqlx(error, backend, role).map_or(Verdict::Users, Verdict::Failure)
         }
         _ => Verdict::Users,
+    }
+}
+
+/// What it says that no connection was made, whoever has refused it: nothing was sent.
+pub(crate) fn of_refusal(error: &sqlx::Error, backend: DbBackend, role: Role) -> Failure {
+    match of_sqlx(error, backend, role) {
+        Some(certain @ (Failure::Busy | Failure::Starting)) => certain,
+        // A pooler says everything with one code.
+        _ => match Failure::from_refused_connection(&error.to_string()) {
+            Failure::Busy => Failure::Busy,
+            _ => Failure::Unreachable,
+        },
     }
 }
 
@@ -55,7 +63,16 @@ fn of_database(
     role: Role,
 ) -> Option<Failure> {
     match backend {
-        DbBackend::Postgres => Failure::from_sqlstate(&error.code()?, error.message(), role),
+        #[cfg(feature = "sqlx-postgres")]
+        DbBackend::Postgres => {
+            use sqlx::postgres::{PgDatabaseError, PgSeverity};
+
+            let error = error.try_downcast_ref::<PgDatabaseError>()?;
+            let failure = Failure::from_sqlstate(error.code(), error.message(), role);
+            // After such an error the connection is over, be it a pooler's that has no code for it.
+            let is_over = matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic);
+            failure.or(is_over.then_some(Failure::Lost))
+        }
         #[cfg(feature = "sqlx-mysql")]
         DbBackend::MySql => {
             let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;

@@ -154,7 +154,7 @@ impl NodePool {
                     match role {
                         Role::Primary => opened,
                         // What calls itself a replica, and is none, refuses a write all the same.
-                        Role::Replica => only_reads(&opened, options.pool_mode),
+                        Role::Replica => only_reads(&opened, options.pool_mode, Whose::Ours),
                     }
                 };
                 opened.get(footing, open, retire)
@@ -165,13 +165,12 @@ impl NodePool {
     /// A pool beside the other, whose connections can only read; a replica's can no more anyway.
     fn reader(&self, footing: Footing<'_, Self>) -> &DatabaseConnection {
         let connection = self.connection(footing);
-        let mode = match &self.source {
-            Source::Configured { options, .. } => options.pool_mode,
-            Source::Given(_) => PoolMode::Session,
-        };
         let open = |role| match (&self.source, role) {
             (Source::Configured { .. }, Role::Replica) => connection.clone(),
-            _ => only_reads(connection, mode),
+            (Source::Configured { options, .. }, Role::Primary) => {
+                only_reads(connection, options.pool_mode, Whose::Ours)
+            }
+            (Source::Given(_), _) => only_reads(connection, PoolMode::Session, Whose::Theirs),
         };
         self.readers.get(footing, open, retire)
     }
@@ -260,9 +259,7 @@ impl NodePool {
     /// A connection beside the pool's.
     pub(crate) async fn dedicated(&self) -> Result<Dedicated, sqlx::Error> {
         match &self.source {
-            Source::Configured {
-                target, options, ..
-            } => target.connect(options).await,
+            Source::Configured { target, .. } => target.connect().await,
             Source::Given(given) => match &given.inner {
                 #[cfg(feature = "sqlx-postgres")]
                 DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
@@ -383,19 +380,12 @@ impl Target {
         )),
         expect(clippy::unused_async, reason = "there is nobody to connect to")
     )]
-    #[cfg_attr(
-        not(feature = "sqlx-postgres"),
-        expect(
-            unused_variables,
-            reason = "only PostgreSQL has poolers in front of it"
-        )
-    )]
-    async fn connect(&self, options: &PoolConfig) -> Result<Dedicated, sqlx::Error> {
+    async fn connect(&self) -> Result<Dedicated, sqlx::Error> {
         // By place and not by reference, so that without a driver there is nothing to match.
         match *self {
             #[cfg(feature = "sqlx-postgres")]
             Self::Postgres(ref target) => {
-                let connected = for_pooler(target, options).connect().await?;
+                let connected = for_pooler(target).connect().await?;
                 Ok(Dedicated::Postgres(Box::new(connected)))
             }
             #[cfg(feature = "sqlx-mysql")]
@@ -410,7 +400,7 @@ impl Target {
         match *self {
             #[cfg(feature = "sqlx-postgres")]
             Self::Postgres(ref target) => {
-                let pool = pool_options(options).connect_lazy_with(for_pooler(target, options));
+                let pool = pool_options(options).connect_lazy_with(for_pooler(target));
                 sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
             }
             #[cfg(feature = "sqlx-mysql")]
@@ -430,17 +420,17 @@ impl Target {
     }
 }
 
-/// PgBouncer refuses a parameter that it does not know.
+/// PgBouncer refuses a parameter that it does not know; from PostgreSQL 12 on this one is of no use.
 #[cfg(feature = "sqlx-postgres")]
-fn for_pooler(
-    target: &sqlx::postgres::PgConnectOptions,
-    options: &PoolConfig,
-) -> sqlx::postgres::PgConnectOptions {
-    let target = target.clone();
-    match options.pool_mode {
-        PoolMode::Transaction => target.extra_float_digits(None),
-        _ => target,
-    }
+fn for_pooler(target: &sqlx::postgres::PgConnectOptions) -> sqlx::postgres::PgConnectOptions {
+    target.clone().extra_float_digits(None)
+}
+
+/// Who says what a pool's connections are told when they are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Ours,
+    Theirs,
 }
 
 /// A pool like this one, whose connections can only read: PostgreSQL's and MySQL's by the default of
@@ -450,14 +440,30 @@ fn for_pooler(
     not(any(feature = "sqlx-mysql", feature = "sqlx-postgres")),
     expect(unused_variables, reason = "a file has no pooler in front of it")
 )]
-fn only_reads(connection: &DatabaseConnection, mode: PoolMode) -> DatabaseConnection {
+#[cfg_attr(
+    not(feature = "sqlx-postgres"),
+    expect(unused_variables, reason = "only PostgreSQL is told in two ways")
+)]
+fn only_reads(connection: &DatabaseConnection, mode: PoolMode, whose: Whose) -> DatabaseConnection {
     match &connection.inner {
         #[cfg(feature = "sqlx-postgres")]
         DatabaseConnectionType::SqlxPostgresPoolConnection(_) if mode == PoolMode::Session => {
             let pool = connection.get_postgres_connection_pool();
             let target = (*pool.connect_options()).clone();
-            let target = target.options([("default_transaction_read_only", "on")]);
-            let pool = pool.options().clone().connect_lazy_with(target);
+            let options = pool.options().clone();
+            let pool = match whose {
+                // Once it is there: a pooler hands that on, and no parameter that it does not know.
+                Whose::Ours => options
+                    .after_connect(|connection, _| {
+                        Box::pin(async move {
+                            let only_read = sqlx::raw_sql("SET default_transaction_read_only = on");
+                            only_read.execute(connection).await.map(drop)
+                        })
+                    })
+                    .connect_lazy_with(target),
+                Whose::Theirs => options
+                    .connect_lazy_with(target.options([("default_transaction_read_only", "on")])),
+            };
             sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
         }
         #[cfg(feature = "sqlx-mysql")]

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use routing_core::{
-    Answer, Ask, Failure, Monitor, Node, Observation, Pool as _, Probe, ReplicaSet, Role, Router,
-    Timer,
+    Answer, Ask, Failure, Monitor, Node, Pool as _, Probe, ReplicaSet, Role, Router, Timer,
 };
 use sea_orm::sqlx;
 #[cfg(any(feature = "sqlx-mysql", feature = "sqlx-postgres"))]
 use sea_orm::sqlx::Row as _;
 
-use crate::failure::of_sqlx;
+use crate::failure::{of_refusal, of_sqlx};
 use crate::pool::{Dedicated, NodePool};
 
 type Set = Arc<ReplicaSet<NodePool>>;
@@ -76,43 +75,49 @@ struct Line(Option<(Dedicated, Probe)>);
 
 impl Ask<NodePool> for Line {
     async fn ask(&mut self, node: &Node<NodePool>, role: Role) -> Answer {
-        match self.answer(node, role).await {
-            Ok(observation) => observation.into(),
-            Err(error) => match of_sqlx(&error, node.pool().backend(), role) {
-                Some(failure) => Answer::Failed(failure),
-                // A server has said it: it is there.
-                None if matches!(error, sqlx::Error::Database(_)) => Answer::Unintelligible,
-                None => Answer::Failed(Failure::Unreachable),
-            },
+        let line = match self.0.take() {
+            Some(line) => Ok(line),
+            None => connect(node, role).await,
+        };
+        let (mut connection, probe) = match line {
+            Ok(line) => line,
+            Err(answer) => return answer,
+        };
+        match connection.ask(probe.question()).await {
+            Ok(said) => {
+                self.0 = Some((connection, probe));
+                probe.read(role, &said).into()
+            }
+            Err(error) => answer_of(&error, node, role),
         }
     }
 }
 
-impl Line {
-    async fn answer(
-        &mut self,
-        node: &Node<NodePool>,
-        role: Role,
-    ) -> Result<Option<Observation>, sqlx::Error> {
-        let (connection, probe) = match &mut self.0 {
-            Some(line) => line,
-            None => {
-                let mut connection = node.pool().dedicated().await?;
-                let Some(dialect) = node.pool().dialect() else {
-                    return Ok(None);
-                };
-                let version = match Probe::version_question(dialect) {
-                    Some(question) => connection.ask(question).await?,
-                    None => String::new(),
-                };
-                let Some(probe) = Probe::new(dialect, &version) else {
-                    return Ok(None);
-                };
-                self.0.insert((connection, probe))
-            }
-        };
-        let answer = connection.ask(probe.question()).await?;
-        Ok(probe.read(role, &answer))
+async fn connect(node: &Node<NodePool>, role: Role) -> Result<(Dedicated, Probe), Answer> {
+    let pool = node.pool();
+    let mut connection = pool.dedicated().await.map_err(|error| {
+        let node = node.name().as_str();
+        tracing::debug!(target: "routing", node, %error, "a probe could not connect");
+        Answer::Failed(of_refusal(&error, pool.backend(), role))
+    })?;
+    let dialect = pool.dialect().ok_or(Answer::Unintelligible)?;
+    let version = match Probe::version_question(dialect) {
+        Some(question) => {
+            let said = connection.ask(question).await;
+            said.map_err(|error| answer_of(&error, node, role))?
+        }
+        None => String::new(),
+    };
+    let probe = Probe::new(dialect, &version).ok_or(Answer::Unintelligible)?;
+    Ok((connection, probe))
+}
+
+fn answer_of(error: &sqlx::Error, node: &Node<NodePool>, role: Role) -> Answer {
+    match of_sqlx(error, node.pool().backend(), role) {
+        Some(failure) => Answer::Failed(failure),
+        // A server has said it: it is there.
+        None if matches!(error, sqlx::Error::Database(_)) => Answer::Unintelligible,
+        None => Answer::Failed(Failure::Unreachable),
     }
 }
 

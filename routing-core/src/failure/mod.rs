@@ -127,6 +127,8 @@ impl Failure {
             "Too many connections",
             "connection slots are reserved",
             "max_user_connections",
+            // PgBouncer's.
+            "no more connections allowed",
         ];
         const STARTING: &[&str] = &[
             "the database system is starting up",

@@ -86,6 +86,11 @@ impl Fault {
         }
     }
 
+    /// Whether the server is there, and says no to each that comes.
+    pub(crate) const fn is_refusal(self) -> bool {
+        matches!(self, Full(_))
+    }
+
     /// Whether nothing tells who waits that he waits in vain.
     pub(crate) const fn is_silence(self) -> bool {
         matches!(self, Silent(_) | Freeze(_))

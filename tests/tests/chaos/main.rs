@@ -6,6 +6,7 @@ mod failover;
 mod fault;
 mod field;
 mod ledger;
+mod toll;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,12 +24,9 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use toll::{Toll, Tolls};
 
 const USERS: usize = 12;
-
-/// How often a node is connected to during one fault, at most: each connection of its pool breaks
-/// once, those of the primary's as well, and a monitor asks again and again, ever less often.
-const MOST_ATTEMPTS: u64 = 48;
 
 /// How many operations an adapter does on a database.
 fn operations() -> u64 {
@@ -112,16 +110,6 @@ async fn recovered<A: Adapter>(db: &A, recorder: &Recorder) {
 /// Others would make everything late.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-/// What one kind of fault has done to the reads.
-#[derive(Debug, Clone, Copy)]
-struct Toll {
-    fault: Fault,
-    reads: u64,
-    late: u64,
-    /// Connections that were made to the node that took the most.
-    attempts: u64,
-}
-
 /// All faults, again and again, until the users have done their work.
 async fn chaos<A: Adapter>(field: Field, faults: impl Fn(&Fault) -> bool) {
     let _alone = ALONE.lock().await;
@@ -137,7 +125,7 @@ async fn chaos<A: Adapter>(field: Field, faults: impl Fn(&Fault) -> bool) {
     let tally = Arc::new(Tally::default());
     let users = set_to_work(&db, &tally, probe.deadline() + Duration::from_millis(250));
     let faults: Vec<_> = FAULTS.iter().copied().filter(faults).collect();
-    let (mut rounds, mut tolls) = (0, Vec::new());
+    let (mut rounds, mut tolls) = (0, Tolls::default());
     while tally.operations() < operations() || rounds == 0 {
         for &fault in &faults {
             let accepted = || field.proxies.iter().map(Proxy::accepted);
@@ -150,7 +138,7 @@ async fn chaos<A: Adapter>(field: Field, faults: impl Fn(&Fault) -> bool) {
             tokio::time::sleep(Duration::from_millis(200)).await;
             let (reads_now, late_now) = tally.so_far();
             let attempts = accepted().zip(before).map(|(after, before)| after - before);
-            tolls.push(Toll {
+            tolls.add(Toll {
                 fault,
                 reads: reads_now - reads,
                 late: late_now - late,
@@ -174,35 +162,9 @@ async fn chaos<A: Adapter>(field: Field, faults: impl Fn(&Fault) -> bool) {
         tally.late_reads.load(Ordering::Relaxed),
         tally.slowest.load(Ordering::Relaxed) / 1_000,
     );
-    let most = |toll: &&Toll| (toll.attempts, toll.late);
-    let mut of_replicas = (0, 0);
-    for &fault in &faults {
-        let of_fault: Vec<_> = tolls.iter().filter(|toll| toll.fault == fault).collect();
-        let reads: u64 = of_fault.iter().map(|toll| toll.reads).sum();
-        let late: u64 = of_fault.iter().map(|toll| toll.late).sum();
-        let attempts = of_fault
-            .iter()
-            .copied()
-            .max_by_key(most)
-            .map(|toll| toll.attempts);
-        println!("  {fault:?}: {late} of {reads} reads late, at most {attempts:?} connections");
-        if !fault.is_of_primary() {
-            of_replicas = (of_replicas.0 + late, of_replicas.1 + reads);
-        }
-    }
     assert!(wrong.is_empty(), "{}: {wrong:#?}", A::NAME);
     assert!(acknowledged * 10 > usize::try_from(operations()).expect("so many") / 5);
-    let (late, reads) = of_replicas;
-    assert!(
-        late * 100 <= reads,
-        "{}: {late} of {reads} reads were late",
-        A::NAME
-    );
-    let herds: Vec<_> = tolls
-        .iter()
-        .filter(|toll| toll.attempts > MOST_ATTEMPTS)
-        .collect();
-    assert!(herds.is_empty(), "{}: {herds:?}", A::NAME);
+    tolls.are_bearable(A::NAME);
 }
 
 /// What is idle has no more than its pools may have, and what is gone has nothing.
