@@ -280,7 +280,7 @@ impl<'r, P> Route<'r, P> {
 
     fn moves_on(&self, failure: Failure) {
         let (set, node) = (self.set.name(), self.node().name());
-        tracing::info!(
+        tracing::debug!(
             target: "routing",
             set = set.as_str(),
             node = node.as_str(),

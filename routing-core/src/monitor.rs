@@ -68,6 +68,8 @@ pub struct Monitor<P> {
     random: SplitMix64,
     /// How many probes have failed, one after the other.
     failures: u32,
+    /// How many have told nothing, one after the other, for whatever reason.
+    unheard: u32,
 }
 
 /// What a monitor is to do.
@@ -160,6 +162,7 @@ impl<P> Monitor<P> {
                 last: None,
                 random: SplitMix64::from_seed(set.random.next()),
                 failures: 0,
+                unheard: 0,
             }
         };
         unmonitored.map(monitor).collect()
@@ -255,13 +258,11 @@ impl<P> Monitor<P> {
             heartbeat, fastest, ..
         } = set.rules().probe;
         let slowest = heartbeat.max(fastest);
-        if self.failures > 0 {
-            // Of a node that does not answer, less and less often, whoever asks.
-            let back_off = fastest.saturating_mul(1 << self.failures.min(16));
-            return back_off.min(WHILE_DOWN.clamp(fastest, slowest));
-        }
-        if hurry_of(set, &self.node).is_asked() {
-            return fastest;
+        // Of a node that tells nothing, less and less often, whoever asks.
+        let back_off = fastest.saturating_mul(1 << self.unheard.min(16));
+        let back_off = back_off.min(WHILE_DOWN.clamp(fastest, slowest));
+        if self.failures > 0 || hurry_of(set, &self.node).is_asked() {
+            return back_off;
         }
         let awaited = match role {
             Role::Primary => None,
@@ -299,6 +300,14 @@ impl<P> Monitor<P> {
         let trial = ticket.trial.take();
         let (set, node) = (&*set, &*self.node);
         let was_failing = self.failures != 0;
+        self.unheard = match answer {
+            Answer::Observed(_) => 0,
+            Answer::Failed(_) | Answer::Unintelligible => self.unheard.saturating_add(1),
+        };
+        if self.unheard > 0 && ticket.asked {
+            // Who waits, waits on.
+            hurry_of(set, node).ask();
+        }
         match answer {
             Answer::Failed(failure) if failure.blames_node() => {
                 self.failures = self.failures.saturating_add(1);
@@ -349,10 +358,6 @@ impl<P> Monitor<P> {
         if was_up && !node.breaker.is_up() && failure == Failure::Silent {
             // What waits for an answer there keeps its connection; nobody else is to have it.
             node.renew();
-        }
-        if ticket.asked {
-            // Who waits, waits on.
-            hurry_of(set, node).ask();
         }
         node.tell_trouble();
         set.judge(&self.ports);

@@ -1,5 +1,7 @@
 //! Who is told: the log, the observer and the node's breaker.
 
+use std::fmt;
+
 use crate::ambient::warn_late_pin;
 use crate::breaker::{Change, Trial};
 use crate::decision::{Decision, Role};
@@ -12,6 +14,20 @@ use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
 use crate::rules::LatePin;
 use crate::samples::Hurry;
+
+impl<P> ReplicaSet<P> {
+    /// Writes in the log with what error a statement failed: the first of a node that was well as a
+    /// warning, and those that follow, which may be very many, for who debugs. To be called before the
+    /// failure is reported.
+    pub fn log_failure(&self, node: &Node<P>, error: &dyn fmt::Display, failure: Failure) {
+        let (set, name) = (self.name().as_str(), node.name().as_str());
+        if failure.blames_node() && node.breaker.is_spotless() {
+            tracing::warn!(target: "routing", set, node = name, %error, ?failure, "node failed");
+        } else {
+            tracing::debug!(target: "routing", set, node = name, %error, ?failure, "node failed");
+        }
+    }
+}
 
 /// Counts a failure against a node, if it is the node's.
 pub(crate) fn report_failure<P>(

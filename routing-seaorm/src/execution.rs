@@ -129,14 +129,7 @@ impl RoutedConnection {
                     .refused_as_write_patiently::<TokioTimer>(&text.sql(), &self.context)
                     .await
             } else {
-                tracing::warn!(
-                    target: "routing",
-                    set = set.name().as_str(),
-                    node = node.name().as_str(),
-                    %error,
-                    ?failure,
-                    "node failed"
-                );
+                set.log_failure(node, &error, failure);
                 running
                     .failed_patiently::<TokioTimer>(failure, &self.context)
                     .await

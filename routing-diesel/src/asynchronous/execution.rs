@@ -74,7 +74,7 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         error: AnyError,
     ) -> QueryResult<PoolRoute<'r, C>> {
         let node = route.node();
-        self.warn(node, &error, failure);
+        self.set.log_failure(node, &error, failure);
         let failed = route.not_sent();
         let next = failed.failed_patiently::<TokioTimer>(failure, &self.context);
         match next.await {
@@ -100,7 +100,7 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
                 .refused_as_write_patiently::<TokioTimer>(sql, &self.context)
                 .await
         } else {
-            self.warn(running.node(), &error, failure);
+            self.set.log_failure(running.node(), &error, failure);
             running
                 .failed_patiently::<TokioTimer>(failure, &self.context)
                 .await
@@ -157,17 +157,6 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         let router = &self.router;
         let refusal = router.refused_in_transaction(&self.set, &open.node, open.access, sql);
         refusal.map_or(error, into_diesel)
-    }
-
-    fn warn(&self, node: &Node<NodePool<C>>, error: &dyn std::fmt::Display, failure: Failure) {
-        tracing::warn!(
-            target: "routing",
-            set = self.set.name().as_str(),
-            node = node.name().as_str(),
-            %error,
-            ?failure,
-            "node failed"
-        );
     }
 }
 

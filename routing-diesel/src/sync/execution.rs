@@ -5,7 +5,7 @@ use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::{Error, QueryResult};
 use polonius_the_crab::{ForLt, PoloniusResult, polonius};
-use routing_core::{Access, Failure, Next, Node, Permit, Role, Route, Running, StatementKind};
+use routing_core::{Access, Failure, Next, Permit, Role, Route, Running, StatementKind};
 
 use super::connection::RoutedConnection;
 use super::node_pool::NodePool;
@@ -50,7 +50,7 @@ impl<C: Routable> RoutedPool<C> {
             let Err((failure, error)) = slots.connect(&route) else {
                 return Ok(route);
             };
-            self.warn(node, &error, failure);
+            self.set.log_failure(node, &error, failure);
             let next = route.not_sent().failed_blocking(failure, &self.context);
             route = match next {
                 Next::Route(next) => next,
@@ -84,7 +84,7 @@ impl<C: Routable> RoutedPool<C> {
             if failure.ends_connection() {
                 slots.discard(side);
             }
-            self.warn(running.node(), &error, failure);
+            self.set.log_failure(running.node(), &error, failure);
             running.failed_blocking(failure, &self.context)
         };
         match next {
@@ -117,17 +117,6 @@ impl<C: Routable> RoutedPool<C> {
             }
             None => error,
         }
-    }
-
-    fn warn(&self, node: &Node<NodePool<C>>, error: &dyn std::error::Error, failure: Failure) {
-        tracing::warn!(
-            target: "routing",
-            set = self.set.name().as_str(),
-            node = node.name().as_str(),
-            %error,
-            ?failure,
-            "node failed"
-        );
     }
 }
 

@@ -88,7 +88,7 @@ async fn checked<A: Adapter>(
 }
 
 /// Waits until everything is as it should be, by what the router says, and replicas are read from.
-async fn recovered<A: Adapter>(db: &A, recorder: &Recorder) {
+async fn recovered<A: Adapter>(db: &A, recorder: &Recorder) -> Duration {
     let is_well = |status: &Status| {
         let mut nodes = status.sets[0].nodes.iter();
         !status.read_only() && nodes.all(|node| node.up && node.left_out.is_empty())
@@ -105,6 +105,7 @@ async fn recovered<A: Adapter>(db: &A, recorder: &Recorder) {
         assert!(begun.elapsed() < Duration::from_secs(60), "{status:#?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    begun.elapsed()
 }
 
 /// Others would make everything late.
@@ -134,7 +135,7 @@ async fn chaos<A: Adapter>(field: Field, faults: impl Fn(&Fault) -> bool) {
             let of_primary = fault.is_of_primary();
             tally.may_fail.store(of_primary, Ordering::Release);
             field.suffer(fault, &db).await;
-            recovered(&db, &recorder).await;
+            let recovery = recovered(&db, &recorder).await;
             tokio::time::sleep(Duration::from_millis(200)).await;
             let (reads_now, late_now) = tally.so_far();
             let attempts = accepted().zip(before).map(|(after, before)| after - before);
@@ -143,6 +144,7 @@ async fn chaos<A: Adapter>(field: Field, faults: impl Fn(&Fault) -> bool) {
                 reads: reads_now - reads,
                 late: late_now - late,
                 attempts: attempts.max().unwrap_or_default(),
+                recovery,
             });
         }
         rounds += 1;

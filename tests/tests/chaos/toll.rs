@@ -1,5 +1,7 @@
 //! What the faults have done to the reads, and to the servers.
 
+use std::time::Duration;
+
 use super::fault::Fault;
 
 /// How often a node is connected to during one fault, at most: each connection of its pool breaks
@@ -15,6 +17,8 @@ pub(crate) struct Toll {
     pub(crate) late: u64,
     /// Connections that were made to the node that took the most.
     pub(crate) attempts: u64,
+    /// From the end of the fault until all nodes were used again.
+    pub(crate) recovery: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -38,13 +42,16 @@ impl Tolls {
         for fault in faults {
             let of_fault = self.0.iter().filter(|toll| toll.fault == fault);
             let (mut late, mut reads, mut attempts) = (0, 0, 0);
+            let mut recovery = Duration::ZERO;
             for toll in of_fault {
                 late += toll.late;
                 reads += toll.reads;
                 attempts = attempts.max(toll.attempts);
+                recovery = recovery.max(toll.recovery);
             }
             println!(
-                "  {fault:?}: {late} of {reads} reads late, at most {attempts} connections to a node"
+                "  {fault:?}: {late} of {reads} reads late, at most {attempts} connections to a node, \
+                 all well again after {recovery:.1?}"
             );
             if !fault.is_of_primary() {
                 all_late += late;
