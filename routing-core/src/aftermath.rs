@@ -216,7 +216,7 @@ impl<'r, P> Route<'r, P> {
         let is_read = self.access == Access::Read && !self.kind.is_ambiguous();
         let may = match failure {
             Failure::Unreachable | Failure::Starting => true,
-            Failure::Lost | Failure::Stopping => is_read,
+            Failure::Lost | Failure::Stopping | Failure::Ended => is_read,
             Failure::Silent | Failure::Busy | Failure::ReadOnly | Failure::RecoveryConflict => {
                 false
             }

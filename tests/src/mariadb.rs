@@ -249,6 +249,12 @@ impl Server {
         format!("mysql://app@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// A pool beside the routed ones, to ask or tell the server something.
+    #[must_use]
+    pub const fn admin(&self) -> &MySqlPool {
+        &self.admin
+    }
+
     /// Stops applying: whatever is committed from now on is not visible here.
     pub async fn pause(&self) {
         self.execute("STOP SLAVE SQL_THREAD").await;

@@ -242,6 +242,11 @@ impl Cluster {
         );
     }
 
+    /// Has a server take no more connections, and end when those that there are have ended.
+    pub fn begin_to_shut_down(&self, server: &Server) {
+        send(self.account, "-TERM", &[server.postmaster()]);
+    }
+
     /// Stops all processes of a server where they are, without ending any.
     pub fn freeze(&self, server: &Server) {
         self.signal(server, "-STOP");

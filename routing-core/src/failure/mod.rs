@@ -23,6 +23,7 @@ use crate::decision::Role;
 /// |---|---|---|---|---|
 /// | `Unreachable`, `Starting` | no | yes | moves on | is tried again |
 /// | `Lost`, `Stopping` | perhaps | yes | moves on | fails |
+/// | `Ended` | perhaps | no | moves on | fails |
 /// | `Silent` | perhaps | has done so | moves on | is `OutcomeUnknown` |
 /// | `Busy` | no | no | moves on | fails |
 /// | `ReadOnly` on a replica | refused | no | is a write from now on | |
@@ -39,6 +40,9 @@ pub enum Failure {
     Stopping,
     /// The connection broke, or the server ended it: the statement may have been executed.
     Lost,
+    /// The server ended this connection and is well: it was idle for too long, or somebody has ended it.
+    /// The statement may have been executed.
+    Ended,
     /// Neither the statement nor a probe sent after it was answered: the statement may have been
     /// executed. No driver says so, but [`Running::attend`](crate::Running::attend).
     Silent,
@@ -153,6 +157,7 @@ impl Failure {
             Self::Unreachable | Self::Starting | Self::Busy => true,
             Self::Stopping
             | Self::Lost
+            | Self::Ended
             | Self::Silent
             | Self::ReadOnly
             | Self::RecoveryConflict => false,
@@ -174,7 +179,7 @@ impl Failure {
     pub(crate) const fn blames_node(self) -> bool {
         match self {
             Self::Unreachable | Self::Starting | Self::Stopping | Self::Lost | Self::Silent => true,
-            Self::Busy | Self::ReadOnly | Self::RecoveryConflict => false,
+            Self::Busy | Self::Ended | Self::ReadOnly | Self::RecoveryConflict => false,
         }
     }
 }

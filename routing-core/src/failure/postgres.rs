@@ -1,7 +1,7 @@
 //! PostgreSQL's SQLSTATEs, from the manual's appendix "PostgreSQL Error Codes".
 
 use super::Failure::{
-    self, Busy, Lost, ReadOnly, RecoveryConflict, Starting, Stopping, Unreachable,
+    self, Busy, Ended, Lost, ReadOnly, RecoveryConflict, Starting, Stopping, Unreachable,
 };
 use crate::decision::Role;
 
@@ -17,8 +17,11 @@ pub const SQLSTATES: &[(&str, Failure)] = &[
     // `admin_shutdown`, `crash_shutdown`: the connection is over.
     ("57P01", Stopping),
     ("57P02", Stopping),
-    // `idle_session_timeout`.
-    ("57P05", Lost),
+    // `idle_session_timeout`, `idle_in_transaction_session_timeout`, and from 17 on
+    // `transaction_timeout`.
+    ("57P05", Ended),
+    ("25P03", Ended),
+    ("25P04", Ended),
     // `too_many_connections`.
     ("53300", Busy),
     // `read_only_sql_transaction`: a standby, or a connection that only reads.

@@ -33,6 +33,7 @@ mod cancellation;
 mod configuration;
 mod differential;
 mod errors;
+mod failures;
 mod faults;
 mod mariadb;
 mod models;
