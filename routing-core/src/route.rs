@@ -370,16 +370,18 @@ impl<'r, P> Route<'r, P> {
     }
 }
 
-/// One of so many is measured: the clock costs more than the rest of a decision.
-const MEASURED: u8 = 16;
-
+/// One of sixteen is measured: the clock costs more than the rest of a decision. Not each sixteenth,
+/// which would always be the same replica's where they take turns: the numbers below 256 in an order
+/// of their own (Hull and Dobell, 1962), in which those below 16 come at even and at odd places alike.
 fn is_measured() -> bool {
+    const MEASURED: u8 = 16;
     thread_local! {
-        static COUNT: Cell<u8> = const { Cell::new(0) };
+        static NUMBER: Cell<u8> = const { Cell::new(0) };
     }
-    let count = COUNT.get().wrapping_add(1);
-    COUNT.set(count);
-    count.is_multiple_of(MEASURED)
+
+    let number = NUMBER.get().wrapping_mul(141).wrapping_add(3);
+    NUMBER.set(number);
+    number < MEASURED
 }
 
 impl<'r, P> Running<'r, P> {
@@ -509,5 +511,22 @@ pub(crate) fn error_of<P>(set: &ReplicaSet<P>, stop: Stop) -> RoutingError {
     match stop {
         Stop::Refused(error) => error,
         Stop::Exhausted | Stop::Unserved(_) => primary_unavailable(set, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replicas_that_take_turns_are_measured_alike() {
+        for replicas in 1..8 {
+            let mut measured = vec![0; replicas];
+            for turn in 0..replicas * 4_096 {
+                measured[turn % replicas] += usize::from(is_measured());
+            }
+            let expected = measured.iter().all(|count| (200..320).contains(count));
+            assert!(expected, "{measured:?}");
+        }
     }
 }

@@ -2,26 +2,17 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use routing_core::{
-    NoReplica, NodeBuilder, Reason, Role, RoutingConfig, RoutingConfigBuilder, RoutingError, Scope,
-    Session,
+    NoReplica, NodeBuilder, Reason, Role, RoutingConfig, RoutingError, Scope, Session,
 };
-use routing_tests::adapter::{
-    Adapter, Begin, Diesel, DieselAsync, End, Log, Outcome, Ports, Scene, SeaOrm, Shop, Step,
-    until_seen,
-};
-use routing_tests::clock::MovedClock;
-use routing_tests::migration::Migrator;
-use routing_tests::postgres::Cluster;
-use routing_tests::recorder::Recorder;
-use routing_tests::runtime::run;
+use routing_tests::adapter::{Adapter, Begin, End, Log, Outcome, Scene, Shop, Step, until_seen};
 use routing_tests::world::Backend;
 use sea_orm::ConnectionTrait;
-use sea_orm_migration::MigratorTrait;
+
+use crate::own::{Setup, cluster_with_schema, config_of};
 
 conformance! {
     work_that_is_dropped_at_any_await_leaves_nothing_behind,
@@ -118,25 +109,6 @@ async fn a_users_error_on_a_replica_is_the_users<A: Adapter>(backend: Backend) {
     assert!(db.server().await.starts_with("replica-"));
 }
 
-/// The faults of servers of one's own, once for each adapter.
-macro_rules! on_own_servers {
-    ($($name:ident,)*) => {
-        mod on_own_servers {
-            on_own_servers!(@adapter seaorm, SeaOrm, $($name,)*);
-            on_own_servers!(@adapter diesel, Diesel, $($name,)*);
-            on_own_servers!(@adapter diesel_async, DieselAsync, $($name,)*);
-        }
-    };
-    (@adapter $adapter:ident, $type:ident, $($name:ident,)*) => {
-        mod $adapter {
-            $(#[test]
-            fn $name() {
-                super::super::run(super::super::$name::<super::super::$type>());
-            })*
-        }
-    };
-}
-
 on_own_servers! {
     a_killed_replica_costs_no_read_and_is_taken_back,
     a_session_that_loses_its_replica_does_not_go_back,
@@ -146,52 +118,6 @@ on_own_servers! {
     a_server_that_is_full_is_not_down,
     a_replica_that_never_answers_is_passed_over,
     a_read_that_replay_cancels_is_answered_by_another_node,
-    replicas_come_and_go_while_work_goes_on,
-}
-
-struct Setup<A> {
-    db: A,
-    recorder: Arc<Recorder>,
-    clock: Arc<MovedClock>,
-}
-
-impl<A: Adapter> Setup<A> {
-    fn new(config: RoutingConfigBuilder) -> Self {
-        let config = config.build().expect("a configuration");
-        let ports = Ports::default();
-        let (recorder, clock) = (Arc::clone(&ports.recorder), Arc::clone(&ports.clock));
-        let db = A::open(&config, ports).expect("a handle");
-        Self {
-            db,
-            recorder,
-            clock,
-        }
-    }
-
-    fn session(&self) -> A {
-        self.db.with_session(&Session::new())
-    }
-}
-
-fn config_of(cluster: &Cluster) -> RoutingConfigBuilder {
-    let fast = |url| NodeBuilder::url(url).acquire_timeout(Duration::from_millis(500));
-    RoutingConfig::builder()
-        .catch_up_wait(Duration::from_secs(5))
-        .primary(fast(cluster.primary().url("fault")))
-        .replica(cluster.replicas()[0].url("fault"))
-        .replica(cluster.replicas()[1].url("fault"))
-}
-
-async fn cluster_with_schema() -> Cluster {
-    let cluster = Cluster::start().await;
-    cluster.create_database("fault").await;
-    let db = sea_orm::Database::connect(cluster.primary().url("fault"))
-        .await
-        .expect("the primary");
-    Migrator::up(&db, None).await.expect("a schema");
-    db.close().await.expect("the connection closes");
-    cluster.catch_up().await;
-    cluster
 }
 
 async fn a_session_that_loses_its_replica_does_not_go_back<A: Adapter>() {
@@ -505,94 +431,4 @@ async fn a_read_that_replay_cancels_is_answered_by_another_node<A: Adapter>() {
         20_000_000
     );
     assert!(setup.recorder.down().is_empty(), "the standby is well");
-}
-
-async fn replicas_come_and_go_while_work_goes_on<A: Adapter>() {
-    let cluster = cluster_with_schema().await;
-    let node = |name: &'static str, place: usize| {
-        NodeBuilder::url(cluster.replicas()[place].url("fault")).name(name)
-    };
-    let base = || {
-        RoutingConfig::builder()
-            .catch_up_wait(Duration::from_secs(5))
-            .primary(cluster.primary().url("fault"))
-    };
-    let setup = Setup::<A>::new(base().replica(node("replica-1", 0)));
-    until_seen(&setup.db).await;
-    let held = setup.session();
-    assert_eq!(held.server().await, "replica-1");
-
-    // One comes, and takes sessions as soon as it has been seen.
-    let both = base()
-        .replica(node("replica-1", 0))
-        .replica(node("replica-2", 1));
-    setup
-        .db
-        .reconfigure(&both.build().expect("a configuration"))
-        .expect("it is added");
-    let taken = async { while setup.session().server().await != "replica-2" {} };
-    let limit = Duration::from_secs(10);
-    tokio::time::timeout(limit, taken)
-        .await
-        .expect("it takes sessions");
-
-    // One is drained: it takes nothing new, and comes back.
-    setup.db.drain("replica-1", true).expect("it is known");
-    for _ in 0..4 {
-        assert_eq!(setup.session().server().await, "replica-2");
-    }
-    let left_out = |name| {
-        let status = setup.db.status();
-        status
-            .node("default", name)
-            .expect("a node")
-            .left_out
-            .clone()
-    };
-    assert_eq!(left_out("replica-1"), ["draining"]);
-    setup.db.drain("replica-1", false).expect("it is known");
-    let error = setup.db.drain("nobody", true).expect_err("it is not known");
-    assert!(matches!(error, RoutingError::UnknownNode { .. }));
-
-    // One goes, while a transaction is open on it.
-    let reading = held.clone();
-    let steps = vec![
-        Step::Server,
-        Step::Rows("SELECT 1 FROM cake, generate_series(1, 3000000)".into()),
-        Step::Server,
-    ];
-    let open = tokio::spawn(async move {
-        reading
-            .transaction(Begin::ReadOnly, steps, End::Commit)
-            .await
-    });
-    let only = base().replica(node("replica-2", 1));
-    setup
-        .db
-        .reconfigure(&only.build().expect("a configuration"))
-        .expect("it goes");
-    let outcomes = open.await.expect("no panic");
-    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
-    let failed = outcomes
-        .iter()
-        .any(|outcome| matches!(outcome, Outcome::Failed(_)));
-    assert!(!failed, "{outcomes:?}");
-    for _ in 0..4 {
-        assert_eq!(setup.session().server().await, "replica-2");
-    }
-    assert!(setup.db.status().node("default", "replica-1").is_none());
-
-    // What cannot be changed is said, all at once, and nothing is.
-    let wrong = RoutingConfig::builder()
-        .mode(routing_core::Mode::Strict)
-        .primary(NodeBuilder::url(cluster.replicas()[0].url("postgres")).name("another"))
-        .replica(node("replica-2", 0));
-    let error = setup
-        .db
-        .reconfigure(&wrong.build().expect("a configuration"));
-    let Err(RoutingError::Config(problems)) = error else {
-        panic!("{error:?}");
-    };
-    assert_eq!(problems.len(), 3, "{problems:?}");
-    assert_eq!(setup.session().server().await, "replica-2");
 }

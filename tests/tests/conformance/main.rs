@@ -27,8 +27,32 @@ macro_rules! conformance {
     };
 }
 
+/// Makes each function, which starts servers of its own, a test of each adapter.
+macro_rules! on_own_servers {
+    ($($name:ident,)*) => {
+        mod on_own_servers {
+            on_own_servers!(@adapter seaorm, SeaOrm, $($name,)*);
+            on_own_servers!(@adapter diesel, Diesel, $($name,)*);
+            on_own_servers!(@adapter diesel_async, DieselAsync, $($name,)*);
+        }
+    };
+    (@adapter $adapter:ident, $type:ident, $($name:ident,)*) => {
+        mod $adapter {
+            $(#[test]
+            fn $name() {
+                routing_tests::runtime::run(
+                    super::super::$name::<routing_tests::adapter::$type>(),
+                );
+            })*
+        }
+    };
+}
+
 mod callbacks;
 mod faults;
+mod health;
+mod members;
+mod own;
 mod positions;
 mod scenario;
 mod scopes;

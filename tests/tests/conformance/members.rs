@@ -1,0 +1,102 @@
+//! Replicas that come and go.
+
+use std::time::Duration;
+
+use routing_core::{NodeBuilder, RoutingConfig, RoutingError};
+use routing_tests::adapter::{Adapter, Begin, End, Outcome, Shop, Step, until_seen};
+
+use crate::own::{Setup, cluster_with_schema};
+
+on_own_servers! {
+    replicas_come_and_go_while_work_goes_on,
+}
+
+async fn replicas_come_and_go_while_work_goes_on<A: Adapter>() {
+    let cluster = cluster_with_schema().await;
+    let node = |name: &'static str, place: usize| {
+        NodeBuilder::url(cluster.replicas()[place].url("fault")).name(name)
+    };
+    let base = || {
+        RoutingConfig::builder()
+            .catch_up_wait(Duration::from_secs(5))
+            .primary(cluster.primary().url("fault"))
+    };
+    let setup = Setup::<A>::new(base().replica(node("replica-1", 0)));
+    until_seen(&setup.db).await;
+    let held = setup.session();
+    assert_eq!(held.server().await, "replica-1");
+
+    // One comes, and takes sessions as soon as it has been seen.
+    let both = base()
+        .replica(node("replica-1", 0))
+        .replica(node("replica-2", 1));
+    setup
+        .db
+        .reconfigure(&both.build().expect("a configuration"))
+        .expect("it is added");
+    let taken = async { while setup.session().server().await != "replica-2" {} };
+    let limit = Duration::from_secs(10);
+    tokio::time::timeout(limit, taken)
+        .await
+        .expect("it takes sessions");
+
+    // One is drained: it takes nothing new, and comes back.
+    setup.db.drain("replica-1", true).expect("it is known");
+    for _ in 0..4 {
+        assert_eq!(setup.session().server().await, "replica-2");
+    }
+    let left_out = |name| {
+        let status = setup.db.status();
+        status
+            .node("default", name)
+            .expect("a node")
+            .left_out
+            .clone()
+    };
+    assert_eq!(left_out("replica-1"), ["draining"]);
+    setup.db.drain("replica-1", false).expect("it is known");
+    let error = setup.db.drain("nobody", true).expect_err("it is not known");
+    assert!(matches!(error, RoutingError::UnknownNode { .. }));
+
+    // One goes, while a transaction is open on it.
+    let reading = held.clone();
+    let steps = vec![
+        Step::Server,
+        Step::Rows("SELECT 1 FROM cake, generate_series(1, 3000000)".into()),
+        Step::Server,
+    ];
+    let open = tokio::spawn(async move {
+        reading
+            .transaction(Begin::ReadOnly, steps, End::Commit)
+            .await
+    });
+    let only = base().replica(node("replica-2", 1));
+    setup
+        .db
+        .reconfigure(&only.build().expect("a configuration"))
+        .expect("it goes");
+    let outcomes = open.await.expect("no panic");
+    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
+    let failed = outcomes
+        .iter()
+        .any(|outcome| matches!(outcome, Outcome::Failed(_)));
+    assert!(!failed, "{outcomes:?}");
+    for _ in 0..4 {
+        assert_eq!(setup.session().server().await, "replica-2");
+    }
+    assert!(setup.db.status().node("default", "replica-1").is_none());
+
+    // What cannot be changed is said, all at once, and nothing is.
+    let wrong = RoutingConfig::builder()
+        .mode(routing_core::Mode::Strict)
+        .primary(NodeBuilder::url(cluster.replicas()[0].url("postgres")).name("another"))
+        .replica(node("replica-2", 0));
+    let error = setup
+        .db
+        .reconfigure(&wrong.build().expect("a configuration"));
+    let Err(RoutingError::Config(problems)) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert_eq!(setup.session().server().await, "replica-2");
+}
