@@ -75,13 +75,11 @@ impl Cluster {
             .arg("--no-defaults")
             .arg(format!("--datadir={}", first.display()))
             .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
+            .output()
             .unwrap_or_else(|error| {
                 panic!("MariaDB cannot be run ({error}); ./tests/run.sh installs it")
             });
-        assert!(installed.success(), "mariadb-install-db");
+        assert!(installed.status.success(), "{installed:?}");
         for name in &NAMES[1..] {
             let copied = command(account, "cp")
                 .arg("-r")

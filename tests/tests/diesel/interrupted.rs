@@ -14,6 +14,7 @@ use routing_diesel::{AsyncRoutedConnection, AsyncRoutedPool};
 use routing_tests::runtime::run;
 use routing_tests::schema::cake;
 use routing_tests::world::{Backend, World};
+use tokio::sync::Notify;
 
 use crate::support::{blocking, postgres, postgres_async, sqlite};
 
@@ -48,6 +49,14 @@ fn is_lost<T>(outcome: &QueryResult<T>) -> bool {
     matches!(outcome, Err(Error::BrokenTransactionManager))
 }
 
+/// Lets a future run until it gets so far, and drops it there.
+async fn interrupt_at<T>(here: &Notify, future: impl Future<Output = T>) {
+    tokio::select! {
+        _ = future => panic!("it is still running"),
+        () = here.notified() => {}
+    }
+}
+
 /// Lets a future run for a moment.
 async fn interrupt<T>(future: impl Future<Output = T>) {
     let done = tokio::time::timeout(Duration::from_millis(80), future).await;
@@ -57,6 +66,7 @@ async fn interrupt<T>(future: impl Future<Output = T>) {
 #[test]
 fn a_dropped_savepoint_loses_its_transaction_and_says_so() {
     run(async {
+        let here = Notify::new();
         let on = postgres_async().await;
         let log = Log::default();
         let mut conn = on.pool.get().await.expect("a connection");
@@ -64,11 +74,15 @@ fn a_dropped_savepoint_loses_its_transaction_and_says_so() {
             .transaction(async |conn| {
                 register(conn, &log);
                 insert(conn, "a").await?;
-                interrupt(conn.transaction(async |conn| {
-                    insert(conn, "b").await?;
-                    std::future::pending::<()>().await;
-                    Ok::<_, Error>(())
-                }))
+                interrupt_at(
+                    &here,
+                    conn.transaction(async |conn| {
+                        insert(conn, "b").await?;
+                        here.notify_one();
+                        std::future::pending::<()>().await;
+                        Ok::<_, Error>(())
+                    }),
+                )
                 .await;
                 assert!(is_lost(&insert(conn, "c").await));
                 Ok::<_, Error>(())
@@ -80,10 +94,14 @@ fn a_dropped_savepoint_loses_its_transaction_and_says_so() {
         insert(&mut conn, "after").await.expect("an insert");
         let outcome: Result<(), _> = conn
             .transaction(async |conn| {
-                interrupt(conn.transaction(async |_| {
-                    std::future::pending::<()>().await;
-                    Ok::<_, Error>(())
-                }))
+                interrupt_at(
+                    &here,
+                    conn.transaction(async |_| {
+                        here.notify_one();
+                        std::future::pending::<()>().await;
+                        Ok::<_, Error>(())
+                    }),
+                )
                 .await;
                 Err(Error::NotFound)
             })
@@ -166,15 +184,20 @@ fn what_a_text_has_set_is_there_for_the_next_statement() {
 #[test]
 fn after_a_dropped_transaction_the_program_is_outside_of_it() {
     run(async {
+        let here = Notify::new();
         let on = postgres_async().await;
         let log = Log::default();
         let mut conn = on.pool.get().await.expect("a connection");
-        interrupt(conn.transaction(async |conn| {
-            register(conn, &log);
-            insert(conn, "lost").await?;
-            std::future::pending::<()>().await;
-            Ok::<_, Error>(())
-        }))
+        interrupt_at(
+            &here,
+            conn.transaction(async |conn| {
+                register(conn, &log);
+                insert(conn, "lost").await?;
+                here.notify_one();
+                std::future::pending::<()>().await;
+                Ok::<_, Error>(())
+            }),
+        )
         .await;
         insert(&mut conn, "one").await.expect("an insert");
         assert_eq!(take(&log), ["rollback"]);
