@@ -43,6 +43,7 @@
 mod access;
 mod aftermath;
 mod ambient;
+mod ask;
 mod balance;
 mod breaker;
 mod budget;
@@ -84,11 +85,13 @@ mod reconfigure;
 mod redis_store;
 mod replica_set;
 mod replica_set_builder;
+mod report;
 mod resolution;
 mod route;
 mod routed_builder;
 mod router;
 mod rules;
+mod running;
 mod samples;
 mod scope;
 mod session;
@@ -112,6 +115,7 @@ pub mod web;
 pub use access::{Access, StatementKind};
 pub use aftermath::Next;
 pub use ambient::{Context, Entered, InContext, in_current_session};
+pub use ask::{Answer, Ask, ProbeTicket};
 pub use balance::{Balancer, Candidates};
 pub use callbacks::{Callbacks, Committed};
 pub use classifier::Classifier;
@@ -129,7 +133,7 @@ pub use generations::{Footing, Generations};
 pub use hand_over::HandOver;
 #[cfg(feature = "token")]
 pub use job::Consistency;
-pub use monitor::{Answer, Ask, Monitor, Pause, ProbeTicket, Turn};
+pub use monitor::{Monitor, Pause, Turn};
 pub use name::{NodeName, SetName};
 pub use node::{Lag, Node};
 pub use observer::Observer;
@@ -140,13 +144,14 @@ pub use probe::{Observation, Probe};
 pub use redis_store::RedisStore;
 pub use replica_set::ReplicaSet;
 pub use replica_set_builder::ReplicaSetBuilder;
-pub use route::{Permit, Route, Running};
+pub use route::Route;
 pub use routed_builder::{Pool, Routed, RoutedBuilder};
 pub use router::Router;
 pub use rules::{
     AnonymousReads, Balance, BreakerRules, FallbackBudget, LagLimits, LatePin, Mode, NoReplica,
     PinRelease, ProbeRules, RetryRules, Rules,
 };
+pub use running::{Permit, Running};
 pub use scope::{Scope, Scopes};
 pub use session::Session;
 pub use status::{NodeStatus, SetStatus, Status};

@@ -1,4 +1,4 @@
-//! When a node is asked where it is, and what becomes of the answer.
+//! When a node is asked where it is.
 //!
 //! The obvious monitor asks every node at a fixed rate. Slow, it makes each session that has
 //! written wait for the next round; fast, it asks for nothing most of the time. Here a node is
@@ -15,48 +15,22 @@ use std::time::Duration;
 
 use event_listener::{EventListener, Listener};
 
-use crate::breaker::{Admission, Change, Trial};
+use crate::ask::{Answer, Ask, ProbeTicket};
+use crate::breaker::Admission;
 use crate::clock::Timestamp;
 use crate::decision::Role;
 use crate::exclusion::Exclusion;
 use crate::failure::Failure;
-use crate::node::{Lag, Node};
-use crate::notice::{announce_change, announce_exclusion, count_failure, hurry_of};
+use crate::node::Node;
+use crate::notice::hurry_of;
 use crate::ports::Ports;
-use crate::position::{Position, Reach};
-use crate::probe::Observation;
 use crate::random::SplitMix64;
 use crate::replica_set::ReplicaSet;
+use crate::report::Report;
 use crate::router::Router;
 use crate::rules::ProbeRules;
-use crate::samples::Positions;
 use crate::tick;
 use crate::timer::Timer;
-use crate::topology::Sighting;
-
-/// How an adapter asks a node, over a connection that it keeps; the default has none yet.
-pub trait Ask<P>: Default + Send {
-    /// What the node answers to a probe; `role` is what it is in its set.
-    fn ask(&mut self, node: &Node<P>, role: Role) -> impl Future<Output = Answer> + Send;
-}
-
-/// What came of a probe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a monitor has to handle each")]
-pub enum Answer {
-    /// The node said where it is.
-    Observed(Observation),
-    /// It answered, but nothing that is understood: an error, or another database's words.
-    Unintelligible,
-    /// It did not answer, or could not be asked.
-    Failed(Failure),
-}
-
-impl From<Option<Observation>> for Answer {
-    fn from(read: Option<Observation>) -> Self {
-        read.map_or(Self::Unintelligible, Self::Observed)
-    }
-}
 
 /// Decides when one node is probed.
 pub struct Monitor<P> {
@@ -84,56 +58,12 @@ pub enum Turn<P> {
     End,
 }
 
-/// A probe that is due.
-#[derive(Debug)]
-#[must_use = "a probe is to be sent now, and reported"]
-pub struct ProbeTicket<P> {
-    // Not the set itself, which would not end while a server does not answer.
-    set: Weak<ReplicaSet<P>>,
-    node: Arc<Node<P>>,
-    role: Role,
-    timeout: Duration,
-    number: u64,
-    /// Whether somebody waits for the answer.
-    asked: bool,
-    trial: Option<Trial>,
-}
-
-/// Whoever will not know the answer makes room for another trial.
-impl<P> Drop for ProbeTicket<P> {
-    fn drop(&mut self) {
-        if let Some(trial) = self.trial.take() {
-            self.node.breaker.gave_up(trial);
-        }
-    }
-}
-
 /// Until when, unless somebody is in a hurry.
 #[derive(Debug)]
 #[must_use = "wait for it"]
 pub struct Pause {
     hurried: EventListener,
     lasts: Duration,
-}
-
-impl<P> ProbeTicket<P> {
-    /// The node to ask.
-    #[must_use]
-    pub const fn node(&self) -> &Arc<Node<P>> {
-        &self.node
-    }
-
-    /// What it is in its set.
-    #[must_use]
-    pub const fn role(&self) -> Role {
-        self.role
-    }
-
-    /// How long it has to answer.
-    #[must_use]
-    pub const fn timeout(&self) -> Duration {
-        self.timeout
-    }
 }
 
 impl Pause {
@@ -298,183 +228,26 @@ impl<P> Monitor<P> {
             return;
         };
         let trial = ticket.trial.take();
-        let (set, node) = (&*set, &*self.node);
-        let was_failing = self.failures != 0;
+        let report = Report {
+            ports: &self.ports,
+            set: &set,
+            node: &self.node,
+            ticket: &ticket,
+            was_failing: self.failures != 0,
+        };
         self.unheard = match answer {
             Answer::Observed(_) => 0,
             Answer::Failed(_) | Answer::Unintelligible => self.unheard.saturating_add(1),
         };
+        self.failures = match answer {
+            Answer::Failed(failure) if failure.blames_node() => self.failures.saturating_add(1),
+            _ => 0,
+        };
         if self.unheard > 0 && ticket.asked {
             // Who waits, waits on.
-            hurry_of(set, node).ask();
+            hurry_of(&set, &self.node).ask();
         }
-        match answer {
-            Answer::Failed(failure) if failure.blames_node() => {
-                self.failures = self.failures.saturating_add(1);
-                self.unanswered(set, &ticket, trial, failure);
-            }
-            Answer::Failed(_) | Answer::Unintelligible => {
-                if let Answer::Failed(failure) = answer {
-                    tracing::debug!(target: "routing", node = node.name().as_str(), ?failure, "a probe failed");
-                }
-                self.failures = 0;
-                self.is_well(set, &ticket, trial, was_failing);
-                if node.exclusions.set(Exclusion::Unseen, false) {
-                    announce_exclusion(&self.ports, set, node, Exclusion::Unseen, false);
-                }
-                if set.role_of(node) == Role::Replica {
-                    node.lose_track();
-                }
-            }
-            Answer::Observed(observation) => {
-                self.failures = 0;
-                if was_failing && set.role_of(node) == Role::Replica {
-                    // It may come back from behind where it was, which nobody remembers.
-                    node.lose_track();
-                }
-                self.is_well(set, &ticket, trial, was_failing);
-                self.observed(set, &ticket, observation);
-            }
-        }
-        set.samples().tell();
-    }
-
-    fn unanswered(
-        &self,
-        set: &ReplicaSet<P>,
-        ticket: &ProbeTicket<P>,
-        trial: Option<Trial>,
-        failure: Failure,
-    ) {
-        let node = &*self.node;
-        if self.failures == 1 {
-            let (set, node) = (set.name().as_str(), node.name().as_str());
-            tracing::warn!(target: "routing", set, node, ?failure, "a probe was not answered");
-        }
-        // Who refuses a connection, or begins anew, answers nothing that was sent before.
-        node.left_unanswered(ticket.number);
-        let was_up = node.breaker.is_up();
-        count_failure(&self.ports, set, node, trial, failure);
-        if was_up && !node.breaker.is_up() && failure == Failure::Silent {
-            // What waits for an answer there keeps its connection; nobody else is to have it.
-            node.renew();
-        }
-        node.tell_trouble();
-        set.judge(&self.ports);
-    }
-
-    fn is_well(
-        &self,
-        set: &ReplicaSet<P>,
-        ticket: &ProbeTicket<P>,
-        trial: Option<Trial>,
-        was_failing: bool,
-    ) {
-        let node = &*self.node;
-        node.has_answered(ticket.number);
-        let change = match trial {
-            // It has been seen down, and is back.
-            None if was_failing => node.breaker.proved(),
-            None => Change::None,
-            trial => node.breaker.succeeded(trial),
-        };
-        announce_change(&self.ports, set, node, change);
-    }
-
-    fn observed(&self, set: &ReplicaSet<P>, ticket: &ProbeTicket<P>, observation: Observation) {
-        let node = &*self.node;
-        let before = node.sighting();
-        let before = before.as_deref();
-        let is_another = before.is_some_and(|before| {
-            (before.system, before.server) != (observation.system, observation.server)
-        });
-        if is_another {
-            // Somebody else answers at its address.
-            node.lose_track();
-            node.renew();
-        }
-        let took_no_writes = |before: &Sighting| !before.takes_writes || before.took_over;
-        node.see(Sighting {
-            role: observation.role,
-            takes_writes: observation.takes_writes,
-            system: observation.system,
-            timeline: observation.timeline,
-            server: observation.server,
-            took_over: observation.takes_writes
-                && !is_another
-                && before.is_some_and(took_no_writes),
-            position: observation.position.clone(),
-        });
-        if node.exclusions.set(Exclusion::Unseen, false) {
-            announce_exclusion(&self.ports, set, node, Exclusion::Unseen, false);
-        }
-        set.judge(&self.ports);
-        match set.role_of(node) {
-            Role::Primary => self.take_sample(set, ticket, observation),
-            // By what it says as a replica, if it was asked as one.
-            Role::Replica if ticket.role == Role::Replica => {
-                self.take_position(set, observation.position);
-            }
-            Role::Replica => {}
-        }
-    }
-
-    fn take_position(&self, set: &ReplicaSet<P>, position: Position) {
-        let node = &*self.node;
-        let was = node.position();
-        let goes_on = match (&was, position.is_known()) {
-            (Some(was), true) => position.reaches(was) == Reach::Yes,
-            (Some(_), false) => false,
-            (None, _) => true,
-        };
-        if !goes_on {
-            node.lose_track();
-        }
-        let lag = lag_of(set, &position, self.ports.clock.now());
-        node.set_lag(lag);
-        node.observe(position);
-        set.limit_lag(&self.ports, node, lag);
-    }
-
-    fn take_sample(&self, set: &ReplicaSet<P>, ticket: &ProbeTicket<P>, observation: Observation) {
-        let node = &*self.node;
-        let samples = set.samples();
-        let is_fenced_off = node.exclusions.get().first_of(Exclusion::OF_ALL).is_some();
-        if is_fenced_off || ticket.role != Role::Primary && observation.role.is_none() {
-            // Demoted, or never one: it says nothing of what was written. What was asked as a
-            // replica's position is none of a primary's.
-            return;
-        }
-        let positions = if observation.position.is_known() {
-            Positions::Asked
-        } else {
-            Positions::None
-        };
-        if samples.set_positions(positions) {
-            let (set, node) = (set.name().as_str(), node.name().as_str());
-            if positions == Positions::None {
-                tracing::warn!(
-                    target: "routing",
-                    set,
-                    node,
-                    "the primary has no positions: what was written is kept on it by time"
-                );
-            } else {
-                tracing::info!(target: "routing", set, node, "the primary has positions");
-            }
-        }
-        if !observation.position.is_known() {
-            return;
-        }
-        if ticket.asked {
-            samples.aim(observation.position.clone(), self.ports.clock.now());
-        }
-        samples.take(ticket.number, observation.position, self.ports.clock.now());
-        if ticket.asked {
-            for replica in &set.nodes()[1..] {
-                replica.hurry.wake();
-            }
-        }
+        report.take(answer, trial);
     }
 }
 
@@ -495,13 +268,5 @@ impl<P> fmt::Debug for Monitor<P> {
         f.debug_struct("Monitor")
             .field("node", self.node.name())
             .finish_non_exhaustive()
-    }
-}
-
-fn lag_of<P>(set: &ReplicaSet<P>, position: &Position, now: Timestamp) -> Lag {
-    let latest = set.samples().latest();
-    Lag {
-        bytes: latest.and_then(|latest| position.bytes_behind(&latest)),
-        time: set.samples().time_behind(position, now),
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! The obvious interface gives the caller a node and forgets him. Then every adapter has to know
 //! which node comes next, what a failure says about the node, and what may be run again. Here the
-//! adapter holds a [`Route`]: it [starts](Route::start) it, which gives a [`Permit`] to send the
+//! adapter holds a [`Route`]: it [starts](Route::start) it, which gives a [`Permit`](crate::Permit) to send the
 //! statement once, reports how that went, and is given the next route or told to stop.
 //!
 //! # Once
 //!
 //! Whoever runs a write twice has lost. So a pool gives its connections for a permit, a permit is
 //! used up by that, nobody but [`Route::start`] makes one, and another route comes from nobody but
-//! [`Running::failed`], which has one only for a read that has yielded no row, and for what
+//! [`Running::failed`](crate::Running::failed), which has one only for a read that has yielded no row, and for what
 //! certainly did nothing. Code that would send a statement again by itself does not compile:
 //!
 //! ```compile_fail,E0382
@@ -28,9 +28,6 @@
 //! A route that is dropped without a report (the future was cancelled) says nothing about its
 //! node, and makes room for another trial if it was one.
 
-use std::cell::Cell;
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 
 use crate::access::{Access, StatementKind};
@@ -41,16 +38,13 @@ use crate::decision::{Decision, Reason, Role};
 use crate::error::RoutingError;
 use crate::generations::Footing;
 use crate::node::Node;
-use crate::notice::{announce, announce_change, announce_late_pin, announce_refusal, hurry_of};
+use crate::notice::{announce, announce_change, announce_late_pin, announce_refusal};
 use crate::patience::{CatchUp, Obstacle, Patience};
 use crate::ports::Ports;
-use crate::race::race;
 use crate::replica_set::ReplicaSet;
 use crate::resolution::{self, Inquiry, Stop, WaitsFor, primary_unavailable, session_of};
 use crate::session::Session;
 use crate::sight::{saw, wrote};
-use crate::tick;
-use crate::timer::Timer;
 use crate::tried::Tried;
 
 /// One statement on its way to a node.
@@ -69,7 +63,7 @@ pub struct Route<'r, P> {
     pub(crate) writer: Option<Session>,
     pub(crate) past: Past,
     /// When it was started, if it is one that is measured.
-    started: Option<Timestamp>,
+    pub(crate) started: Option<Timestamp>,
 }
 
 /// What a statement has gone through.
@@ -81,45 +75,6 @@ pub(crate) struct Past {
     pub(crate) attempts: u8,
     /// Since when it fails.
     pub(crate) failing_since: Option<Timestamp>,
-}
-
-/// The permission to send one statement, once, to its node.
-///
-/// A pool takes it for a connection. It cannot be copied, and only [`Route::start`] makes one.
-#[derive(Debug)]
-#[must_use = "the statement is to be sent"]
-pub struct Permit<'r, P> {
-    set: &'r ReplicaSet<P>,
-    node: &'r Arc<Node<P>>,
-    role: Role,
-}
-
-impl<'r, P> Permit<'r, P> {
-    /// The role for which the node was chosen.
-    #[must_use]
-    pub const fn role(&self) -> Role {
-        self.role
-    }
-
-    /// The node to send it to.
-    #[must_use]
-    pub const fn node(&self) -> &'r Arc<Node<P>> {
-        self.node
-    }
-
-    /// What its pool is to be asked with.
-    #[must_use]
-    #[inline]
-    pub fn footing(&self) -> Footing<'r, P> {
-        self.set.footing(self.node)
-    }
-}
-
-/// A statement that is sent, whose outcome is to be reported.
-#[derive(Debug)]
-#[must_use = "its outcome is to be reported"]
-pub struct Running<'r, P> {
-    pub(crate) route: Route<'r, P>,
 }
 
 /// What a patient statement is told.
@@ -349,114 +304,6 @@ impl<'r, P> Route<'r, P> {
             reason = decision.reason.as_str(),
         )
     }
-
-    /// The permission to send the statement, and what is to be told how that went.
-    #[inline]
-    pub fn start(mut self) -> (Permit<'r, P>, Running<'r, P>) {
-        if self.role == Role::Replica && is_measured() {
-            self.started = Some(self.ports.clock.now());
-        }
-        let permit = Permit {
-            set: self.set,
-            node: self.node(),
-            role: self.role,
-        };
-        (permit, Running { route: self })
-    }
-
-    /// The node has no connection for it: the statement was not sent.
-    pub const fn not_sent(self) -> Running<'r, P> {
-        Running { route: self }
-    }
-}
-
-/// One of sixteen is measured: the clock costs more than the rest of a decision. Not each sixteenth,
-/// which would always be the same replica's where they take turns: the numbers below 256 in an order
-/// of their own (Hull and Dobell, 1962), in which those below 16 come at even and at odd places alike.
-fn is_measured() -> bool {
-    const MEASURED: u8 = 16;
-    thread_local! {
-        static NUMBER: Cell<u8> = const { Cell::new(0) };
-    }
-
-    let number = NUMBER.get().wrapping_mul(141).wrapping_add(3);
-    NUMBER.set(number);
-    number < MEASURED
-}
-
-impl<'r, P> Running<'r, P> {
-    /// The node that it runs on.
-    #[must_use]
-    pub fn node(&self) -> &'r Arc<Node<P>> {
-        self.route.node()
-    }
-
-    /// The role for which the node was chosen.
-    #[must_use]
-    pub const fn role(&self) -> Role {
-        self.route.role
-    }
-
-    /// The node answered, be it with an error of the user's. What was written counts as
-    /// acknowledged, and what was read as seen.
-    #[inline]
-    pub fn succeeded(mut self, caller: &Context) {
-        let route = &mut self.route;
-        route.writer = None;
-        route.mark(caller);
-        if let Some(started) = route.started {
-            let took = route.ports.clock.now().since(started);
-            route.set.measured(route.place, took);
-        }
-        route.answered();
-    }
-
-    /// What `running` comes to, the statement on its way; `None` if its node has been found not to
-    /// answer at all, in which case [`Running::silent`] says what follows.
-    ///
-    /// A statement that is slow is not cut off: after
-    /// [`ProbeRules::suspect_after`](crate::ProbeRules) its node is asked for a sign of life, and is
-    /// left only if it gives none. Where nodes are not probed, there is no limit.
-    pub async fn attend<T: Timer, F>(&self, running: F) -> Option<F::Output>
-    where
-        F: Future<Output: Send> + Send,
-        P: Send + Sync,
-    {
-        let (set, node) = (self.route.set, self.node());
-        attend::<T, P, F>(set, node, running).await
-    }
-}
-
-/// As [`Running::attend`], for a statement of a transaction, which has no route.
-pub(crate) async fn attend<T: Timer, P, F>(
-    set: &ReplicaSet<P>,
-    node: &Node<P>,
-    running: F,
-) -> Option<F::Output>
-where
-    F: Future<Output: Send> + Send,
-    P: Send + Sync,
-{
-    if !node.is_monitored() || !T::is_running() {
-        return Some(running.await);
-    }
-    let suspect_after = set.rules().probe.suspect_after;
-    let mut running = pin!(running);
-    if let Some(outcome) = T::within(suspect_after, running.as_mut()).await {
-        return Some(outcome);
-    }
-    let mark = tick::now();
-    loop {
-        let trouble = node.listen_for_trouble();
-        if node.is_silent_since(mark) && !node.breaker.is_up() {
-            return None;
-        }
-        hurry_of(set, node).ask();
-        let waiting = T::within(suspect_after, trouble);
-        if let Some(outcome) = race(running.as_mut(), waiting).await {
-            return Some(outcome);
-        }
-    }
 }
 
 impl<P> Route<'_, P> {
@@ -511,22 +358,5 @@ pub(crate) fn error_of<P>(set: &ReplicaSet<P>, stop: Stop) -> RoutingError {
     match stop {
         Stop::Refused(error) => error,
         Stop::Exhausted | Stop::Unserved(_) => primary_unavailable(set, None),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn replicas_that_take_turns_are_measured_alike() {
-        for replicas in 1..8 {
-            let mut measured = vec![0; replicas];
-            for turn in 0..replicas * 4_096 {
-                measured[turn % replicas] += usize::from(is_measured());
-            }
-            let expected = measured.iter().all(|count| (200..320).contains(count));
-            assert!(expected, "{measured:?}");
-        }
     }
 }

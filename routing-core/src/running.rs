@@ -1,0 +1,152 @@
+//! A statement that is sent: the permission for it, and what is to be said of how it went.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+
+use crate::ambient::Context;
+use crate::decision::Role;
+use crate::generations::Footing;
+use crate::load::is_measured;
+use crate::node::Node;
+use crate::notice::hurry_of;
+use crate::race::race;
+use crate::replica_set::ReplicaSet;
+use crate::route::Route;
+use crate::tick;
+use crate::timer::Timer;
+
+/// The permission to send one statement, once, to its node.
+///
+/// A pool takes it for a connection. It cannot be copied, and only [`Route::start`] makes one.
+#[derive(Debug)]
+#[must_use = "the statement is to be sent"]
+pub struct Permit<'r, P> {
+    set: &'r ReplicaSet<P>,
+    node: &'r Arc<Node<P>>,
+    role: Role,
+}
+
+impl<'r, P> Permit<'r, P> {
+    /// The role for which the node was chosen.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The node to send it to.
+    #[must_use]
+    pub const fn node(&self) -> &'r Arc<Node<P>> {
+        self.node
+    }
+
+    /// What its pool is to be asked with.
+    #[must_use]
+    #[inline]
+    pub fn footing(&self) -> Footing<'r, P> {
+        self.set.footing(self.node)
+    }
+}
+
+/// A statement that is sent, whose outcome is to be reported.
+#[derive(Debug)]
+#[must_use = "its outcome is to be reported"]
+pub struct Running<'r, P> {
+    pub(crate) route: Route<'r, P>,
+}
+
+impl<'r, P> Route<'r, P> {
+    /// The permission to send the statement, and what is to be told how that went.
+    #[inline]
+    pub fn start(mut self) -> (Permit<'r, P>, Running<'r, P>) {
+        if self.role == Role::Replica && is_measured() {
+            self.started = Some(self.ports.clock.now());
+        }
+        let permit = Permit {
+            set: self.set,
+            node: self.node(),
+            role: self.role,
+        };
+        (permit, Running { route: self })
+    }
+
+    /// The node has no connection for it: the statement was not sent.
+    pub const fn not_sent(self) -> Running<'r, P> {
+        Running { route: self }
+    }
+}
+
+impl<'r, P> Running<'r, P> {
+    /// The node that it runs on.
+    #[must_use]
+    pub fn node(&self) -> &'r Arc<Node<P>> {
+        self.route.node()
+    }
+
+    /// The role for which the node was chosen.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.route.role
+    }
+
+    /// The node answered, be it with an error of the user's. What was written counts as
+    /// acknowledged, and what was read as seen.
+    #[inline]
+    pub fn succeeded(mut self, caller: &Context) {
+        let route = &mut self.route;
+        route.writer = None;
+        route.mark(caller);
+        if let Some(started) = route.started {
+            let took = route.ports.clock.now().since(started);
+            route.set.measured(route.place, took);
+        }
+        route.answered();
+    }
+
+    /// What `running` comes to, the statement on its way; `None` if its node has been found not to
+    /// answer at all, in which case [`Running::silent`] says what follows.
+    ///
+    /// A statement that is slow is not cut off: after
+    /// [`ProbeRules::suspect_after`](crate::ProbeRules) its node is asked for a sign of life, and is
+    /// left only if it gives none. Where nodes are not probed, there is no limit.
+    pub async fn attend<T: Timer, F>(&self, running: F) -> Option<F::Output>
+    where
+        F: Future<Output: Send> + Send,
+        P: Send + Sync,
+    {
+        let (set, node) = (self.route.set, self.node());
+        attend::<T, P, F>(set, node, running).await
+    }
+}
+
+/// As [`Running::attend`], for a statement of a transaction, which has no route.
+pub(crate) async fn attend<T: Timer, P, F>(
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    running: F,
+) -> Option<F::Output>
+where
+    F: Future<Output: Send> + Send,
+    P: Send + Sync,
+{
+    if !node.is_monitored() || !T::is_running() {
+        return Some(running.await);
+    }
+    let suspect_after = set.rules().probe.suspect_after;
+    let mut running = pin!(running);
+    if let Some(outcome) = T::within(suspect_after, running.as_mut()).await {
+        return Some(outcome);
+    }
+    let mark = tick::now();
+    loop {
+        let trouble = node.listen_for_trouble();
+        if node.is_silent_since(mark) && !node.breaker.is_up() {
+            return None;
+        }
+        hurry_of(set, node).ask();
+        let waiting = T::within(suspect_after, trouble);
+        if let Some(outcome) = race(running.as_mut(), waiting).await {
+            return Some(outcome);
+        }
+    }
+}
