@@ -8,10 +8,10 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use sea_orm::sqlx::mysql::MySqlPoolOptions;
-use sea_orm::sqlx::{self, Connection, MySqlPool};
+use sea_orm::sqlx::{self, Connection, Executor, MySqlPool};
 use tokio::sync::OnceCell;
 
-use crate::process::{Account, command, free_ports, home, keep, send, until_over};
+use crate::process::{self, Account, command, free_ports, home, keep, send, until_over};
 
 /// One server of a cluster.
 #[derive(Debug)]
@@ -285,26 +285,19 @@ impl Server {
             .expect("a number")
     }
 
-    /// Takes all the connections that the server has left, and each that becomes free meanwhile; for
-    /// as long it has as few as it can have.
+    /// Takes all the connections that the server has left, and for so long each that becomes free; it
+    /// has as few as it can have meanwhile.
     pub async fn fill(&self, lasts: Duration) {
+        // There is none for who comes later.
+        let mut admin = self.admin.acquire().await.expect("a connection");
+        let few = "SET GLOBAL max_connections = 10";
+        admin.execute(few).await.expect(few);
         let url = self.url("mysql");
-        let (mut taken, mut is_full) = (Vec::new(), false);
-        self.execute("SET GLOBAL max_connections = 10").await;
-        let filling = async {
-            loop {
-                match sqlx::MySqlConnection::connect(&url).await {
-                    Ok(connection) => taken.push(connection),
-                    Err(_) => {
-                        is_full = true;
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
-                }
-            }
-        };
-        let _elapsed = tokio::time::timeout(lasts, filling).await;
-        self.execute("SET GLOBAL max_connections = 200").await;
-        assert!(is_full, "the server has had no end of them");
+        let taken = process::take_all(lasts, async || sqlx::MySqlConnection::connect(&url).await);
+        let taken = taken.await;
+        let many = "SET GLOBAL max_connections = 200";
+        admin.execute(many).await.expect(many);
+        drop(taken);
     }
 
     async fn is_paused(&self) -> bool {

@@ -13,7 +13,7 @@ use sea_orm::sqlx::postgres::PgPoolOptions;
 use sea_orm::sqlx::{self, Connection, PgPool, Row};
 use tokio::sync::OnceCell;
 
-use crate::process::{Account, children, command, free_ports, home, keep, send, until_over};
+use crate::process::{self, Account, children, command, free_ports, home, keep, send, until_over};
 
 /// One server of a cluster.
 #[derive(Debug)]
@@ -364,23 +364,10 @@ impl Server {
             .expect("a number")
     }
 
-    /// Takes all the connections that the server has left, and each that becomes free meanwhile.
+    /// Takes all the connections that the server has left, and for so long each that becomes free.
     pub async fn fill(&self, lasts: Duration) {
         let url = self.url("postgres");
-        let (mut taken, mut is_full) = (Vec::new(), false);
-        let filling = async {
-            loop {
-                match sqlx::PgConnection::connect(&url).await {
-                    Ok(connection) => taken.push(connection),
-                    Err(_) => {
-                        is_full = true;
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
-                }
-            }
-        };
-        let _elapsed = tokio::time::timeout(lasts, filling).await;
-        assert!(is_full, "the server has had no end of them");
+        process::take_all(lasts, async || sqlx::PgConnection::connect(&url).await).await;
     }
 
     /// Changes a setting that needs no restart.

@@ -10,6 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 /// Who runs the servers, as they refuse to run as root.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Account {
@@ -124,6 +126,33 @@ fn processes() -> Vec<Process> {
     };
     let listed = String::from_utf8_lossy(&listed);
     listed.lines().filter_map(parse).collect()
+}
+
+/// Connects until it is refused, and then for so long again and again; gives back all that was had.
+pub(crate) async fn take_all<C, E>(
+    lasts: Duration,
+    connect: impl AsyncFn() -> Result<C, E>,
+) -> Vec<C> {
+    const AT_ONCE: usize = 8;
+    let mut taken = Vec::new();
+    loop {
+        let many = join_all((0..AT_ONCE).map(|_| connect())).await;
+        let is_full = many.iter().any(Result::is_err);
+        taken.extend(many.into_iter().flatten());
+        if is_full {
+            break;
+        }
+    }
+    let filling = async {
+        loop {
+            match connect().await {
+                Ok(connection) => taken.push(connection),
+                Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        }
+    };
+    let _elapsed = tokio::time::timeout(lasts, filling).await;
+    taken
 }
 
 /// Starts the process that runs a script when this one is gone; `$1` is the directory.

@@ -121,12 +121,17 @@ impl Field {
             Silent(node) => self.way(&[node], Way::Silent, 2 * LASTS).await,
             Exhaust(node) => self.exhaust(node, db).await,
             Full(node) => {
+                // Who is connected has to come again, and again.
                 let cut = async {
-                    // Who is connected has to come again.
-                    tokio::time::sleep(LASTS / 2).await;
-                    self.proxies[node].cut();
+                    loop {
+                        tokio::time::sleep(LASTS / 2).await;
+                        self.proxies[node].cut();
+                    }
                 };
-                let (_, ()) = tokio::join!(self.fill(node, 2 * LASTS), cut);
+                tokio::select! {
+                    () = self.fill(node, LASTS) => {}
+                    () = cut => {}
+                }
             }
             Freeze(node) => {
                 self.freeze(node);
