@@ -85,7 +85,11 @@ impl<C: AsyncRoutable> Ask<NodePool<C>> for Line<C> {
             let connected = node.pool().dedicated().await;
             let mut connection = match connected {
                 Ok(connection) => connection,
-                Err(error) => return Answer::Failed(refused(error).0),
+                Err(error) => {
+                    let node = node.name().as_str();
+                    tracing::debug!(target: "routing", node, %error, "a probe could not connect");
+                    return Answer::Failed(refused(error).0);
+                }
             };
             let dialect = DatabaseOf::<C>::DIALECT;
             let version = match Probe::version_question(dialect) {

@@ -101,6 +101,8 @@ fn ask<C: Routable>(node: &Node<NodePool<C>>, role: Role, line: &mut Line<C>) ->
                 Ok(None) | Err(_) => return Answer::Unintelligible,
             },
             Err(error) => {
+                let node = node.name().as_str();
+                tracing::debug!(target: "routing", node, %error, "a probe could not connect");
                 return Answer::Failed(Failure::from_refused_connection(&error.to_string()));
             }
         }
