@@ -104,6 +104,22 @@ pub enum StatementKind {
 }
 
 impl StatementKind {
+    /// Whether it is done as a whole or not at all: neither several statements, nor a call of what
+    /// may commit in the middle.
+    pub(crate) const fn is_one_whole(self) -> bool {
+        !matches!(
+            self,
+            Self::Multiple
+                | Self::Unknown
+                | Self::Call
+                | Self::FunctionCall
+                | Self::WritingFunction
+                | Self::DisguisedWrite
+                | Self::SessionState
+                | Self::BulkTransfer
+        )
+    }
+
     /// Whether a statement of this kind may run on a replica.
     #[must_use]
     pub const fn access(self) -> Access {

@@ -234,8 +234,10 @@ impl<'r, P> Route<'r, P> {
         let change = node.breaker.succeeded(self.trial.take());
         announce_change(self.ports, self.set, node, change);
         if self.access != Access::Read {
-            // A connection of its own may forbid it, or its demotion.
-            let knows_more = node.is_monitored() && self.role == Role::Primary;
+            // A connection of its own may forbid it, or its demotion. What may be more than one
+            // statement may have done something before the one that was refused.
+            let knows_more =
+                node.is_monitored() && self.role == Role::Primary && self.kind.is_one_whole();
             self.past.attempts = self.past.attempts.saturating_add(1);
             if !knows_more || self.past.attempts >= self.set.rules().retry.attempts {
                 return Then::Now(Next::Unchanged);

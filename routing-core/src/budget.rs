@@ -21,7 +21,7 @@ const SECOND: u64 = 1_000_000_000;
 impl Budget {
     pub(crate) fn new(rule: Option<FallbackBudget>) -> Self {
         let rule = rule.map(|FallbackBudget { per_second, burst }| {
-            let each = SECOND / u64::from(per_second.max(1));
+            let each = (SECOND / u64::from(per_second.max(1))).max(1);
             (each, each.saturating_mul(u64::from(burst.max(1))))
         });
         Self {

@@ -41,13 +41,7 @@ impl<P> ReplicaSet<P> {
             if let Some(problem) = problem {
                 return Err(problem);
             }
-            let node = Node::new(name.clone(), pool);
-            if self.samples().has_positions() {
-                node.exclusions.set(Exclusion::Unseen, true);
-            }
-            let id = node.id();
-            let place = self.enrol(node);
-            all.push(Member { place, id, weight });
+            all.push(self.recruit(name.clone(), weight, pool));
             Ok(primary)
         })?;
         self.want_monitor();
@@ -114,6 +108,74 @@ impl<P> ReplicaSet<P> {
         } else {
             Err(self.unknown(name))
         }
+    }
+
+    /// All of it at once, or nothing: these replicas are added, those have this weight, and those go.
+    pub(crate) fn exchange(
+        &self,
+        added: Vec<(&NodeName, u16, P)>,
+        kept: &[(&Arc<Node<P>>, u16)],
+        gone: &[&Arc<Node<P>>],
+    ) -> Result<(), RoutingError> {
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let members = self.members();
+        let problem = |name: &NodeName, message: &str| {
+            let path = format!("sets.{}.{name}", self.name());
+            RoutingError::Config(vec![ConfigProblem::new(path, message)])
+        };
+        let primary = members.all()[members.primary()];
+        let is_gone = |member: &Member| gone.iter().any(|node| node.id() == member.id);
+        if is_gone(&primary) {
+            let name = self.node_at(primary.place).name();
+            return Err(problem(
+                name,
+                "has become the primary, and cannot be taken out",
+            ));
+        }
+        let mut all = members.all().to_vec();
+        all.retain(|member| !is_gone(member));
+        for (name, ..) in &added {
+            let is_taken = |member: &Member| self.node_at(member.place).name().same(name);
+            if all.iter().any(is_taken) {
+                return Err(problem(name, "another node has this name"));
+            }
+        }
+        if all.len() + added.len() > MAX_NODES {
+            let message = "the set would have more nodes than it can";
+            return Err(problem(self.node_at(primary.place).name(), message));
+        }
+        for member in &mut all {
+            if let Some((_, weight)) = kept.iter().find(|(node, _)| node.id() == member.id) {
+                member.weight = *weight;
+            }
+        }
+        let is_added = !added.is_empty();
+        for (name, weight, pool) in added {
+            all.push(self.recruit(name.clone(), weight, pool));
+        }
+        let is_primary = |member: &Member| member.id == primary.id;
+        let primary = all.iter().position(is_primary).unwrap_or_default();
+        let weight = self.rules.primary_read_weight;
+        self.set_members(Members::new(all, primary, weight));
+        drop(history);
+        for node in gone {
+            node.remove();
+        }
+        if is_added {
+            self.want_monitor();
+        }
+        Ok(())
+    }
+
+    /// A node that is to be a member, and is to be observed first.
+    fn recruit(&self, name: NodeName, weight: u16, pool: P) -> Member {
+        let node = Node::new(name, pool);
+        if self.samples().has_positions() {
+            node.exclusions.set(Exclusion::Unseen, true);
+        }
+        let id = node.id();
+        let place = self.enrol(node);
+        Member { place, id, weight }
     }
 
     /// Swaps the members for changed ones; `change` gives the primary's index among them.

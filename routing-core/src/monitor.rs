@@ -42,6 +42,8 @@ pub struct Monitor<P> {
     random: SplitMix64,
     /// How many probes have failed, one after the other.
     failures: u32,
+    /// When the node was first found to be no member any more.
+    removed: Option<Timestamp>,
     /// How many have told nothing, one after the other, for whatever reason.
     unheard: u32,
 }
@@ -80,7 +82,10 @@ impl<P> Monitor<P> {
     #[must_use]
     pub fn of_set(router: &Router<P>, set: &Arc<ReplicaSet<P>>) -> Vec<Self> {
         let nodes = set.nodes().into_iter();
-        let unmonitored = nodes.filter(|node| node.set_monitored(true));
+        let unmonitored: Vec<_> = nodes.filter(|node| node.set_monitored(true)).collect();
+        if set.has_rules() && set.nodes().len() > 1 && set.primary().sighting().is_none() {
+            set.begin_survey();
+        }
         let monitor = |node: &Arc<Node<P>>| {
             if node.sighting().is_none() && set.role_of(node) == Role::Replica {
                 node.exclusions.set(Exclusion::Unseen, true);
@@ -92,10 +97,11 @@ impl<P> Monitor<P> {
                 last: None,
                 random: SplitMix64::from_seed(set.random.next()),
                 failures: 0,
+                removed: None,
                 unheard: 0,
             }
         };
-        unmonitored.map(monitor).collect()
+        unmonitored.into_iter().map(monitor).collect()
     }
 
     /// Monitors the node until the router is gone; each answer is awaited for a limited time.
@@ -152,10 +158,12 @@ impl<P> Monitor<P> {
         let hurry = hurry_of(&set, &node);
         // Who asks from here on is heard.
         let hurried = hurry.listen();
-        if set.is_closed() || node.is_removed() {
+        let now = self.ports.clock.now();
+        if set.is_closed() || self.is_done(&set, now) {
             return Turn::End;
         }
-        let now = self.ports.clock.now();
+        // A clock that has gone back says nothing of how long ago it was.
+        self.last = self.last.map(|last| last.min(now));
         let due = self
             .last
             .map(|last| last.after(self.interval(&set, role, now)));
@@ -182,12 +190,26 @@ impl<P> Monitor<P> {
         })
     }
 
+    /// Whether the node is no member any more, and nobody waits for an answer of it.
+    fn is_done(&mut self, set: &ReplicaSet<P>, now: Timestamp) -> bool {
+        if !self.node.is_removed() {
+            return false;
+        }
+        let since = *self.removed.get_or_insert(now);
+        // Who has been sent there is not watched from the first moment on.
+        let grace = set.rules().probe.suspect_after.saturating_mul(2);
+        now.since(since) > grace && !self.node.is_attended()
+    }
+
     /// From the last probe to the next.
     fn interval(&mut self, set: &ReplicaSet<P>, role: Role, now: Timestamp) -> Duration {
         let ProbeRules {
             heartbeat, fastest, ..
         } = set.rules().probe;
         let slowest = heartbeat.max(fastest);
+        if self.removed.is_some() {
+            return WHILE_DOWN.clamp(fastest, slowest);
+        }
         // Of a node that tells nothing, less and less often, whoever asks.
         let back_off = fastest.saturating_mul(1 << self.unheard.min(16));
         let back_off = back_off.min(WHILE_DOWN.clamp(fastest, slowest));

@@ -50,6 +50,15 @@ pub struct Lag {
     pub time: Option<Duration>,
 }
 
+/// Somebody waits for a node's answer.
+pub(crate) struct Attended<'a>(&'a AtomicU32);
+
+impl Drop for Attended<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// A node of a replica set, with the adapter's pool `P`.
 #[derive(Debug)]
 pub struct Node<P> {
@@ -66,6 +75,14 @@ pub struct Node<P> {
     /// When it was last not certain that the node goes on from where it was.
     broken: AtomicU64,
     generation: AtomicU32,
+    /// When its connections were last given up.
+    renewed: AtomicU64,
+    /// When it was last found to be down.
+    fell: AtomicU64,
+    /// When it was last found to take writes, and had not before.
+    turned: AtomicU64,
+    /// How many statements wait for its answer, and have for a while.
+    attended: AtomicU32,
     /// The numbers of the last probe that was answered, and of the last that was not.
     answered: AtomicU64,
     unanswered: AtomicU64,
@@ -90,6 +107,10 @@ impl<P> Node<P> {
             sighting: ArcSwapOption::const_empty(),
             broken: AtomicU64::new(0),
             generation: AtomicU32::new(0),
+            renewed: AtomicU64::new(0),
+            fell: AtomicU64::new(0),
+            turned: AtomicU64::new(0),
+            attended: AtomicU32::new(0),
             answered: AtomicU64::new(0),
             unanswered: AtomicU64::new(0),
             trouble: Event::new(),
@@ -180,6 +201,43 @@ impl<P> Node<P> {
     /// Its connections are of no use any more.
     pub(crate) fn renew(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
+        self.renewed.store(tick::next(), Ordering::SeqCst);
+        self.tell_trouble();
+    }
+
+    /// Whether its connections are what they were at `mark`.
+    #[inline]
+    pub(crate) fn is_the_same_since(&self, mark: u64) -> bool {
+        mark >= self.renewed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn went_down(&self) {
+        self.fell.store(tick::next(), Ordering::SeqCst);
+        self.tell_trouble();
+    }
+
+    /// Whether the probe of this number was sent after the node was last found to be down.
+    pub(crate) fn was_down_before(&self, number: u64) -> bool {
+        number > self.fell.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn turned(&self) {
+        self.turned.store(tick::next(), Ordering::SeqCst);
+    }
+
+    /// Whether the probe of this number was sent after the node was found to take writes.
+    pub(crate) fn has_turned_before(&self, number: u64) -> bool {
+        number > self.turned.load(Ordering::Acquire)
+    }
+
+    /// Its monitor goes on for as long as this is kept.
+    pub(crate) fn attend(&self) -> Attended<'_> {
+        self.attended.fetch_add(1, Ordering::AcqRel);
+        Attended(&self.attended)
+    }
+
+    pub(crate) fn is_attended(&self) -> bool {
+        self.attended.load(Ordering::Acquire) > 0
     }
 
     /// The probe of this number was answered.
@@ -200,6 +258,11 @@ impl<P> Node<P> {
     /// Whether a probe that was sent after `mark` was not answered.
     pub(crate) fn is_silent_since(&self, mark: u64) -> bool {
         self.unanswered.load(Ordering::Acquire) > mark
+    }
+
+    /// Whether a probe of it has been answered, or has not.
+    pub(crate) fn has_been_asked(&self) -> bool {
+        self.is_answered_since(0) || self.is_silent_since(0)
     }
 
     /// To be called before looking at what may change.

@@ -149,7 +149,7 @@ pub(crate) fn announce_change<P>(
             ports.observe(|observer| observer.node_up(set_name, name));
         }
         Change::WentDown(back_off) => {
-            node.tell_trouble();
+            node.went_down();
             tracing::warn!(
                 target: "routing",
                 set = set_name.as_str(),

@@ -7,6 +7,7 @@
 use crate::decision::Role;
 use crate::position::{Position, parse_lsn};
 use crate::sql::Dialect;
+use crate::topology::Sighting;
 
 /// How the nodes of a database are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,21 @@ pub struct Observation {
     pub server: Option<u64>,
     /// How far it is: a primary's last write, what a replica has replayed.
     pub position: Position,
+}
+
+impl Observation {
+    /// A standby to which nothing is sent just now says which timeline it has begun from, not which
+    /// it is on: that is what it was on before, while it goes on.
+    pub(crate) fn on_timeline_of(mut self, before: Option<&Sighting>) -> Self {
+        if let (Some(Role::Replica), Some(timeline), Some(before)) =
+            (self.role, self.timeline, before)
+            && let Some(known) = before.timeline.filter(|known| *known > timeline)
+        {
+            self.timeline = Some(known);
+            self.position = self.position.on_timeline(known);
+        }
+        self
+    }
 }
 
 /// One statement, so that the location and the role are those of one moment: a standby may be

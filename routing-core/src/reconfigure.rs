@@ -119,15 +119,9 @@ impl<'r, P: Pool> Plan<'r, '_, P> {
     /// What can be wrong has been looked for, unless somebody else changes the set meanwhile.
     fn carry_out(self) -> Result<Vec<&'r Arc<Node<P>>>, RoutingError> {
         let set = self.set;
-        for (node, pool) in self.added {
-            set.add_replica(node.name().clone(), node.weight(), pool)?;
-        }
-        for (node, weight) in self.kept {
-            set.reweigh(node.name(), weight)?;
-        }
-        for node in &self.gone {
-            set.remove_replica(node.name())?;
-        }
+        let added = self.added.into_iter();
+        let added = added.map(|(node, pool)| (node.name(), node.weight(), pool));
+        set.exchange(added.collect(), &self.kept, &self.gone)?;
         set.set_lag_limits(self.config.rules().lag);
         Ok(self.gone)
     }

@@ -46,6 +46,7 @@ pub struct ReplicaSet<P> {
     pub(crate) budget: Budget,
     pub(crate) balancer: Box<dyn Balancer>,
     samples: Arc<Samples>,
+    is_surveyed: AtomicBool,
     /// Whether the nodes are to be monitored, and nobody does so.
     monitor_wanted: AtomicBool,
     is_closed: AtomicBool,
@@ -90,6 +91,7 @@ impl<P> ReplicaSet<P> {
             members.push(Member { place, id, weight });
         }
         Self {
+            is_surveyed: AtomicBool::new(true),
             monitor_wanted: AtomicBool::new(samples.has_positions()),
             is_closed: AtomicBool::new(false),
             samples: Arc::new(samples),
@@ -191,6 +193,25 @@ impl<P> ReplicaSet<P> {
     #[inline]
     pub(crate) fn node_at(&self, place: usize) -> &Arc<Node<P>> {
         &self.roster[place]
+    }
+
+    /// Whether each of the nodes has been asked what it is, so that it is known who is the primary.
+    #[inline]
+    pub(crate) fn is_surveyed(&self) -> bool {
+        self.is_surveyed.load(Ordering::Acquire)
+    }
+
+    /// Nobody has been asked as yet.
+    pub(crate) fn begin_survey(&self) {
+        self.is_surveyed.store(false, Ordering::Release);
+    }
+
+    /// One more has answered, or has not.
+    pub(crate) fn survey(&self) {
+        let has_been_asked = |node: &&Arc<Node<P>>| node.has_been_asked() || !node.is_monitored();
+        if !self.is_surveyed() && self.nodes().iter().all(has_been_asked) {
+            self.is_surveyed.store(true, Ordering::Release);
+        }
     }
 
     /// Whether queries report to and ask the breakers of the nodes.

@@ -195,6 +195,7 @@ impl<P> ReplicaSetBuilder<P> {
                 "no positions: what is written is kept on the primary by time"
             );
         }
+        let samples = Samples::new(positions, self.rules.lag.time);
         Ok(ReplicaSet::new(Parts {
             name: self.name,
             enabled: self.enabled,
@@ -204,7 +205,7 @@ impl<P> ReplicaSetBuilder<P> {
             tables: self.tables,
             nodes,
             balancer,
-            samples: Samples::new(positions),
+            samples,
             random,
         }))
     }

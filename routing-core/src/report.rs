@@ -37,7 +37,10 @@ impl<P> Report<'_, P> {
                     tracing::debug!(target: "routing", node = node.name().as_str(), ?failure, "a probe failed");
                 }
                 self.is_well(trial);
-                self.is_seen();
+                // Who is full has said nothing of what it is.
+                if answer == Answer::Unintelligible {
+                    self.is_seen();
+                }
                 if is_replica() {
                     node.lose_track();
                 }
@@ -47,10 +50,13 @@ impl<P> Report<'_, P> {
                     // It may come back from behind where it was, which nobody remembers.
                     node.lose_track();
                 }
-                self.is_well(trial);
+                // What it is counts before that it is there.
                 self.observed(observation);
+                self.is_well(trial);
+                set.judge(self.ports, None);
             }
         }
+        set.survey();
         set.samples().tell();
     }
 
@@ -69,7 +75,7 @@ impl<P> Report<'_, P> {
             node.renew();
         }
         node.tell_trouble();
-        set.judge(self.ports);
+        set.judge(self.ports, None);
     }
 
     fn is_well(&self, trial: Option<Trial>) {
@@ -78,6 +84,13 @@ impl<P> Report<'_, P> {
         let change = match trial {
             // It has been seen down, and is back.
             None if self.was_failing => node.breaker.proved(),
+            // Of the primary nobody's statement need be the trial: who answers is there, also if each
+            // connection broke that there was, or one statement lasts and lasts.
+            None if set.role_of(node) == Role::Primary
+                && node.was_down_before(self.ticket.number) =>
+            {
+                node.breaker.proved()
+            }
             None => Change::None,
             trial => node.breaker.succeeded(trial),
         };
@@ -96,20 +109,33 @@ impl<P> Report<'_, P> {
             node.lose_track();
             node.renew();
         }
-        let took_no_writes = |before: &Sighting| !before.takes_writes || before.took_over;
+        let observation = if is_another || self.was_failing {
+            observation
+        } else {
+            observation.on_timeline_of(before)
+        };
+        let took_over = match before {
+            Some(before) if observation.takes_writes && !is_another => {
+                if !before.takes_writes {
+                    node.turned();
+                }
+                !before.takes_writes || before.took_over
+            }
+            _ => false,
+        };
         node.see(Sighting {
             role: observation.role,
             takes_writes: observation.takes_writes,
             system: observation.system,
             timeline: observation.timeline,
             server: observation.server,
-            took_over: observation.takes_writes
-                && !is_another
-                && before.is_some_and(took_no_writes),
+            took_over,
             position: observation.position.clone(),
         });
-        self.is_seen();
-        set.judge(self.ports);
+        if observation.takes_writes && set.role_of(node) == Role::Primary {
+            set.reject_claims(self.ticket.number);
+        }
+        set.judge(self.ports, Some(node.id()));
         match set.role_of(node) {
             Role::Primary => self.take_sample(observation),
             // By what it says as a replica, if it was asked as one.
@@ -118,6 +144,7 @@ impl<P> Report<'_, P> {
             }
             Role::Replica => {}
         }
+        self.is_seen();
     }
 
     fn is_seen(&self) {

@@ -90,10 +90,10 @@ pub(crate) fn resolve<P>(
     };
     let mut late = None;
     let choice = match verdict {
-        Verdict::Primary(reason) => place.admit_primary(reason, access)?,
+        Verdict::Primary(reason) => place.admit_primary(reason, access, waits_for)?,
         Verdict::Pin { late: when_late } => {
             // A pin that the session did not earn would only cost it the replicas.
-            let choice = place.admit_primary(Reason::Write, access)?;
+            let choice = place.admit_primary(Reason::Write, access, waits_for)?;
             if let Some(slot) = slot {
                 slot.pin_now(PinReason::Write);
             }
@@ -234,7 +234,7 @@ impl<P> Place<'_, P> {
             let set = set.name().clone();
             return Err(RoutingError::NoReplica { set }.into());
         };
-        let choice = self.admit_primary(reason, Access::Read)?;
+        let choice = self.admit_primary(reason, Access::Read, waits_for)?;
         if reason == Reason::NoReplica && !set.budget.take(|| ports.clock.now()) {
             if let Some(trial) = choice.trial {
                 set.node_at(choice.place).breaker.gave_up(trial);
@@ -251,8 +251,17 @@ impl<P> Place<'_, P> {
     }
 
     #[inline]
-    fn admit_primary(&self, reason: Reason, access: Access) -> Result<Choice, Stop> {
+    fn admit_primary(
+        &self,
+        reason: Reason,
+        access: Access,
+        waits_for: WaitsFor,
+    ) -> Result<Choice, Stop> {
         let Self { set, members, .. } = *self;
+        if waits_for.unseen && !set.is_surveyed() {
+            // Another may have taken its place since the configuration was written.
+            return Err(Stop::Unserved(Obstacle::Unseen));
+        }
         let index = members.primary();
         let place = members.all()[index].place;
         if self.tried.has(place) {
@@ -308,7 +317,7 @@ impl<P> Place<'_, P> {
 }
 
 /// Why a node is not to be used even by those who need this one.
-fn keeps_away<P>(node: &Node<P>, access: Access) -> Option<Exclusion> {
+pub(crate) fn keeps_away<P>(node: &Node<P>, access: Access) -> Option<Exclusion> {
     let exclusions = node.exclusions.get();
     let for_all = exclusions.first_of(Exclusion::OF_ALL);
     let for_writes = || {

@@ -45,6 +45,7 @@ use crate::replica_set::ReplicaSet;
 use crate::resolution::{self, Inquiry, Stop, WaitsFor, primary_unavailable, session_of};
 use crate::session::Session;
 use crate::sight::{saw, wrote};
+use crate::tick;
 use crate::tried::Tried;
 
 /// One statement on its way to a node.
@@ -62,6 +63,8 @@ pub struct Route<'r, P> {
     /// Who writes, until it is known what became of it.
     pub(crate) writer: Option<Session>,
     pub(crate) past: Past,
+    /// When it was decided.
+    mark: u64,
     /// When it was started, if it is one that is measured.
     pub(crate) started: Option<Timestamp>,
 }
@@ -172,11 +175,9 @@ impl<'r, P> Route<'r, P> {
             tried: past.tried,
             waits_for,
         };
+        let mark = tick::now();
         let found =
             Context::with_current(|ambient| resolution::resolve(ports, set, inquiry, ambient))?;
-        if let Some(late) = found.late {
-            announce_late_pin(ports, set.name(), late, kind.as_str());
-        }
         let reason = match found.choice.reason {
             Reason::Balanced | Reason::Affine if !past.tried.is_empty() => Reason::Failover,
             reason => reason,
@@ -192,8 +193,13 @@ impl<'r, P> Route<'r, P> {
             trial: found.choice.trial,
             writer: None,
             past,
+            mark,
             started: None,
         };
+        // Whoever is told may panic, and must not take a trial with him.
+        if let Some(late) = found.late {
+            announce_late_pin(ports, set.name(), late, kind.as_str());
+        }
         let route = route.with_writer(caller);
         announce(ports, &route.decision());
         Ok(route)
@@ -278,6 +284,48 @@ impl<'r, P> Route<'r, P> {
             || self.role == Role::Primary && self.set.rules().retry.attempts > 1
     }
 
+    /// Whether what was decided still holds, as it may not after a wait for a connection: the node has
+    /// another role by now, or was seen to begin anew.
+    #[must_use]
+    #[inline]
+    pub fn holds(&self) -> bool {
+        if !self.set.has_rules() {
+            return true;
+        }
+        let node = self.node();
+        let shows_less = self.access == Access::Read
+            && self.role == Role::Replica
+            && !node.is_unbroken_since(self.mark);
+        let is_kept_away =
+            !node.exclusions.is_empty() && resolution::keeps_away(node, self.access).is_some();
+        node.is_the_same_since(self.mark) && !shows_less && !is_kept_away
+    }
+
+    /// Another route for what no longer [`holds`](Self::holds): nothing was sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Router::route`](crate::Router::route), and [`RoutingError::PrimaryUnavailable`] if it has
+    /// been decided anew too often.
+    pub fn decide_anew(mut self, caller: &Context) -> Result<Self, RoutingError> {
+        self.writer = None;
+        let mut past = self.past;
+        past.attempts = past.attempts.saturating_add(1);
+        if past.attempts > MOST_ANEW {
+            let error = primary_unavailable(self.set, None);
+            return Err(error.because(format_args!("roles change too fast")));
+        }
+        Self::find_after(
+            self.ports,
+            self.set,
+            self.kind,
+            caller,
+            past,
+            WaitsFor::default(),
+        )
+        .map_err(|stop| refused(self.ports, self.set, stop))
+    }
+
     /// What was decided, and why.
     #[must_use]
     pub fn decision(&self) -> Decision<'r> {
@@ -347,6 +395,9 @@ impl<P> Drop for Route<'_, P> {
         }
     }
 }
+
+/// How often a statement is decided anew before it is sent.
+const MOST_ANEW: u8 = 8;
 
 fn refused<P>(ports: &Ports, set: &ReplicaSet<P>, stop: Stop) -> RoutingError {
     let error = error_of(set, stop);

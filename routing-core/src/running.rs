@@ -4,8 +4,10 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
+use crate::access::Access;
 use crate::ambient::Context;
 use crate::decision::Role;
+use crate::exclusion::Exclusion;
 use crate::generations::Footing;
 use crate::load::is_measured;
 use crate::node::Node;
@@ -89,6 +91,17 @@ impl<'r, P> Running<'r, P> {
         self.route.role
     }
 
+    /// Whether what it has read may be less than what was known to be there when it was decided: its
+    /// replica was seen to begin anew since. For who cannot ask [`Route::holds`] between the wait for a
+    /// connection and the sending; what is not ambiguous may be read again elsewhere.
+    #[must_use]
+    pub fn shows_less(&self) -> bool {
+        self.route.role == Role::Replica
+            && self.route.access == Access::Read
+            && !self.route.holds()
+            && !self.route.kind.is_ambiguous()
+    }
+
     /// The node answered, be it with an error of the user's. What was written counts as
     /// acknowledged, and what was read as seen.
     #[inline]
@@ -104,11 +117,12 @@ impl<'r, P> Running<'r, P> {
     }
 
     /// What `running` comes to, the statement on its way; `None` if its node has been found not to
-    /// answer at all, in which case [`Running::silent`] says what follows.
+    /// answer at all, or to be of no use, in which case [`Running::silent`] says what follows.
     ///
     /// A statement that is slow is not cut off: after
     /// [`ProbeRules::suspect_after`](crate::ProbeRules) its node is asked for a sign of life, and is
-    /// left only if it gives none. Where nodes are not probed, there is no limit.
+    /// left only if it gives none, or is found to be none of the set's any more, such as a primary that
+    /// has been superseded. Where nodes are not probed, there is no limit.
     pub async fn attend<T: Timer, F>(&self, running: F) -> Option<F::Output>
     where
         F: Future<Output: Send> + Send,
@@ -138,9 +152,13 @@ where
         return Some(outcome);
     }
     let mark = tick::now();
+    let _attended = node.attend();
     loop {
         let trouble = node.listen_for_trouble();
-        if node.is_silent_since(mark) && !node.breaker.is_up() {
+        let is_silent = node.is_silent_since(mark) && !node.breaker.is_up();
+        // It may wait for a connection to who was the primary, or write there.
+        let is_out = || node.exclusions.get().first_of(Exclusion::OF_ALL).is_some();
+        if is_silent || is_out() {
             return None;
         }
         hurry_of(set, node).ask();

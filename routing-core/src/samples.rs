@@ -79,6 +79,10 @@ pub(crate) struct Samples {
     /// Oldest first, so that a commit is given the first that includes it, and not the last, which
     /// replicas reach later.
     ring: Mutex<VecDeque<Sample>>,
+    /// Of a longer time, and further apart; for how far behind a replica is.
+    sparse: Mutex<VecDeque<Sample>>,
+    /// How far apart, at least.
+    spacing: Duration,
     /// The number of the last one.
     latest: AtomicU64,
     target: Mutex<Option<Target>>,
@@ -90,10 +94,14 @@ pub(crate) struct Samples {
 const KEPT: usize = 256;
 
 impl Samples {
-    pub(crate) fn new(positions: Positions) -> Self {
+    /// `longest` is a lag that has to be told from a longer one.
+    pub(crate) fn new(positions: Positions, longest: Duration) -> Self {
+        const HOUR: Duration = Duration::from_secs(3_600);
         Self {
             positions: AtomicU8::new(positions as u8),
             ring: Mutex::default(),
+            sparse: Mutex::default(),
+            spacing: (longest / 64).min(HOUR),
             latest: AtomicU64::new(0),
             target: Mutex::default(),
             primary: Hurry::default(),
@@ -129,14 +137,18 @@ impl Samples {
 
     pub(crate) fn take(&self, number: u64, position: Position, at: Timestamp) {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        if ring.len() == KEPT {
-            ring.pop_front();
-        }
-        ring.push_back(Sample {
+        let sample = Sample {
             number,
             position,
             at,
-        });
+        };
+        let mut sparse = self.sparse.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_far = |last: &Sample| at.since(last.at) >= self.spacing;
+        if sparse.back().is_none_or(is_far) {
+            keep(&mut sparse, sample.clone());
+        }
+        drop(sparse);
+        keep(&mut ring, sample);
         self.latest.store(number, Ordering::Release);
         drop(ring);
         self.tell();
@@ -148,6 +160,9 @@ impl Samples {
         ring.clear();
         self.latest.store(0, Ordering::Release);
         drop(ring);
+        let mut sparse = self.sparse.lock().unwrap_or_else(PoisonError::into_inner);
+        sparse.clear();
+        drop(sparse);
         let mut target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
         *target = None;
         drop(target);
@@ -162,9 +177,12 @@ impl Samples {
         if position.reaches(&latest.position) == Reach::Unknown {
             return None;
         }
-        let missed =
-            ring.partition_point(|sample| position.reaches(&sample.position) == Reach::Yes);
-        let since = ring.get(missed).map_or(now, |sample| sample.at);
+        let Some(first) = first_missed(&ring, position) else {
+            return Some(Duration::ZERO);
+        };
+        let sparse = self.sparse.lock().unwrap_or_else(PoisonError::into_inner);
+        // The oldest of the last may not be the first that it misses.
+        let since = first_missed(&sparse, position).map_or(first, |long| long.min(first));
         Some(now.since(since))
     }
 
@@ -193,6 +211,20 @@ impl Samples {
     }
 }
 
+fn keep(samples: &mut VecDeque<Sample>, sample: Sample) {
+    if samples.len() == KEPT {
+        samples.pop_front();
+    }
+    samples.push_back(sample);
+}
+
+/// When the first of these was taken that `position` does not reach.
+fn first_missed(samples: &VecDeque<Sample>, position: &Position) -> Option<Timestamp> {
+    let reached =
+        samples.partition_point(|sample| position.reaches(&sample.position) == Reach::Yes);
+    samples.get(reached).map(|sample| sample.at)
+}
+
 #[cfg(test)]
 mod tests {
     use event_listener::Listener;
@@ -205,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_mark_is_covered_by_the_first_sample_after_it() {
-        let samples = Samples::new(Positions::Asked);
+        let samples = Samples::new(Positions::Asked, Duration::from_secs(60));
         assert_eq!(samples.after(0), None);
         for number in 10..20 {
             samples.take(number, at(number * 100), Timestamp::default());
@@ -219,12 +251,28 @@ mod tests {
 
     #[test]
     fn old_samples_make_room() {
-        let samples = Samples::new(Positions::Asked);
+        let samples = Samples::new(Positions::Asked, Duration::from_secs(60));
         for number in 1..=(KEPT as u64 * 3) {
             samples.take(number, at(number), Timestamp::default());
         }
         // The first that is left includes what was marked before all of them.
         assert_eq!(samples.after(1), Some(at(KEPT as u64 * 2 + 1)));
+    }
+
+    #[test]
+    fn who_is_behind_all_that_is_kept_is_behind_for_longer() {
+        let longest = Duration::from_secs(60);
+        let samples = Samples::new(Positions::Asked, longest);
+        let now = |number: u64| Timestamp::default().after(Duration::from_millis(5 * number));
+        for number in 1..=100_000 {
+            samples.take(number, at(number), now(number));
+        }
+        let behind = |lsn: u64| samples.time_behind(&at(lsn), now(100_000)).unwrap();
+        assert_eq!(behind(100_000), Duration::ZERO);
+        assert_eq!(behind(99_000), Duration::from_millis(5 * 999));
+        assert!(behind(1) > longest * 2, "{:?}", behind(1));
+        let minute = behind(100_000 - 12_000);
+        assert!(minute.abs_diff(longest) < longest / 32, "{minute:?}");
     }
 
     #[test]
@@ -244,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_replica_is_behind_since_the_first_sample_that_it_has_not_reached() {
-        let samples = Samples::new(Positions::Asked);
+        let samples = Samples::new(Positions::Asked, Duration::from_secs(60));
         let seconds = |n| Timestamp::default().after(Duration::from_secs(n));
         let behind = |lsn, now| samples.time_behind(&at(lsn), seconds(now));
         assert_eq!(behind(1, 9), None);

@@ -4,12 +4,12 @@ use std::sync::PoisonError;
 
 use crate::exclusion::{Exclusion, Exclusions};
 use crate::members::Members;
-use crate::node::{Lag, Node};
+use crate::node::{Lag, Node, NodeId};
 use crate::notice::{announce_exclusion, announce_primary};
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
 use crate::rules::LagLimits;
-use crate::topology::{self, Ruling, Seen};
+use crate::topology::{self, Ruling, Seen, Sighting};
 
 impl<P> ReplicaSet<P> {
     /// Whether nobody is known to take writes.
@@ -18,8 +18,24 @@ impl<P> ReplicaSet<P> {
         !primary.breaker.is_up() || primary.exclusions.get().has(Exclusion::ReadOnly)
     }
 
-    /// Applies the [rule](topology) to what is known now.
-    pub(crate) fn judge(&self, ports: &Ports) {
+    /// The primary takes writes, as it has said in answer to the probe of this number: who had begun to
+    /// take some before has not taken its place.
+    pub(crate) fn reject_claims(&self, number: u64) {
+        for node in self.nodes() {
+            if let Some(sighting) = node.sighting()
+                && sighting.took_over
+                && node.has_turned_before(number)
+            {
+                node.see(Sighting {
+                    took_over: false,
+                    ..Sighting::clone(&sighting)
+                });
+            }
+        }
+    }
+
+    /// Applies the [rule](topology) to what is known now; who has just answered is up.
+    pub(crate) fn judge(&self, ports: &Ports, answered: Option<NodeId>) {
         if !self.has_rules() {
             return;
         }
@@ -31,7 +47,7 @@ impl<P> ReplicaSet<P> {
             .zip(&sightings)
             .map(|(node, sighting)| Seen {
                 sighting: sighting.as_deref(),
-                is_up: node.breaker.is_up(),
+                is_up: node.breaker.is_up() || answered == Some(node.id()),
             })
             .collect();
         let Ruling {
@@ -45,6 +61,7 @@ impl<P> ReplicaSet<P> {
         for (node, now) in nodes().zip(exclusions) {
             let before = node.exclusions.replace(now);
             if before != now {
+                node.tell_trouble();
                 news.push((node, before, now));
             }
         }

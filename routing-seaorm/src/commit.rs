@@ -100,7 +100,15 @@ impl RoutedTransaction {
             role,
             ..
         } = self;
-        let outcome = transaction.rollback().await;
+        let rolling_back = transaction.rollback();
+        let attended = router
+            .attend::<TokioTimer, _>(&set, &node, rolling_back)
+            .await;
+        let Some(outcome) = attended else {
+            // Its connection is gone, and with it the transaction.
+            callbacks.rolled_back();
+            return Ok(());
+        };
         if let Err(error) = &outcome
             && let Some(failure) = failure_of(error, &node, role).await
         {

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use routing_core::{Access, Failure, Next, Node, ReplicaSet, Role, StatementKind};
+use routing_core::{Access, Failure, Next, Node, ReplicaSet, Role, RoutingError, StatementKind};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, Statement};
 use tracing::Instrument;
 
@@ -105,6 +105,23 @@ impl RoutedConnection {
             });
             let attended = running.attend::<TokioTimer, _>(attempt.instrument(span));
             let error = match attended.await {
+                // Where it waited for a connection, that may be to a server that has begun anew.
+                Some(Ok(_)) if running.shows_less() => {
+                    match running.failed(Failure::Ended, &self.context) {
+                        Next::Route(next) => route = next,
+                        Next::Refused(refusal) => return Err(into_db_err(refusal)),
+                        Next::Unchanged => {
+                            let error = RoutingError::NodeUnavailable {
+                                set: set.name().clone(),
+                                node: node.name().clone(),
+                                retry_in: None,
+                                cause: None,
+                            };
+                            return Err(into_db_err(error));
+                        }
+                    }
+                    continue;
+                }
                 Some(Ok(value)) => {
                     running.succeeded(&self.context);
                     return Ok(Done {

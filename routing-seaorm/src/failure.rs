@@ -68,10 +68,8 @@ fn of_database(
             use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
             let error = error.try_downcast_ref::<PgDatabaseError>()?;
-            let failure = Failure::from_sqlstate(error.code(), error.message(), role);
-            // After such an error the connection is over, be it a pooler's that has no code for it.
-            let is_over = matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic);
-            failure.or(is_over.then_some(Failure::Lost))
+            let is_fatal = matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic);
+            Failure::from_sqlstate(error.code(), is_fatal, error.message(), role)
         }
         #[cfg(feature = "sqlx-mysql")]
         DbBackend::MySql => {

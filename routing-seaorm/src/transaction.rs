@@ -260,10 +260,14 @@ impl RoutedTransaction {
         self.get_database_backend() == DbBackend::Postgres
             && self.statement_failed.load(Ordering::Relaxed)
             && self
-                .transaction
-                .execute_unprepared("SELECT 1")
+                .router
+                .attend::<TokioTimer, _>(
+                    &self.set,
+                    &self.node,
+                    self.transaction.execute_unprepared("SELECT 1"),
+                )
                 .await
-                .is_err()
+                .is_none_or(|answer| answer.is_err())
     }
 
     /// The transaction itself, whose outcome its new owner will know and we shall not.

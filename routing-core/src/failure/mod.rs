@@ -62,18 +62,29 @@ impl Failure {
     /// The failure that a PostgreSQL SQLSTATE stands for, when a statement gets it as its answer from
     /// a node with this role: see [`SQLSTATES`] and [`RECOVERY_CONFLICTS`].
     ///
+    /// `is_fatal` is whether its severity is `FATAL` or `PANIC`, after which the connection is over.
+    /// Where it is not, only what a standby says of its own replay, and of writes, is the node's: a
+    /// foreign server's `08001`, say, comes as an `ERROR` of the statement that asked for it.
+    ///
     /// ```
     /// use routing_core::{Failure, Role};
     ///
-    /// let starting = Failure::from_sqlstate("57P03", "the database system is starting up", Role::Replica);
+    /// let starting = Failure::from_sqlstate("57P03", true, "the database system is starting up", Role::Replica);
     /// assert_eq!(starting, Some(Failure::Starting));
     /// // On a primary two transactions of the application's met.
-    /// assert_eq!(Failure::from_sqlstate("40001", "", Role::Primary), None);
-    /// assert_eq!(Failure::from_sqlstate("40001", "", Role::Replica), Some(Failure::RecoveryConflict));
+    /// assert_eq!(Failure::from_sqlstate("40001", false, "", Role::Primary), None);
+    /// let conflict = Failure::from_sqlstate("40001", false, "", Role::Replica);
+    /// assert_eq!(conflict, Some(Failure::RecoveryConflict));
+    /// assert_eq!(Failure::from_sqlstate("08001", false, "", Role::Primary), None);
     /// ```
     #[must_use]
-    pub fn from_sqlstate(sqlstate: &str, message: &str, role: Role) -> Option<Self> {
-        postgres::of(sqlstate, message, role)
+    pub fn from_sqlstate(
+        sqlstate: &str,
+        is_fatal: bool,
+        message: &str,
+        role: Role,
+    ) -> Option<Self> {
+        postgres::of(sqlstate, is_fatal, message, role)
     }
 
     /// The failure that a MySQL or MariaDB error stands for: see [`ERROR_NUMBERS`]. 1290 is any option

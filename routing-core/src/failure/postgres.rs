@@ -5,9 +5,8 @@ use super::Failure::{
 };
 use crate::decision::Role;
 
-/// What each SQLSTATE says of the node; what is not listed is the user's error.
-///
-/// Those of class `08` that are not listed end the connection, too.
+/// What each SQLSTATE says of the node. All but `25006` only if the error is fatal; a fatal one that is
+/// not listed ends the connection and says no more, and any other is the user's.
 pub const SQLSTATES: &[(&str, Failure)] = &[
     // Refused before anything was sent.
     ("08001", Unreachable),
@@ -39,18 +38,19 @@ pub const RECOVERY_CONFLICTS: &[&str] = &["40001", "40P01"];
 const CANCELLED: &str = "57014";
 const CONFLICT: &str = "conflict with recovery";
 
-pub(super) fn of(sqlstate: &str, message: &str, role: Role) -> Option<Failure> {
+pub(super) fn of(sqlstate: &str, is_fatal: bool, message: &str, role: Role) -> Option<Failure> {
     let is_conflict = RECOVERY_CONFLICTS.contains(&sqlstate)
         || (sqlstate == CANCELLED && message.contains(CONFLICT));
-    if is_conflict {
-        return (role == Role::Replica).then_some(RecoveryConflict);
+    if is_conflict && role == Role::Replica {
+        return Some(RecoveryConflict);
     }
     let listed = SQLSTATES.iter().find(|(listed, _)| *listed == sqlstate);
-    match (listed, sqlstate) {
-        (Some((_, failure)), _) => Some(*failure),
-        // A message that breaks the protocol is the client's mistake, such as a parameter too few;
-        // the server is well.
-        (None, "08P01") => None,
-        (None, other) => other.starts_with("08").then_some(Lost),
+    match (listed, is_fatal) {
+        (Some((_, ReadOnly)), _) => Some(ReadOnly),
+        // Raised inside a statement, be it by a foreign server's answer: the connection goes on.
+        (_, false) => None,
+        (Some((_, failure)), true) => Some(*failure),
+        // Also a pooler's, which has no code for it.
+        (None, true) => Some(Lost),
     }
 }

@@ -86,6 +86,14 @@ impl Position {
         }))
     }
 
+    /// The same location, if it is one, on another timeline.
+    pub(crate) fn on_timeline(self, timeline: u32) -> Self {
+        match self.0 {
+            Inner::Postgres(at) => Self(Inner::Postgres(LogLocation { timeline, ..at })),
+            other => Self(other),
+        }
+    }
+
     /// What `pg_current_wal_insert_lsn()` says: where the next record begins. At the start of a page
     /// that is behind the page's header, which no standby ever replays up to on an idle primary, so
     /// the header is taken off. `wal_segment_size` is the server's setting, in bytes.

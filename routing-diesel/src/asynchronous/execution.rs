@@ -60,7 +60,12 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     ) -> QueryResult<PoolRoute<'r, C>> {
         loop {
             match slots.connect(&route).await {
-                Ok(()) => return Ok(route),
+                Ok(()) if route.holds() => return Ok(route),
+                Ok(()) => {
+                    // It was waited for, and the node is not what it was.
+                    slots.release(route.node());
+                    route = route.decide_anew(&self.context).map_err(into_diesel)?;
+                }
                 Err((failure, error)) => route = self.pass_over(route, failure, error).await?,
             }
         }

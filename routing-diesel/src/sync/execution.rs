@@ -48,7 +48,13 @@ impl<C: Routable> RoutedPool<C> {
         loop {
             let node = route.node();
             let Err((failure, error)) = slots.connect(&route) else {
-                return Ok(route);
+                if route.holds() {
+                    return Ok(route);
+                }
+                // It was waited for, and the node is not what it was.
+                slots.release(route.role());
+                route = route.decide_anew(&self.context).map_err(into_diesel)?;
+                continue;
             };
             self.set.log_failure(node, &error, failure);
             let next = route.not_sent().failed_blocking(failure, &self.context);

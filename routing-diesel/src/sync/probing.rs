@@ -1,11 +1,15 @@
 //! Asking nodes where they are, beside the statements.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
 use std::thread;
+use std::time::Duration;
 
 use diesel::result::Error;
-use routing_core::{Answer, Failure, Monitor, Node, Observation, Probe, ProbeTicket, Role};
+use routing_core::{
+    Answer, Clock, Failure, Monitor, Node, Observation, Probe, ProbeTicket, ReplicaSet, Role,
+    SystemClock,
+};
 
 use super::node_pool::{Beside, NodePool};
 use super::pool::RoutedPool;
@@ -23,8 +27,10 @@ impl<C: Routable> RoutedPool<C> {
     #[cold]
     fn monitor_in_background(&self) {
         for monitor in Monitor::of_set(&self.router, &self.set) {
+            let guard = Guard(Arc::downgrade(&self.set));
             let thread = thread::Builder::new().name("routing-monitor".to_owned());
             let started = thread.spawn(move || {
+                let _guard = guard;
                 let mut asker = None;
                 monitor.run_blocking(|ticket| in_time(ticket, &mut asker));
             });
@@ -36,39 +42,67 @@ impl<C: Routable> RoutedPool<C> {
     }
 }
 
+/// When a monitor's thread is gone, or has never begun, another may take over.
+struct Guard<C: Routable>(Weak<ReplicaSet<NodePool<C>>>);
+
+impl<C: Routable> Drop for Guard<C> {
+    fn drop(&mut self) {
+        if let Some(set) = self.0.upgrade() {
+            set.want_monitor();
+        }
+    }
+}
+
 /// Asks a node on a thread of its own, as a C library waits for an answer for as long as there is
-/// none. A thread that is late is left to itself: it ends when the connection does.
+/// none. While one waits, nobody else is asked.
 struct Asker {
     questions: SyncSender<Role>,
     answers: Receiver<Answer>,
+    /// Whether it has not answered in time; what it says then is of a moment that is over.
+    is_late: bool,
 }
 
 fn in_time<C: Routable>(ticket: &ProbeTicket<NodePool<C>>, asker: &mut Option<Asker>) -> Answer {
-    let current = match asker.take() {
+    let current = match asker {
         Some(current) => current,
         None => match Asker::start(ticket.node()) {
-            Ok(started) => started,
+            Ok(started) => asker.insert(started),
             Err(error) => {
                 tracing::warn!(target: "routing", %error, "no thread for probes");
-                return Answer::Unintelligible;
+                return Answer::Failed(Failure::Silent);
             }
         },
     };
-    if current.questions.send(ticket.role()).is_err() {
-        return Answer::Unintelligible;
-    }
-    let answer = match current.answers.recv_timeout(ticket.timeout()) {
-        Ok(answer) => answer,
-        Err(RecvTimeoutError::Timeout) => return Answer::Failed(Failure::Silent),
-        Err(RecvTimeoutError::Disconnected) => return Answer::Unintelligible,
-    };
-    if matches!(answer, Answer::Observed(_)) {
-        *asker = Some(current);
+    let answer = current.ask(ticket.role(), ticket.timeout());
+    if !current.is_late && !matches!(answer, Answer::Observed(_)) {
+        *asker = None;
     }
     answer
 }
 
 impl Asker {
+    fn ask(&mut self, role: Role, timeout: Duration) -> Answer {
+        let begun = SystemClock.now();
+        if self.is_late && self.answers.recv_timeout(timeout).is_err() {
+            return Answer::Failed(Failure::Silent);
+        }
+        self.is_late = false;
+        if self.questions.send(role).is_err() {
+            return Answer::Failed(Failure::Lost);
+        }
+        match self
+            .answers
+            .recv_timeout(timeout.saturating_sub(SystemClock.now().since(begun)))
+        {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Timeout) => {
+                self.is_late = true;
+                Answer::Failed(Failure::Silent)
+            }
+            Err(RecvTimeoutError::Disconnected) => Answer::Failed(Failure::Lost),
+        }
+    }
+
     fn start<C: Routable>(node: &Arc<Node<NodePool<C>>>) -> std::io::Result<Self> {
         let (questions, asked) = sync_channel(1);
         let (answering, answers) = sync_channel(1);
@@ -87,7 +121,11 @@ impl Asker {
                 }
             }
         })?;
-        Ok(Self { questions, answers })
+        Ok(Self {
+            questions,
+            answers,
+            is_late: false,
+        })
     }
 }
 

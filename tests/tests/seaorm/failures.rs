@@ -6,6 +6,7 @@ use routing_core::{ERROR_NUMBERS, Failure, Role, SQLSTATES};
 use routing_tests::runtime::run;
 use routing_tests::{mariadb, postgres};
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
+use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sea_orm::sqlx::{self, Connection, Executor, MySqlConnection, PgConnection};
 
 async fn postgres(url: &str) -> PgConnection {
@@ -17,7 +18,9 @@ fn of_postgres<T>(outcome: Result<T, sqlx::Error>, role: Role) -> (String, Optio
     match outcome {
         Err(sqlx::Error::Database(error)) => {
             let code = error.code().expect("a code").into_owned();
-            let failure = Failure::from_sqlstate(&code, error.message(), role);
+            let severity = error.downcast_ref::<PgDatabaseError>().severity();
+            let is_fatal = matches!(severity, PgSeverity::Fatal | PgSeverity::Panic);
+            let failure = Failure::from_sqlstate(&code, is_fatal, error.message(), role);
             (code, failure)
         }
         Err(error) => panic!("{error:?}"),

@@ -77,6 +77,13 @@ impl Routed {
                     continue;
                 }
             };
+            if !route.holds() {
+                // It was waited for, and the node is not what it was.
+                self.slots.mark_broken(route.node());
+                let anew = route.decide_anew(&self.pool.context);
+                route = anew.map_err(into_diesel)?;
+                continue;
+            }
             tracing::trace!(target: "routing", node = node.name().as_str(), "pipelined");
             let span = route.span();
             let (permit, running) = route.start();
