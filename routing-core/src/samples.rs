@@ -269,10 +269,15 @@ mod tests {
         }
         let behind = |lsn: u64| samples.time_behind(&at(lsn), now(100_000)).unwrap();
         assert_eq!(behind(100_000), Duration::ZERO);
-        assert_eq!(behind(99_000), Duration::from_millis(5 * 999));
+        assert_eq!(behind(99_900), Duration::from_millis(5 * 99));
         assert!(behind(1) > longest * 2, "{:?}", behind(1));
-        let minute = behind(100_000 - 12_000);
-        assert!(minute.abs_diff(longest) < longest / 32, "{minute:?}");
+        for seconds in [5, 30, 60, 120] {
+            let (exact, told) = (
+                Duration::from_secs(seconds),
+                behind(100_000 - 200 * seconds),
+            );
+            assert!(told.abs_diff(exact) < longest / 32, "{told:?} is {exact:?}");
+        }
     }
 
     #[test]

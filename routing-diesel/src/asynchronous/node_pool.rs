@@ -4,9 +4,11 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use diesel_async::pooled_connection::PoolError;
 use routing_core::sql::Dialect;
 use routing_core::{Failure, Footing, Generations, NodeConfig, PoolConfig, Role};
@@ -21,7 +23,7 @@ use crate::url;
 const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A pool that the application made itself: bb8's, or with the feature `deadpool` that one's.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum AsyncPool<C: AsyncRoutable> {
     /// A pool of bb8's.
@@ -29,6 +31,17 @@ pub enum AsyncPool<C: AsyncRoutable> {
     /// A pool of deadpool's.
     #[cfg(feature = "deadpool")]
     Deadpool(deadpool::managed::Pool<C::Manager>),
+}
+
+/// The same pool: whatever its connections are, they need not be cloned for that.
+impl<C: AsyncRoutable> Clone for AsyncPool<C> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Bb8(pool) => Self::Bb8(pool.clone()),
+            #[cfg(feature = "deadpool")]
+            Self::Deadpool(pool) => Self::Deadpool(pool.clone()),
+        }
+    }
 }
 
 /// Pools of a driver are taken as they are. For each driver by itself, so that the compiler finds
@@ -87,7 +100,7 @@ enum Source<C: AsyncRoutable> {
     Configured {
         node: NodeConfig,
         url: String,
-        opened: Generations<AsyncPool<C>>,
+        opened: Generations<ArcSwap<AsyncPool<C>>>,
     },
     Given(AsyncPool<C>),
 }
@@ -137,15 +150,34 @@ impl<C: AsyncRoutable> NodePool<C> {
         }
     }
 
-    fn pool(&self, footing: Footing<'_, Self>) -> &AsyncPool<C> {
+    fn pool(&self, footing: Footing<'_, Self>) -> AsyncPool<C> {
         match &self.source {
-            Source::Given(pool) => pool,
-            Source::Configured { node, url, opened } => opened.get(
-                footing,
-                |role| AsyncPool::Bb8(open::<C>(url, node.pool(), role)),
-                // Its connections end as they are given back, or grow old.
-                |_| {},
-            ),
+            Source::Given(pool) => pool.clone(),
+            Source::Configured { node, url, opened } => {
+                let open =
+                    |role| ArcSwap::from_pointee(AsyncPool::Bb8(open::<C>(url, node.pool(), role)));
+                let current = opened.get(footing, open, |before| self.empty(before));
+                AsyncPool::clone(&current.load())
+            }
+        }
+    }
+
+    /// Nobody is sent to it any more: its connections end as they are given back, or grow old.
+    pub(super) fn retire(&self) {
+        if let Source::Configured { opened, .. } = &self.source
+            && let Some(current) = opened.current()
+        {
+            self.empty(current);
+        }
+    }
+
+    /// Puts a pool that keeps no connections in the place of one that would do so for ever.
+    fn empty(&self, opened: &ArcSwap<AsyncPool<C>>) {
+        if let Source::Configured { node, url, .. } = &self.source {
+            let mut config = node.pool().clone();
+            config.min_connections = None;
+            let lean = open::<C>(url, &config, Role::Replica);
+            opened.store(Arc::new(AsyncPool::Bb8(lean)));
         }
     }
 
@@ -156,7 +188,6 @@ impl<C: AsyncRoutable> NodePool<C> {
     ) -> Result<Checkout<C>, (Failure, AnyError)> {
         match self.pool(footing) {
             AsyncPool::Bb8(pool) => {
-                let pool = pool.clone();
                 match undisturbed::<C, _>(async move { pool.get_owned().await }).await {
                     Ok(connection) => Ok(Checkout::Bb8(connection)),
                     Err(bb8::RunError::User(error)) => Err(refused(error)),
@@ -168,7 +199,6 @@ impl<C: AsyncRoutable> NodePool<C> {
             #[cfg(feature = "deadpool")]
             AsyncPool::Deadpool(pool) => {
                 use deadpool::managed::{PoolError as Failed, TimeoutType};
-                let pool = pool.clone();
                 match undisturbed::<C, _>(async move { pool.get().await }).await {
                     Ok(connection) => Ok(Checkout::Deadpool(connection)),
                     Err(Failed::Backend(error)) => Err(refused(error)),

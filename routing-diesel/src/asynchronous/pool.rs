@@ -149,8 +149,10 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     /// [`RoutingError::Config`] with all mistakes: a set more or less, rules that cannot change while
     /// the set is in use, a primary that is taken out, a node of the same name that has changed.
     pub fn reconfigure(&self, config: &RoutingConfig) -> Result<(), RoutingError> {
-        // Their connections end as they are given back, or grow old.
-        self.router.reconfigure(config).map(drop)
+        for node in self.router.reconfigure(config)? {
+            node.pool().retire();
+        }
+        Ok(())
     }
 
     /// Has a replica of this handle's set take nothing new, or again. What runs on it goes on.

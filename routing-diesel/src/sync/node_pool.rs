@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use diesel::connection::{CacheSize, Connection};
 use diesel::r2d2::{
     ConnectionManager, CustomizeConnection, Error, HandleError, ManageConnection, Pool, PoolError,
@@ -34,7 +35,7 @@ enum Source<C: Routable> {
         node: NodeConfig,
         url: String,
         thread: Arc<ScheduledThreadPool>,
-        opened: Generations<R2d2<C>>,
+        opened: Generations<ArcSwap<R2d2<C>>>,
     },
     Given(R2d2<C>),
 }
@@ -95,20 +96,42 @@ impl<C: Routable> NodePool<C> {
         }
     }
 
-    fn pool(&self, footing: Footing<'_, Self>) -> &R2d2<C> {
+    fn pool(&self, footing: Footing<'_, Self>) -> R2d2<C> {
         match &self.source {
-            Source::Given(pool) => pool,
+            Source::Given(pool) => pool.clone(),
             Source::Configured {
                 node,
                 url,
                 thread,
                 opened,
-            } => opened.get(
-                footing,
-                |role| open(node.pool(), url, Arc::clone(thread), role),
-                // Its connections end as they are given back, or grow old.
-                |_| {},
-            ),
+            } => {
+                let open =
+                    |role| ArcSwap::from_pointee(open(node.pool(), url, Arc::clone(thread), role));
+                let current = opened.get(footing, open, |before| self.empty(before));
+                R2d2::clone(&current.load())
+            }
+        }
+    }
+
+    /// Nobody is sent to it any more: its connections end as they are given back, or grow old.
+    pub(crate) fn retire(&self) {
+        if let Source::Configured { opened, .. } = &self.source
+            && let Some(current) = opened.current()
+        {
+            self.empty(current);
+        }
+    }
+
+    /// Puts a pool that keeps no connections in the place of one that would do so for ever.
+    fn empty(&self, opened: &ArcSwap<R2d2<C>>) {
+        if let Source::Configured {
+            node, url, thread, ..
+        } = &self.source
+        {
+            let mut config = node.pool().clone();
+            config.min_connections = None;
+            let lean = open(&config, url, Arc::clone(thread), Role::Replica);
+            opened.store(Arc::new(lean));
         }
     }
 
@@ -119,7 +142,7 @@ impl<C: Routable> NodePool<C> {
     ) -> Result<PooledConnection<ConnectionManager<C>>, (Failure, PoolError)> {
         let pool = self.pool(footing);
         pool.get()
-            .map_err(|error| (failure_of(pool, &error), error))
+            .map_err(|error| (failure_of(&pool, &error), error))
     }
 
     /// A connection beside the pool's, if it is known how it is made; else one of the pool's.

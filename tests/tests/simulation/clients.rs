@@ -10,7 +10,7 @@ use routing_core::{
     Rules, Scope, Session, StatementKind,
 };
 
-use super::cluster::{self, Cluster, Entry, Line, Statement, execute, with};
+use super::cluster::{self, Cluster, Entry, Line, Statement, execute, wait_in_pool, with};
 use super::executor::{VirtualClock, VirtualTimer, run, sleep, spawn};
 use super::planted::Bug;
 
@@ -104,6 +104,11 @@ impl App {
             .map_err(refused)?;
         let mut attempts = 0;
         loop {
+            wait_in_pool().await;
+            if self.bug != Some(Bug::NeverLooksAgain) && !route.holds() {
+                route = route.decide_anew(caller).map_err(refused)?;
+                continue;
+            }
             let (permit, running) = route.start();
             let (index, role) = (*permit.node().pool(), permit.role());
             attempts += 1;

@@ -325,6 +325,17 @@ async fn travel(index: usize) -> Result<(), Failure> {
     }
 }
 
+/// A pool may have no connection to spare, for longer than roles last.
+pub(crate) async fn wait_in_pool() {
+    let wait = with(|cluster| {
+        let is_exhausted = cluster.random.random_bool(0.01);
+        is_exhausted.then(|| cluster.random.random_range(1..4_000))
+    });
+    if let Some(wait) = wait {
+        sleep(millis(wait)).await;
+    }
+}
+
 /// Runs a statement over one of the application's connections.
 pub(crate) async fn execute(index: usize, what: Statement) -> Result<[u64; 2], Failure> {
     let start = with(|cluster| {

@@ -104,6 +104,11 @@ fn writes_that_are_sent_again_are_found() {
 }
 
 #[test]
+fn decisions_that_nobody_looks_at_again_are_found() {
+    is_found(Bug::NeverLooksAgain);
+}
+
+#[test]
 fn timelines_that_nobody_looks_at_are_found() {
     is_found(Bug::IgnoresTimelines);
 }

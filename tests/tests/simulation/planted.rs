@@ -7,6 +7,8 @@ pub(crate) enum Bug {
     NoFence,
     /// A write whose connection broke is sent again.
     RetriesWrites,
+    /// What was decided is done, however long it took to get a connection.
+    NeverLooksAgain,
     /// Servers do not say on which timeline they are.
     IgnoresTimelines,
 }
