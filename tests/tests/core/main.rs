@@ -8,5 +8,6 @@ mod floors;
 mod model;
 mod position_laws;
 mod positions;
+mod probed;
 mod rule;
 mod support;

@@ -1,0 +1,348 @@
+//! A router whose nodes answer probes, and what may go wrong between an answer and a decision.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use routing_core::sql::Dialect;
+use routing_core::{
+    Answer, Context, Failure, FallbackBudget, ManualClock, Monitor, Next, NodeName, Observer,
+    PinRelease, Probe, ReplicaSet, Router, RoutingError, Rules, Session, SetName, StatementKind,
+    Turn,
+};
+
+type Pools = Router<&'static str>;
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A primary and its replicas, each with a monitor, and nobody who asks but the test.
+struct Probed {
+    router: Arc<Pools>,
+    monitors: Vec<Monitor<&'static str>>,
+    clock: Arc<ManualClock>,
+    probe: Probe,
+}
+
+impl Probed {
+    fn new(probe: Probe, observer: Option<Arc<dyn Observer>>, rules: Rules) -> Self {
+        let set = ReplicaSet::builder("default", "primary")
+            .named_replica("replica-1", 1, "replica-1")
+            .rules(rules)
+            .positions(true);
+        let clock = Arc::new(ManualClock::new());
+        clock.advance(Duration::from_secs(1_000));
+        let router = Router::new([set.build().expect("a set")]).expect("a router");
+        let mut router = router.with_clock(Arc::clone(&clock) as _);
+        if let Some(observer) = observer {
+            router = router.with_observer(observer);
+        }
+        let monitors = Monitor::of_set(&router, router.default_set());
+        Self {
+            router: Arc::new(router),
+            monitors,
+            clock,
+            probe,
+        }
+    }
+
+    fn postgres() -> Self {
+        Self::new(postgres(), None, rules())
+    }
+
+    fn mariadb() -> Self {
+        let probe = Probe::new(Dialect::MySql, "10.11-MariaDB");
+        Self::new(probe.expect("it has positions"), None, rules())
+    }
+
+    /// After a while a node answers its probe so, or not at all.
+    fn says(&mut self, wait: Duration, node: usize, answer: Option<&str>) {
+        let probe = self.probe;
+        let read = |role| {
+            let read = |answer| Answer::from(probe.read(role, answer));
+            answer.map_or(Answer::Failed(Failure::Silent), read)
+        };
+        self.clock.advance(wait);
+        let Turn::Probe(ticket) = self.monitors[node].turn() else {
+            panic!("a probe is due");
+        };
+        let answer = read(ticket.role());
+        self.monitors[node].report(ticket, answer);
+    }
+
+    fn run(&self, kind: StatementKind, caller: &Context) -> Result<&'static str, RoutingError> {
+        let route = self.router.route(self.router.default_set(), kind, caller)?;
+        let pool = *route.node().pool();
+        route.start().1.succeeded(caller);
+        Ok(pool)
+    }
+
+    fn fail(&self, times: usize) {
+        let caller = Context::default();
+        for _ in 0..times {
+            let set = self.router.default_set();
+            let route = self.router.route(set, StatementKind::Insert, &caller);
+            let running = route.expect("it is up").start().1;
+            assert!(matches!(
+                running.failed(Failure::Lost, &caller),
+                Next::Unchanged
+            ));
+        }
+    }
+}
+
+fn rules() -> Rules {
+    let mut rules = Rules::default();
+    rules.pin_release = PinRelease::CaughtUp;
+    rules
+}
+
+fn postgres() -> Probe {
+    Probe::new(Dialect::Postgres, "").expect("it has positions")
+}
+
+fn in_session() -> Context {
+    Context::default().with_session(&Session::new())
+}
+
+const PRIMARY: Option<&str> = Some("primary 7 1 0/1000 16777216");
+const STANDBY: Option<&str> = Some("replica 7 1 0/1000 16777216");
+
+#[test]
+fn a_replica_that_is_an_hour_behind_a_busy_primary_is_left_out() {
+    let mut probed = Probed::mariadb();
+    probed.says(LONG, 0, Some("0|0-1-1||1"));
+    probed.says(LONG, 1, Some("1|0-1-1|0-1-1|2"));
+    let writer = in_session();
+    for number in 2..20_000 {
+        let written = probed.run(StatementKind::Insert, &writer);
+        assert_eq!(written, Ok("primary"));
+        let answer = format!("0|0-1-{number}||1");
+        probed.says(Duration::from_millis(10), 0, Some(&answer));
+    }
+    probed.says(LONG, 1, Some("1|0-1-1|0-1-1|2"));
+    let lag = probed.router.default_set().nodes()[1].lag();
+    let lag = lag.and_then(|lag| lag.time).expect("it is known");
+    assert!(lag > Duration::from_secs(200), "{lag:?}");
+    let read = probed.run(StatementKind::Select, &in_session());
+    assert_eq!(read, Ok("primary"));
+}
+
+#[test]
+fn a_budget_of_more_reads_than_nanoseconds_is_one() {
+    let mut rules = rules();
+    rules.fallback_budget = Some(FallbackBudget::new(u32::MAX, 1));
+    let probed = Probed::new(postgres(), None, rules);
+    let status = probed.router.status();
+    assert_eq!(status.sets[0].fallback_left, Some(1));
+}
+
+/// Reads as soon as it is told that a node is up.
+#[derive(Default)]
+struct Eager(OnceLock<Arc<Pools>>, Mutex<Vec<&'static str>>);
+
+impl Observer for Eager {
+    fn node_up(&self, _: &SetName, _: &NodeName) {
+        let router = self.0.get().expect("a router");
+        let route = router.route(router.default_set(), StatementKind::Select, &in_session());
+        let route = route.expect("a node");
+        self.1
+            .lock()
+            .expect("no panic inside")
+            .push(*route.node().pool());
+    }
+}
+
+#[test]
+fn what_a_node_is_counts_before_that_it_is_back() {
+    let eager = Arc::new(Eager::default());
+    let mut probed = Probed::new(postgres(), Some(Arc::clone(&eager) as _), rules());
+    assert!(eager.0.set(Arc::clone(&probed.router)).is_ok());
+    probed.says(LONG, 0, PRIMARY);
+    probed.says(LONG, 1, STANDBY);
+    probed.says(LONG, 1, None);
+    probed.says(LONG, 1, Some("replica 8 1 0/9000 16777216"));
+    let reads = eager.1.lock().expect("no panic inside").clone();
+    assert_eq!(reads, ["primary"], "another system answers at its address");
+}
+
+#[test]
+fn who_is_full_has_not_said_what_it_is() {
+    let mut probed = Probed::postgres();
+    probed.says(LONG, 0, PRIMARY);
+    let Turn::Probe(ticket) = probed.monitors[1].turn() else {
+        panic!("a probe is due");
+    };
+    probed.monitors[1].report(ticket, Answer::Failed(Failure::Busy));
+    let read = probed.run(StatementKind::Select, &in_session());
+    assert_eq!(read, Ok("primary"));
+}
+
+#[test]
+fn a_replica_that_takes_writes_beside_its_primary_is_not_promoted() {
+    let mut probed = Probed::mariadb();
+    probed.says(LONG, 0, Some("0|0-1-10||1"));
+    probed.says(LONG, 1, Some("1|0-1-10|0-1-10|2"));
+    // An operator needs to write there for a moment.
+    probed.says(LONG, 1, Some("0|0-1-10|0-1-10|2"));
+    probed.says(LONG, 0, Some("0|0-1-11||1"));
+    for _ in 0..5 {
+        probed.says(LONG, 0, None);
+    }
+    probed.says(LONG, 1, Some("0|0-1-11|0-1-11|2"));
+    probed.says(LONG, 0, Some("0|0-1-12||1"));
+    let written = probed.run(StatementKind::Insert, &in_session());
+    assert_eq!(written, Ok("primary"));
+    // Who turns while the primary is gone has been promoted.
+    probed.says(LONG, 1, Some("1|0-1-12|0-1-12|2"));
+    for _ in 0..5 {
+        probed.says(LONG, 0, None);
+    }
+    probed.says(LONG, 1, Some("0|0-1-12|0-1-12|2"));
+    let written = probed.run(StatementKind::Insert, &in_session());
+    assert_eq!(written, Ok("replica-1"));
+}
+
+/// What the primary has refused, as it is none any more, once another has taken its place.
+fn after_a_refusal(kind: StatementKind) -> Option<&'static str> {
+    let mut probed = Probed::mariadb();
+    probed.says(LONG, 0, Some("0|0-1-10||1"));
+    probed.says(LONG, 1, Some("1|0-1-10|0-1-10|2"));
+    let (router, caller) = (Arc::clone(&probed.router), in_session());
+    let (said, hears) = channel();
+    thread::spawn(move || {
+        let route = router.route(router.default_set(), kind, &caller);
+        let running = route.expect("the primary").start().1;
+        said.send(None).expect("somebody hears");
+        let next = running.refused_as_write_blocking("CALL both()", &caller);
+        let again = match next {
+            Next::Route(route) => Some(*route.node().pool()),
+            Next::Refused(_) | Next::Unchanged => None,
+        };
+        said.send(Some(again)).expect("somebody hears");
+    });
+    assert_eq!(hears.recv(), Ok(None), "it runs");
+    loop {
+        // As often as they are asked.
+        probed.says(LONG, 0, Some("1|0-1-11||1"));
+        probed.says(LONG, 1, Some("0|0-1-11|0-1-11|2"));
+        if let Ok(again) = hears.recv_timeout(Duration::from_millis(20)) {
+            return again.expect("it has been said");
+        }
+    }
+}
+
+#[test]
+fn what_may_have_run_in_part_is_not_run_again() {
+    assert_eq!(after_a_refusal(StatementKind::Insert), Some("replica-1"));
+    for kind in [
+        StatementKind::Call,
+        StatementKind::Multiple,
+        StatementKind::Unknown,
+    ] {
+        assert_eq!(after_a_refusal(kind), None, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_decision_is_looked_at_again_when_there_is_a_connection() {
+    let mut probed = Probed::postgres();
+    probed.says(LONG, 0, PRIMARY);
+    probed.says(LONG, 1, STANDBY);
+    let (router, caller) = (Arc::clone(&probed.router), in_session());
+    let set = router.default_set();
+    let read = router.route(set, StatementKind::Select, &caller);
+    let write = router.route(set, StatementKind::Insert, &caller);
+    let (read, write) = (read.expect("a node"), write.expect("a node"));
+    assert!(read.holds() && write.holds());
+    // While both wait for a connection, the one is promoted.
+    probed.says(LONG, 1, Some("primary 7 2 0/2000 16777216"));
+    assert!(!read.holds() && !write.holds());
+    let write = write.decide_anew(&caller).expect("a node");
+    assert_eq!(*write.node().pool(), "replica-1");
+    assert!(write.holds());
+}
+
+/// A standby that was seen to be gone shows less, perhaps, when it is back.
+#[test]
+fn a_read_does_not_wait_for_a_connection_to_who_began_anew() {
+    let mut probed = Probed::postgres();
+    probed.says(LONG, 0, PRIMARY);
+    probed.says(LONG, 1, STANDBY);
+    let caller = in_session();
+    let router = Arc::clone(&probed.router);
+    let route = router.route(router.default_set(), StatementKind::Select, &caller);
+    let route = route.expect("a node");
+    assert_eq!(*route.node().pool(), "replica-1");
+    probed.says(LONG, 1, None);
+    probed.says(LONG, 1, STANDBY);
+    assert!(!route.holds());
+}
+
+/// Panics when it is told of a late pin.
+struct Panics;
+
+impl Observer for Panics {
+    fn late_pin(&self, _: &SetName) {
+        panic!("an observer's");
+    }
+}
+
+#[test]
+fn a_trial_that_a_panic_ends_makes_room_for_another() {
+    let mut probed = Probed::new(postgres(), Some(Arc::new(Panics)), rules());
+    probed.says(LONG, 0, PRIMARY);
+    probed.says(LONG, 1, STANDBY);
+    let caller = in_session();
+    let read = probed.run(StatementKind::Select, &caller);
+    assert_eq!(read, Ok("replica-1"));
+    probed.fail(5);
+    probed.clock.advance(LONG);
+    let write = || probed.run(StatementKind::Insert, &caller);
+    assert!(catch_unwind(AssertUnwindSafe(write)).is_err());
+    let write = probed.run(StatementKind::Insert, &Context::default());
+    assert_eq!(write, Ok("primary"));
+}
+
+#[test]
+fn the_primary_is_up_as_soon_as_it_answers_whatever_its_trial_does() {
+    let mut probed = Probed::postgres();
+    probed.says(LONG, 0, PRIMARY);
+    probed.says(LONG, 1, STANDBY);
+    let caller = Context::default();
+    probed.fail(5);
+    assert!(probed.run(StatementKind::Insert, &caller).is_err());
+    probed.says(Duration::from_secs(1), 0, PRIMARY);
+    let written = probed.run(StatementKind::Insert, &caller);
+    assert_eq!(written, Ok("primary"), "not after 30 s");
+    // One statement is the trial, and lasts.
+    probed.fail(5);
+    probed.clock.advance(LONG);
+    let router = Arc::clone(&probed.router);
+    let trial = router.route(router.default_set(), StatementKind::Ddl, &caller);
+    let trial = trial.expect("the trial").start().1;
+    assert!(probed.run(StatementKind::Insert, &caller).is_err());
+    probed.says(LONG, 0, PRIMARY);
+    let written = probed.run(StatementKind::Insert, &caller);
+    assert_eq!(written, Ok("primary"));
+    trial.succeeded(&caller);
+}
+
+#[test]
+fn a_standby_that_receives_nothing_stays_on_its_timeline() {
+    let mut probed = Probed::postgres();
+    probed.says(LONG, 0, PRIMARY);
+    probed.says(LONG, 1, Some("replica 7 2 0/1000 16777216"));
+    // Who sent it that is gone, and its last checkpoint was before.
+    probed.says(LONG, 1, STANDBY);
+    let status = probed.router.status();
+    let node = status.node("default", "replica-1").expect("a node");
+    assert!(node.left_out.is_empty(), "{:?}", node.left_out);
+    // Started anew, it says all that is known.
+    probed.says(LONG, 1, None);
+    probed.says(LONG, 1, STANDBY);
+    let status = probed.router.status();
+    let node = status.node("default", "replica-1").expect("a node");
+    assert_eq!(node.left_out, ["other history"]);
+}
