@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use routing_core::{RoutingError, Session};
-use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm, Shop};
+use routing_core::{ProbeRules, RoutingConfig, RoutingError, Scope, Session, Status};
+use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm, Shop, until_seen};
 use routing_tests::runtime::run;
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use tokio::time::Instant;
 
 use super::field::{Field, Servers};
@@ -189,6 +190,71 @@ async fn a_switch_over_takes_the_writes_along<A: Adapter>() {
     );
 }
 
+/// It was decided before the failover, and there is a connection after it.
+async fn a_write_that_waits_for_a_connection_is_not_sent_to_who_was_the_primary<A: Adapter>() {
+    let _alone = ALONE.lock().await;
+    let field = Field::postgres(None).await;
+    let Servers::Postgres(cluster, _) = &field.servers else {
+        unreachable!("it is PostgreSQL");
+    };
+    let patient = Duration::from_secs(25);
+    let only = field.node(0).max_connections(1).acquire_timeout(patient);
+    let mut probe = ProbeRules::DEFAULT;
+    probe.heartbeat = Duration::from_millis(200);
+    let config = RoutingConfig::builder()
+        .probe(probe)
+        .primary(only)
+        .replica(field.node(1))
+        .replica(field.node(2));
+    let config = config.build().expect("a configuration");
+    let db = A::open(&config, Ports::default()).expect("a handle");
+    until_seen(&db).await;
+    let holding = db.scoped(Scope::primary());
+    let sleep = "SELECT count(*) FROM pg_sleep(4)";
+    let holding = tokio::spawn(async move { holding.number(sleep).await });
+    // It is the only one that there is.
+    let old = field.beside(0).await;
+    let asleep = "SELECT count(*) AS count FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' \
+                  AND pid <> pg_backend_pid()";
+    while number(&old, asleep).await == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let waiting = db.clone();
+    let waiting = tokio::spawn(async move {
+        let write = "INSERT INTO ledger VALUES (-2, 1)";
+        waiting.execute(write).await
+    });
+    let promoted = &cluster.replicas()[0];
+    cluster.promote(promoted).await;
+    let is_known = |status: &Status| {
+        let node = status.node("default", "primary").expect("it is a member");
+        node.left_out == ["superseded"]
+    };
+    while !is_known(&db.status()) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let written = waiting.await.expect("no panic");
+    let _slept = holding.await.expect("no panic");
+    let rows = "SELECT count(*) AS count FROM ledger WHERE who = -2";
+    assert_eq!(number(&old, rows).await, 0, "{}: {written:?}", A::NAME);
+    let new = field.beside(1).await;
+    match written {
+        Ok(()) => assert_eq!(number(&new, rows).await, 1, "{}", A::NAME),
+        // Its driver does not say whether it was sent.
+        Err(error) => {
+            let unknown = matches!(error.routing, Some(RoutingError::OutcomeUnknown { .. }));
+            assert!(unknown, "{}: {error:?}", A::NAME);
+            assert_eq!(number(&new, rows).await, 0, "{}", A::NAME);
+        }
+    }
+}
+
+async fn number(db: &DatabaseConnection, sql: &str) -> i64 {
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let row = db.query_one_raw(statement).await.expect("an answer");
+    row.expect("a row").try_get("", "count").expect("a number")
+}
+
 fn status_of<A: Adapter>(db: &A, node: &str) -> bool {
     let status = db.status();
     let node = status.node("default", node).expect("it is a member");
@@ -223,4 +289,19 @@ fn a_switch_over_takes_the_writes_along_diesel() {
 #[test]
 fn a_switch_over_takes_the_writes_along_diesel_async() {
     run(a_switch_over_takes_the_writes_along::<DieselAsync>());
+}
+
+#[test]
+fn a_write_that_waits_is_not_sent_to_who_was_the_primary_seaorm() {
+    run(a_write_that_waits_for_a_connection_is_not_sent_to_who_was_the_primary::<SeaOrm>());
+}
+
+#[test]
+fn a_write_that_waits_is_not_sent_to_who_was_the_primary_diesel() {
+    run(a_write_that_waits_for_a_connection_is_not_sent_to_who_was_the_primary::<Diesel>());
+}
+
+#[test]
+fn a_write_that_waits_is_not_sent_to_who_was_the_primary_diesel_async() {
+    run(a_write_that_waits_for_a_connection_is_not_sent_to_who_was_the_primary::<DieselAsync>());
 }

@@ -114,16 +114,19 @@ impl Field {
         Database::connect(url).await.expect("a connection")
     }
 
-    pub(crate) fn config(&self) -> RoutingConfigBuilder {
-        let node = |node: usize| {
-            let port = self.proxies[node].port();
-            let url = match self.servers {
-                Servers::Postgres(..) => format!("postgres://postgres@127.0.0.1:{port}/chaos"),
-                Servers::MariaDb(_) => format!("mysql://app@127.0.0.1:{port}/chaos"),
-            };
-            let connections = u32::try_from(CONNECTIONS).expect("a few");
-            NodeBuilder::url(url).max_connections(connections)
+    /// A node behind its proxy.
+    pub(crate) fn node(&self, node: usize) -> NodeBuilder {
+        let port = self.proxies[node].port();
+        let url = match self.servers {
+            Servers::Postgres(..) => format!("postgres://postgres@127.0.0.1:{port}/chaos"),
+            Servers::MariaDb(_) => format!("mysql://app@127.0.0.1:{port}/chaos"),
         };
+        let connections = u32::try_from(CONNECTIONS).expect("a few");
+        NodeBuilder::url(url).max_connections(connections)
+    }
+
+    pub(crate) fn config(&self) -> RoutingConfigBuilder {
+        let node = |node| self.node(node);
         let wait = Duration::from_millis(400);
         RoutingConfig::builder()
             .pin_release(PinRelease::CaughtUp)
