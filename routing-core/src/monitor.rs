@@ -220,12 +220,17 @@ impl<P> Monitor<P> {
             Role::Primary => None,
             Role::Replica => set.samples().awaited_since(self.node.position().as_ref()),
         };
+        // One of the others may become the primary at any moment, while there is none.
+        let most = if set.lacks_primary() {
+            WITHOUT_PRIMARY.clamp(fastest, slowest)
+        } else {
+            slowest
+        };
         if let Some(since) = awaited {
-            return (now.since(since) / 4).clamp(fastest, slowest);
+            return (now.since(since) / 4).clamp(fastest, most);
         }
-        if set.lacks_primary() {
-            // One of the others may become it at any moment.
-            return WITHOUT_PRIMARY.clamp(fastest, slowest);
+        if most < slowest {
+            return most;
         }
         let interval = self.jittered(heartbeat);
         match self.node.breaker.refuses_for(now) {

@@ -5,6 +5,7 @@
 //! holds.
 
 use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -270,7 +271,9 @@ impl Cluster {
             "pg_ctl",
             &["promote", "-D", path(&server.data), "-w", "-s"],
         );
-        for other in &self.servers {
+        // Nobody waits for one that is gone.
+        let is_there = |other: &&Server| TcpStream::connect(("127.0.0.1", other.port)).is_ok();
+        for other in self.servers.iter().filter(is_there) {
             let is_standby = sqlx::query_scalar::<_, bool>("SELECT pg_is_in_recovery()")
                 .fetch_one(&other.admin)
                 .await;

@@ -329,6 +329,32 @@ fn the_primary_is_up_as_soon_as_it_answers_whatever_its_trial_does() {
     trial.succeeded(&caller);
 }
 
+/// Somebody waits for a position that no replica will have, and the interval grows; but not while one
+/// of them may be promoted.
+#[test]
+fn replicas_are_asked_often_while_there_is_no_primary_whoever_waits() {
+    let mut probed = Probed::postgres();
+    probed.says(LONG, 0, PRIMARY);
+    probed.says(LONG, 1, STANDBY);
+    let caller = in_session();
+    assert_eq!(
+        probed.run(StatementKind::Insert, &caller),
+        Ok("primary"),
+        "it is to be read by who wrote it"
+    );
+    probed.says(LONG, 0, Some("primary 7 1 0/2000 16777216"));
+    assert_eq!(probed.run(StatementKind::Select, &caller), Ok("primary"));
+    for _ in 0..5 {
+        probed.says(LONG, 0, None);
+    }
+    assert!(probed.router.status().read_only());
+    probed.says(LONG, 1, STANDBY);
+    let Turn::Wait(pause) = probed.monitors[1].turn() else {
+        panic!("it has just been asked");
+    };
+    assert!(pause.lasts() <= Duration::from_millis(200), "{pause:?}");
+}
+
 #[test]
 fn a_standby_that_receives_nothing_stays_on_its_timeline() {
     let mut probed = Probed::postgres();
