@@ -71,16 +71,27 @@ impl<P> ReplicaSet<P> {
         Ok(node)
     }
 
-    /// Has a replica take nothing new, or again; what runs on it goes on, and its monitor too.
+    /// Has a replica take nothing new, or again; what runs on it goes on, and its monitor too. In
+    /// [`Scope::node`](crate::Scope::node) it still serves.
     ///
     /// # Errors
     ///
-    /// [`RoutingError::UnknownNode`] if there is none of that name.
+    /// - [`RoutingError::UnknownNode`] if there is none of that name.
+    /// - [`RoutingError::Config`] if it is to be drained and is the primary.
     pub fn drain(&self, name: &NodeName, is_drained: bool) -> Result<(), RoutingError> {
         let members = self.members();
         let index = self.named(&members, name);
-        let node = self.node(&members, index.ok_or_else(|| self.unknown(name))?);
-        node.exclusions.set(Exclusion::Draining, is_drained);
+        let index = index.ok_or_else(|| self.unknown(name))?;
+        if is_drained && index == members.primary() {
+            let path = format!("sets.{}.{name}", self.name());
+            let problem = ConfigProblem::new(path, "the primary cannot be drained");
+            return Err(RoutingError::Config(vec![problem]));
+        }
+        let node = self.node(&members, index);
+        if node.exclusions.set(Exclusion::Draining, is_drained) {
+            let (set, node) = (self.name().as_str(), node.name().as_str());
+            tracing::info!(target: "routing", set, node, is_drained, "node is drained, or no longer");
+        }
         self.samples().tell();
         Ok(())
     }

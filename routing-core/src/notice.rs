@@ -150,6 +150,10 @@ pub(crate) fn announce_change<P>(
         }
         Change::WentDown(back_off) => {
             node.went_down();
+            if set.role_of(node) == Role::Primary {
+                // From here on one of the others may become it: their monitors do not sleep on.
+                set.hurry_all();
+            }
             tracing::warn!(
                 target: "routing",
                 set = set_name.as_str(),

@@ -42,6 +42,14 @@ impl<P: Pool> Router<P> {
             let message = "sets cannot be added or taken out while they are in use";
             problems.push(ConfigProblem::new("sets", message));
         }
+        if self
+            .sets()
+            .iter()
+            .any(|set| set.enabled != config.is_enabled())
+        {
+            let message = "cannot change while the router is in use";
+            problems.push(ConfigProblem::new("enabled", message));
+        }
         let mut plans = Vec::new();
         for set in config.sets() {
             match self.set(set.name().clone()) {
@@ -80,6 +88,9 @@ fn plan<'r, 'c, P: Pool>(
     if others != *set.rules() {
         let message = "only nodes, weights and `lag` can change while the set is in use";
         problem("", message.into());
+    }
+    if config.is_managed() != set.managed {
+        problem("", "`managed` cannot change while the set is in use".into());
     }
     let mut plan = Plan {
         set,

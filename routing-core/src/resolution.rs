@@ -14,7 +14,7 @@ use crate::pin::PinReason;
 use crate::policy::{self, Question, Refusal, SessionView, SetView, Verdict, Wanted};
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
-use crate::rules::LatePin;
+use crate::rules::{LatePin, NoReplica};
 use crate::scope::ScopeView;
 use crate::session::Session;
 use crate::slot::Slot;
@@ -230,12 +230,19 @@ impl<P> Place<'_, P> {
             }
         }
         let is_behind = none.behind || none.unseen;
-        let Some(reason) = policy::without_replica(set.rules().no_replica, is_behind) else {
+        // Where there are none, nobody misses one.
+        let is_alone = self.members.all().len() == 1;
+        let no_replica = if is_alone {
+            NoReplica::Primary
+        } else {
+            set.rules().no_replica
+        };
+        let Some(reason) = policy::without_replica(no_replica, is_behind) else {
             let set = set.name().clone();
             return Err(RoutingError::NoReplica { set }.into());
         };
         let choice = self.admit_primary(reason, Access::Read, waits_for)?;
-        if reason == Reason::NoReplica && !set.budget.take(|| ports.clock.now()) {
+        if reason == Reason::NoReplica && !is_alone && !set.budget.take(|| ports.clock.now()) {
             if let Some(trial) = choice.trial {
                 set.node_at(choice.place).breaker.gave_up(trial);
             }

@@ -169,6 +169,12 @@ impl LagLimits {
         bytes: 8 << 20,
     };
 
+    /// So much time, and so many bytes.
+    #[must_use]
+    pub const fn new(time: Duration, bytes: u64) -> Self {
+        Self { time, bytes }
+    }
+
     /// None: a replica may be as far behind as it is.
     pub const NONE: Self = Self {
         time: Duration::MAX,
@@ -257,7 +263,7 @@ pub struct Rules {
     pub time_pin: Duration,
     /// How often nodes are asked where they are.
     pub probe: ProbeRules,
-    /// How far behind a replica may be; **60 s or 8 MB**. It can be changed while the set is in use:
+    /// How far behind a replica may be; out over both **60 s** and **8 MB**. It can be changed while the set is in use:
     /// [`ReplicaSet::set_lag_limits`](crate::ReplicaSet::set_lag_limits).
     pub lag: LagLimits,
     /// How often what certainly did nothing is tried again; **3 attempts within 5 s**.

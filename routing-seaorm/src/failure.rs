@@ -57,6 +57,10 @@ pub(crate) fn of_sqlx(error: &sqlx::Error, backend: DbBackend, role: Role) -> Op
     }
 }
 
+#[cfg_attr(
+    not(feature = "sqlx-postgres"),
+    expect(unused_variables, reason = "only PostgreSQL's standbys cancel reads")
+)]
 fn of_database(
     error: &dyn sqlx::error::DatabaseError,
     backend: DbBackend,

@@ -81,6 +81,7 @@ pub use transaction::RoutedTransaction;
 
 #[cfg(feature = "redis")]
 pub use routing_core::RedisStore;
+pub use routing_core::sql::Functions;
 #[cfg(feature = "tower")]
 pub use routing_core::web;
 pub use routing_core::{
@@ -88,7 +89,7 @@ pub use routing_core::{
     ConfigProblem, Context, Decision, Delegate, Entered, Exclusion, Failure, FallbackBudget,
     HandOver, InContext, Lag, LagLimits, LatePin, ManualClock, Mode, NoReplica, NodeBuilder,
     NodeConfig, NodeName, NodeStatus, Observer, PinInfo, PinReason, PinRelease, PoolConfig,
-    Position, ProbeRules, Reason, RetryRules, Role, RoutedBuilder, RoutingConfig,
+    PoolMode, Position, ProbeRules, Reason, RetryRules, Role, RoutedBuilder, RoutingConfig,
     RoutingConfigBuilder, RoutingError, Rules, Scope, Session, SetBuilder, SetConfig, SetName,
     SetStatus, StatementKind, Status, SystemClock, Timestamp, in_current_session, sql,
 };

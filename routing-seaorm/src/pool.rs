@@ -437,10 +437,6 @@ enum Whose {
 /// their transactions, SQLite's by a pragma. Where a pooler gives each transaction another server
 /// process, there is nothing that would last.
 #[cfg_attr(
-    not(any(feature = "sqlx-mysql", feature = "sqlx-postgres")),
-    expect(unused_variables, reason = "a file has no pooler in front of it")
-)]
-#[cfg_attr(
     not(feature = "sqlx-postgres"),
     expect(unused_variables, reason = "only PostgreSQL is told in two ways")
 )]

@@ -293,7 +293,7 @@ set_setters! {
     /// How often nodes are asked where they are; **every 5 s, every 5 ms while sessions wait**.
     probe: ProbeRules,
     /// How far behind a replica may be and still take reads that require nothing of it;
-    /// **60 s or 8 MB**.
+    /// out over both **60 s** and **8 MB**.
     lag: LagLimits,
     /// How often what certainly did nothing is tried again; **3 attempts within 5 s**.
     retry: RetryRules,

@@ -344,11 +344,13 @@ fn replicas_are_asked_often_while_there_is_no_primary_whoever_waits() {
     );
     probed.says(LONG, 0, Some("primary 7 1 0/2000 16777216"));
     assert_eq!(probed.run(StatementKind::Select, &caller), Ok("primary"));
+    probed.says(LONG, 1, STANDBY);
     for _ in 0..5 {
-        probed.says(LONG, 0, None);
+        probed.says(Duration::from_secs(1), 0, None);
     }
     assert!(probed.router.status().read_only());
-    probed.says(LONG, 1, STANDBY);
+    // At once, and then again and again.
+    probed.says(Duration::from_millis(5), 1, STANDBY);
     let Turn::Wait(pause) = probed.monitors[1].turn() else {
         panic!("it has just been asked");
     };
