@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::fault::Fault;
 
-/// How often a node is connected to during one fault, at most: each connection of its pool breaks
-/// once, and so do those of its other pool; a monitor asks again and again, ever less often.
-const MOST_ATTEMPTS: u64 = 64;
+/// How often a node is connected to during one fault, at most: each of the eight connections of its
+/// pool breaks once, and so do those of its other pool, each is tried some six times while somebody
+/// waits for it (400 ms, by r2d2's back-off), and a monitor asks again and again, ever less often. Who
+/// connects anew for each statement makes many hundreds.
+const MOST_ATTEMPTS: u64 = 128;
 
 /// Of one fault, once.
 #[derive(Debug, Clone, Copy)]
