@@ -1,12 +1,12 @@
 //! What is needed to run servers beside the tests: an account, ports, and somebody who cleans up.
 
 use std::fs;
-use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -48,14 +48,23 @@ impl Account {
     }
 }
 
-/// Ports that were free a moment ago; all are held until the last is found.
+/// Ports that were free a moment ago, and that nobody is given who asks for any: below those from which
+/// the system takes the ports of outgoing connections.
 pub(crate) fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    listeners.map(|listener| free_port(listener).expect("a free port"))
-}
+    const FIRST: u32 = 16_000;
+    const COUNT: u32 = 16_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
 
-fn free_port(listener: io::Result<TcpListener>) -> io::Result<u16> {
-    Ok(listener?.local_addr()?.port())
+    // Programs that run side by side begin at different places.
+    let begin = std::process::id().wrapping_mul(211);
+    [(); 3].map(|()| {
+        let candidates = (0..COUNT).map(|_| {
+            let next = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+            u16::try_from(FIRST + next % COUNT).expect("a port")
+        });
+        let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+        candidates.into_iter().find(is_free).expect("a free port")
+    })
 }
 
 /// A directory that the account owns.
