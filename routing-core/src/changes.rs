@@ -164,8 +164,9 @@ impl<P> ReplicaSet<P> {
         for (name, weight, pool) in added {
             all.push(self.recruit(name.clone(), weight, pool));
         }
-        let is_primary = |member: &Member| member.id == primary.id;
-        let primary = all.iter().position(is_primary).unwrap_or_default();
+        // It is not among those that go, and whoever stood before it may be.
+        let before = |member: &&Member| member.id != primary.id;
+        let primary = all.iter().take_while(before).count();
         let weight = self.rules.primary_read_weight;
         self.set_members(Members::new(all, primary, weight));
         drop(history);
