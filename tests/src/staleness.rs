@@ -188,6 +188,8 @@ struct User {
 
 impl User {
     async fn act(mut self) -> Outcome {
+        // The table may be one that users have written to before: numbers only ever grow.
+        self.number = self.last_number().await;
         // Not all at once.
         tokio::time::sleep(
             self.plan
@@ -218,6 +220,14 @@ impl User {
             tokio::time::sleep(self.plan.think).await;
         }
         self.outcome
+    }
+
+    async fn last_number(&self) -> i64 {
+        let db = self.db.scoped(Scope::primary());
+        let sql = format!("SELECT number FROM register WHERE id = {}", self.id);
+        let statement = Statement::from_string(db.get_database_backend(), sql);
+        let row = db.query_one_raw(statement).await.expect("a read");
+        row.expect("a row").try_get("", "number").expect("a number")
     }
 
     fn begin(&self) -> Session {
