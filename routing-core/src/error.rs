@@ -226,6 +226,24 @@ impl RoutingError {
         matches!(self, Self::UnpinnedWrite { .. })
     }
 
+    /// The statement may have been executed, or not: whoever runs it again has to be sure that twice
+    /// does no harm.
+    ///
+    /// ```
+    /// use routing_core::{RoutingError, StatementKind};
+    ///
+    /// let error = RoutingError::OutcomeUnknown {
+    ///     set: "default".into(),
+    ///     node: "primary".into(),
+    ///     kind: StatementKind::Insert,
+    /// };
+    /// assert!(error.is_outcome_unknown() && !error.is_unavailable());
+    /// ```
+    #[must_use]
+    pub const fn is_outcome_unknown(&self) -> bool {
+        matches!(self, Self::OutcomeUnknown { .. })
+    }
+
     /// The same with what the driver said, where there is a place for it.
     #[must_use]
     pub fn because(mut self, said: impl fmt::Display) -> Self {

@@ -215,7 +215,7 @@ impl RetryRules {
 pub struct FallbackBudget {
     /// How many reads a second.
     pub per_second: u32,
-    /// How many at once.
+    /// How many at once; in a configuration that does not say, **as many as `per_second`**.
     pub burst: u32,
 }
 

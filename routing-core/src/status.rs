@@ -24,7 +24,8 @@ pub struct Status {
 pub struct SetStatus {
     /// Its name.
     pub name: String,
-    /// Whether no writes are possible just now.
+    /// Whether no writes are possible just now: the primary is down, says that it is read-only, or is
+    /// none of the set's any more.
     pub read_only: bool,
     /// PostgreSQL's system identifier, if it is known.
     pub system: Option<u64>,
@@ -32,7 +33,8 @@ pub struct SetStatus {
     pub timeline: Option<u32>,
     /// How often another node has become the primary.
     pub primary_changes: u32,
-    /// How many reads the primary takes in place of the replicas just now; `None` is any number.
+    /// How many reads the primary would take in place of the replicas at once, just now, of the
+    /// [budget](crate::FallbackBudget)'s `burst`; `None` is any number.
     pub fallback_left: Option<u64>,
     /// Its nodes, the primary first.
     pub nodes: Vec<NodeStatus>,
@@ -54,9 +56,11 @@ pub struct NodeStatus {
     pub up: bool,
     /// How long it is left alone, if it is down; in seconds.
     pub retry_in: Option<f64>,
-    /// Why it takes no statements although it answers, if it does not.
+    /// Why it takes no statements although it answers, in the words of
+    /// [`Exclusion::as_str`](crate::Exclusion::as_str); empty if it takes them.
     pub left_out: Vec<&'static str>,
-    /// What it says of itself.
+    /// What it says of itself, `primary` or `replica`; `None` if it has not been asked, or does not
+    /// tell, as a server of MySQL's that takes writes.
     pub says: Option<&'static str>,
     /// How far it is known to have replayed.
     pub position: Option<String>,
