@@ -185,6 +185,19 @@ pub(crate) fn announce_exclusion<P>(
     ports.observe(|observer| observer.exclusion(set, node, why, is));
 }
 
+/// Leaves a node out for this reason, or no longer; whoever watches is told if that is news.
+pub(crate) fn leave_out<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    why: Exclusion,
+    is: bool,
+) {
+    if node.exclusions.set(why, is) {
+        announce_exclusion(ports, set, node, why, is);
+    }
+}
+
 /// Another node is the primary.
 pub(crate) fn announce_primary<P>(
     ports: &Ports,

@@ -62,7 +62,8 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (set, node);
     }
 
-    /// A node is left out for a reason, or no longer is.
+    /// A node is left out for a reason, or no longer is. That a new one begins as
+    /// [`Unseen`](Exclusion::Unseen) is not told, only that it no longer is.
     fn exclusion(&self, set: &SetName, node: &NodeName, why: Exclusion, is: bool) {
         let _ = (set, node, why, is);
     }
@@ -72,7 +73,7 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (set, from, to);
     }
 
-    /// A statement goes to another node, or is tried again, as its node failed in this way.
+    /// A statement goes to another node, or is tried again on the same, as `from` failed in this way.
     fn moved_on(&self, set: &SetName, from: &NodeName, failure: Failure) {
         let _ = (set, from, failure);
     }

@@ -65,7 +65,7 @@ impl<P: Pool> Router<P> {
         }
         let mut gone = Vec::new();
         for plan in plans {
-            gone.extend(plan.carry_out()?);
+            gone.extend(plan.carry_out(self)?);
         }
         Ok(gone)
     }
@@ -128,12 +128,12 @@ fn plan<'r, 'c, P: Pool>(
 
 impl<'r, P: Pool> Plan<'r, '_, P> {
     /// What can be wrong has been looked for, unless somebody else changes the set meanwhile.
-    fn carry_out(self) -> Result<Vec<&'r Arc<Node<P>>>, RoutingError> {
+    fn carry_out(self, router: &Router<P>) -> Result<Vec<&'r Arc<Node<P>>>, RoutingError> {
         let set = self.set;
         let added = self.added.into_iter();
         let added = added.map(|(node, pool)| (node.name(), node.weight(), pool));
         set.exchange(added.collect(), &self.kept, &self.gone)?;
-        set.set_lag_limits(self.config.rules().lag);
+        router.set_lag_limits(set, self.config.rules().lag);
         Ok(self.gone)
     }
 }

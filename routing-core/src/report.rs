@@ -7,7 +7,7 @@ use crate::decision::Role;
 use crate::exclusion::Exclusion;
 use crate::failure::Failure;
 use crate::node::{Lag, Node};
-use crate::notice::{announce_change, announce_exclusion, count_failure};
+use crate::notice::{announce_change, count_failure, leave_out};
 use crate::ports::Ports;
 use crate::position::{Position, Reach};
 use crate::probe::Observation;
@@ -149,9 +149,7 @@ impl<P> Report<'_, P> {
 
     fn is_seen(&self) {
         let Self { set, node, .. } = *self;
-        if node.exclusions.set(Exclusion::Unseen, false) {
-            announce_exclusion(self.ports, set, node, Exclusion::Unseen, false);
-        }
+        leave_out(self.ports, set, node, Exclusion::Unseen, false);
     }
 
     fn take_position(&self, position: Position) {

@@ -5,9 +5,10 @@ use std::sync::PoisonError;
 use crate::exclusion::{Exclusion, Exclusions};
 use crate::members::Members;
 use crate::node::{Lag, Node, NodeId};
-use crate::notice::{announce_exclusion, announce_primary};
+use crate::notice::{announce_exclusion, announce_primary, leave_out};
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
+use crate::router::Router;
 use crate::rules::LagLimits;
 use crate::topology::{self, Ruling, Seen, Sighting};
 
@@ -70,8 +71,6 @@ impl<P> ReplicaSet<P> {
                 self.node(&members, members.primary()),
                 self.node(&members, primary),
             );
-            new.exclusions.set(Exclusion::Lagging, false);
-            new.exclusions.set(Exclusion::Unseen, false);
             let weight = self.rules.primary_read_weight;
             self.set_members(Members::new(members.all().to_vec(), primary, weight));
             // What was opened to the one as a replica refuses writes, and to the other as the
@@ -88,6 +87,9 @@ impl<P> ReplicaSet<P> {
                 self.node(&members, primary),
             );
             announce_primary(ports, self, old, new);
+            for passed in [Exclusion::Lagging, Exclusion::Unseen] {
+                leave_out(ports, self, new, passed, false);
+            }
             self.hurry_all();
         }
         for (node, before, now) in news {
@@ -100,21 +102,7 @@ impl<P> ReplicaSet<P> {
         let limits = **self.lag_limits.load();
         let is_out = node.exclusions.get().has(Exclusion::Lagging);
         let is = is_too_far(lag, limits, is_out);
-        if node.exclusions.set(Exclusion::Lagging, is) {
-            announce_exclusion(ports, self, node, Exclusion::Lagging, is);
-        }
-    }
-
-    /// How far behind its replicas may be, from now on; the [rules](crate::Rules) keep what it was.
-    pub fn set_lag_limits(&self, limits: LagLimits) {
-        self.lag_limits.store(limits.into());
-        for node in self.nodes() {
-            if let Some(lag) = node.lag() {
-                let is = is_too_far(lag, limits, false);
-                node.exclusions.set(Exclusion::Lagging, is);
-            }
-        }
-        self.samples().tell();
+        leave_out(ports, self, node, Exclusion::Lagging, is);
     }
 
     /// How far behind its replicas may be just now.
@@ -128,6 +116,21 @@ impl<P> ReplicaSet<P> {
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.has_rules() && self.lacks_primary()
+    }
+}
+
+impl<P> Router<P> {
+    /// How far behind the replicas of a set may be, from now on; its [rules](crate::Rules) keep what
+    /// it was.
+    pub fn set_lag_limits(&self, set: &ReplicaSet<P>, limits: LagLimits) {
+        set.lag_limits.store(limits.into());
+        for node in set.nodes() {
+            if let Some(lag) = node.lag() {
+                let is = is_too_far(lag, limits, false);
+                leave_out(&self.ports, set, node, Exclusion::Lagging, is);
+            }
+        }
+        set.samples().tell();
     }
 }
 

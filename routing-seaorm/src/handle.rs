@@ -198,13 +198,13 @@ impl RoutedConnection {
     ///
     /// [`RoutingError::UnknownNode`] if there is none of that name.
     pub fn drain(&self, node: impl Into<NodeName>, is_drained: bool) -> Result<(), RoutingError> {
-        self.set.drain(&node.into(), is_drained)
+        self.router.drain(&self.set, &node.into(), is_drained)
     }
 
     /// How far behind the replicas of this handle's set may be, from now on;
     /// [`LagLimits::NONE`] is as far as they are.
     pub fn set_lag_limits(&self, limits: LagLimits) {
-        self.set.set_lag_limits(limits);
+        self.router.set_lag_limits(&self.set, limits);
     }
 
     /// Whether the primary answers. Replicas are not asked: `db.scoped(Scope::node("replica-1"))`
