@@ -10,9 +10,7 @@ use crate::exclusion::Exclusion;
 use crate::members::{MAX_NODES, Member, Members};
 use crate::name::NodeName;
 use crate::node::Node;
-use crate::notice::leave_out;
 use crate::replica_set::ReplicaSet;
-use crate::router::Router;
 
 impl<P> ReplicaSet<P> {
     /// Adds a replica, which takes reads when it has been observed, and its whole share after
@@ -187,39 +185,11 @@ impl<P> ReplicaSet<P> {
         Ok(())
     }
 
-    fn unknown(&self, name: &NodeName) -> RoutingError {
+    pub(crate) fn unknown(&self, name: &NodeName) -> RoutingError {
         RoutingError::UnknownNode {
             set: self.name().clone(),
             node: name.clone(),
             known: self.nodes().iter().map(|n| n.name().clone()).collect(),
         }
-    }
-}
-
-impl<P> Router<P> {
-    /// Has a replica take nothing new, or again; what runs on it goes on, and its monitor too. In
-    /// [`Scope::node`](crate::Scope::node) it still serves.
-    ///
-    /// # Errors
-    ///
-    /// - [`RoutingError::UnknownNode`] if there is none of that name.
-    /// - [`RoutingError::Config`] if it is to be drained and is the primary.
-    pub fn drain(
-        &self,
-        set: &ReplicaSet<P>,
-        name: &NodeName,
-        is_drained: bool,
-    ) -> Result<(), RoutingError> {
-        let members = set.members();
-        let index = set.named(&members, name).ok_or_else(|| set.unknown(name))?;
-        if is_drained && index == members.primary() {
-            let path = format!("sets.{}.{name}", set.name());
-            let problem = ConfigProblem::new(path, "the primary cannot be drained");
-            return Err(RoutingError::Config(vec![problem]));
-        }
-        let node = set.node(&members, index);
-        leave_out(&self.ports, set, node, Exclusion::Draining, is_drained);
-        set.samples().tell();
-        Ok(())
     }
 }

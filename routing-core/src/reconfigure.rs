@@ -1,15 +1,18 @@
-//! A configuration taken over while the router is in use.
+//! What an application changes while the router is in use.
 
 use std::sync::Arc;
 
 use crate::config::{NodeConfig, RoutingConfig, SetConfig};
 use crate::decision::Role;
 use crate::error::{ConfigProblem, RoutingError};
+use crate::exclusion::Exclusion;
+use crate::name::NodeName;
 use crate::node::Node;
+use crate::notice::leave_out;
 use crate::replica_set::ReplicaSet;
 use crate::routed_builder::Pool;
 use crate::router::Router;
-use crate::rules::Rules;
+use crate::rules::{LagLimits, Rules};
 
 /// What is to be done to one set.
 struct Plan<'r, 'c, P> {
@@ -68,6 +71,40 @@ impl<P: Pool> Router<P> {
             gone.extend(plan.carry_out(self)?);
         }
         Ok(gone)
+    }
+}
+
+impl<P> Router<P> {
+    /// Has a replica take nothing new, or again; what runs on it goes on, and its monitor too. In
+    /// [`Scope::node`](crate::Scope::node) it still serves.
+    ///
+    /// # Errors
+    ///
+    /// - [`RoutingError::UnknownNode`] if there is none of that name.
+    /// - [`RoutingError::Config`] if it is to be drained and is the primary.
+    pub fn drain(
+        &self,
+        set: &ReplicaSet<P>,
+        name: &NodeName,
+        is_drained: bool,
+    ) -> Result<(), RoutingError> {
+        let members = set.members();
+        let index = set.named(&members, name).ok_or_else(|| set.unknown(name))?;
+        if is_drained && index == members.primary() {
+            let path = format!("sets.{}.{name}", set.name());
+            let problem = ConfigProblem::new(path, "the primary cannot be drained");
+            return Err(RoutingError::Config(vec![problem]));
+        }
+        let node = set.node(&members, index);
+        leave_out(&self.ports, set, node, Exclusion::Draining, is_drained);
+        set.samples().tell();
+        Ok(())
+    }
+
+    /// How far behind the replicas of a set may be, from now on; its [rules](crate::Rules) keep what
+    /// it was.
+    pub fn set_lag_limits(&self, set: &ReplicaSet<P>, limits: LagLimits) {
+        set.limit_all(&self.ports, limits);
     }
 }
 

@@ -8,7 +8,6 @@ use crate::node::{Lag, Node, NodeId};
 use crate::notice::{announce_exclusion, announce_primary, leave_out};
 use crate::ports::Ports;
 use crate::replica_set::ReplicaSet;
-use crate::router::Router;
 use crate::rules::LagLimits;
 use crate::topology::{self, Ruling, Seen, Sighting};
 
@@ -105,6 +104,17 @@ impl<P> ReplicaSet<P> {
         leave_out(ports, self, node, Exclusion::Lagging, is);
     }
 
+    pub(crate) fn limit_all(&self, ports: &Ports, limits: LagLimits) {
+        self.lag_limits.store(limits.into());
+        for node in self.nodes() {
+            if let Some(lag) = node.lag() {
+                let is = is_too_far(lag, limits, false);
+                leave_out(ports, self, node, Exclusion::Lagging, is);
+            }
+        }
+        self.samples().tell();
+    }
+
     /// How far behind its replicas may be just now.
     #[must_use]
     pub fn lag_limits(&self) -> LagLimits {
@@ -116,21 +126,6 @@ impl<P> ReplicaSet<P> {
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.has_rules() && self.lacks_primary()
-    }
-}
-
-impl<P> Router<P> {
-    /// How far behind the replicas of a set may be, from now on; its [rules](crate::Rules) keep what
-    /// it was.
-    pub fn set_lag_limits(&self, set: &ReplicaSet<P>, limits: LagLimits) {
-        set.lag_limits.store(limits.into());
-        for node in set.nodes() {
-            if let Some(lag) = node.lag() {
-                let is = is_too_far(lag, limits, false);
-                leave_out(&self.ports, set, node, Exclusion::Lagging, is);
-            }
-        }
-        set.samples().tell();
     }
 }
 
