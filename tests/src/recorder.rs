@@ -4,7 +4,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use routing_core::{
-    Decision, Failure, NodeName, Observer, Reason, Role, RoutingError, SetName, StatementKind,
+    Decision, Exclusion, Failure, NodeName, Observer, Reason, Role, RoutingError, SetName,
+    StatementKind,
 };
 
 /// One decision, with names that last.
@@ -33,6 +34,7 @@ pub struct Recorder {
     up: Mutex<Vec<NodeName>>,
     disguised: Mutex<Vec<(NodeName, bool)>>,
     moved: Mutex<Vec<(NodeName, Failure)>>,
+    exclusions: Mutex<Vec<(NodeName, Exclusion, bool)>>,
 }
 
 impl Recorder {
@@ -71,6 +73,12 @@ impl Recorder {
     /// The nodes that statements have left since the last call, and why.
     pub fn moved(&self) -> Vec<(NodeName, Failure)> {
         std::mem::take(&mut self.moved.lock().expect("no panic inside"))
+    }
+
+    /// The nodes that were left out since the last call, or no longer, and why; without those that had
+    /// yet to be observed.
+    pub fn exclusions(&self) -> Vec<(NodeName, Exclusion, bool)> {
+        std::mem::take(&mut self.exclusions.lock().expect("no panic inside"))
     }
 
     /// The nodes that came up since the last call.
@@ -119,6 +127,13 @@ impl Observer for Recorder {
     fn moved_on(&self, _: &SetName, node: &NodeName, failure: Failure) {
         let mut moved = self.moved.lock().expect("no panic inside");
         moved.push((node.clone(), failure));
+    }
+
+    fn exclusion(&self, _: &SetName, node: &NodeName, why: Exclusion, is: bool) {
+        if why != Exclusion::Unseen {
+            let mut exclusions = self.exclusions.lock().expect("no panic inside");
+            exclusions.push((node.clone(), why, is));
+        }
     }
 
     fn node_up(&self, _: &SetName, node: &NodeName) {

@@ -54,7 +54,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         let depth = self.depth(&node).ok_or(Error::AlreadyInTransaction)?;
         let name = savepoint(depth);
         self.check(self.kind_of_savepoint())?;
-        self.control(&node, false, |connection| {
+        self.divide(&node, |connection| {
             manage(C::TransactionManager::begin_transaction(connection))
         })
         .await?;
@@ -212,6 +212,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                 let aborted = self.is_aborted(&node).await;
                 let committed = self.control(&node, true, execute).await;
                 self.mark_end(true);
+                let committed = committed
+                    .unwrap_or_else(|| Err(self.left_alone(&node, StatementKind::Transaction)));
                 match &committed {
                     Ok(_) => self.committed(aborted),
                     Err(error) => self.not_committed(error, &node).await,
@@ -221,17 +223,19 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             Some(TransactionControl::Rollback) => {
                 let rolled_back = self.control(&node, false, execute).await;
                 self.mark_end(false);
-                if let Err(error) = &rolled_back {
+                if let Some(Err(error)) = &rolled_back {
                     self.report(error, &node).await;
+                }
+                if !matches!(rolled_back, Some(Ok(_))) {
                     // Without its connection it cannot be committed either.
                     self.slots.discard(&node);
                 }
                 if let Some(transaction) = self.transaction.take() {
                     transaction.rolled_back();
                 }
-                rolled_back
+                rolled_back.unwrap_or(Ok(0))
             }
-            _ => match self.control(&node, false, execute).await {
+            _ => match self.divide(&node, execute).await {
                 Ok(done) => {
                     self.divided(control);
                     Ok(done)
@@ -245,17 +249,29 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         }
     }
 
-    /// Runs what a dropped future would leave half-way.
+    /// Runs what concerns a savepoint.
+    async fn divide(
+        &mut self,
+        node: &Arc<Node<NodePool<C>>>,
+        execute: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
+    ) -> QueryResult<usize> {
+        let outcome = self.control(node, false, execute).await;
+        outcome.unwrap_or_else(|| {
+            self.mark_end(false);
+            Err(self.left_alone(node, StatementKind::Transaction))
+        })
+    }
+
+    /// Runs what a dropped future would leave half-way; `None` if the node does not answer any more.
     async fn control(
         &mut self,
         node: &Arc<Node<NodePool<C>>>,
         commits: bool,
         execute: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
-    ) -> QueryResult<usize> {
-        let connection = self
-            .slots
-            .connected(node)
-            .ok_or(Error::BrokenTransactionManager)?;
+    ) -> Option<QueryResult<usize>> {
+        let Some(connection) = self.slots.connected(node) else {
+            return Some(Err(Error::BrokenTransactionManager));
+        };
         self.controlling = Some(Controlling {
             node: Arc::clone(node),
             commits,
@@ -264,10 +280,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         let attended = router.attend::<TokioTimer, _>(set, node, execute(connection));
         let outcome = attended.await;
         self.controlling = None;
-        outcome.unwrap_or_else(|| {
-            self.mark_end(commits);
-            Err(self.left_alone(node, StatementKind::Transaction))
-        })
+        outcome
     }
 
     /// Whether the open transaction may be committed where it is.
@@ -353,9 +366,12 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             .transaction
             .as_ref()
             .is_some_and(OpenTransaction::is_in_doubt);
+        let (router, set) = (&self.pool.router, &self.pool.set);
         match self.slots.connected(node) {
             Some(connection) if failed && DatabaseOf::<C>::DIALECT == Dialect::Postgres => {
-                connection.batch_execute("SELECT 1").await.is_err()
+                let asking = connection.batch_execute("SELECT 1");
+                let answer = router.attend::<TokioTimer, _>(set, node, asking).await;
+                answer.is_none_or(|answer| answer.is_err())
             }
             _ => false,
         }

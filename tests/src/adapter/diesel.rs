@@ -221,6 +221,10 @@ macro_rules! steps {
                         connection.on_rollback(move || other.add(format!("{name}-")));
                         Outcome::Done
                     }
+                    Step::Way(proxy, way) => {
+                        proxy.set(way);
+                        Outcome::Done
+                    }
                     Step::Scoped(..) | Step::InSession(..) | Step::Transaction(..) => {
                         unreachable!("it is no statement")
                     }

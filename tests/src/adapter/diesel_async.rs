@@ -240,6 +240,10 @@ macro_rules! steps {
                         $on.on_rollback(move || other.add(format!("{name}-")));
                         Outcome::Done
                     }
+                    Step::Way(proxy, way) => {
+                        proxy.set(way);
+                        Outcome::Done
+                    }
                     Step::Scoped(..) | Step::InSession(..) | Step::Transaction(..) => {
                         unreachable!("it is no statement")
                     }

@@ -21,6 +21,7 @@ pub use diesel_async::DieselAsync;
 pub use seaorm::SeaOrm;
 
 use crate::clock::MovedClock;
+use crate::proxy::{Proxy, Way};
 use crate::recorder::Recorder;
 use crate::world::{Backend, World};
 
@@ -147,6 +148,8 @@ pub enum Step {
     Number(String),
     /// Has the transaction's end written down, under this name.
     Log(Log, &'static str),
+    /// Breaks the way to a server, or mends it.
+    Way(Arc<Proxy>, Way),
     /// Runs steps in a scope.
     Scoped(Scope, Vec<Self>),
     /// Runs steps in a session.

@@ -115,6 +115,10 @@ fn run<'a>(on: &'a On<'a>, steps: Vec<Step>, outcomes: &'a mut Vec<Outcome>) -> 
                     }
                     Ok(Outcome::Done)
                 }
+                Step::Way(proxy, way) => {
+                    proxy.set(way);
+                    Ok(Outcome::Done)
+                }
                 step => match on {
                     On::Connection(connection) => statement(*connection, step).await,
                     On::Transaction(transaction) => statement(*transaction, step).await,
@@ -176,9 +180,11 @@ async fn statement<C: ConnectionTrait>(db: &C, step: Step) -> Result<Outcome, Db
             let row = row.ok_or_else(|| DbErr::RecordNotFound("a number".into()))?;
             Outcome::Count(row.try_get_by_index(0)?)
         }
-        Step::Log(..) | Step::Scoped(..) | Step::InSession(..) | Step::Transaction(..) => {
-            unreachable!("it is no statement")
-        }
+        Step::Log(..)
+        | Step::Way(..)
+        | Step::Scoped(..)
+        | Step::InSession(..)
+        | Step::Transaction(..) => unreachable!("it is no statement"),
     })
 }
 

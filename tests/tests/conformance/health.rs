@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use routing_core::{FallbackBudget, LagLimits, NodeBuilder, ProbeRules, RoutingError, Status};
+use routing_core::{
+    Exclusion, FallbackBudget, LagLimits, NodeBuilder, ProbeRules, RoutingError, Status,
+};
 use routing_tests::adapter::{Adapter, Shop, Step, until_seen};
 use routing_tests::postgres::Cluster;
 use routing_tests::proxy::{Proxy, Way};
@@ -66,7 +68,9 @@ async fn a_replica_that_lags_is_left_out_and_taken_back<A: Adapter>() {
     let loose = config().lag(LagLimits::NONE).build();
     let loose = loose.expect("a configuration");
     setup.db.reconfigure(&loose).expect("it is loosened");
-    until(&setup, "it may lag", |status| !is_lagging(status)).await;
+    assert!(!is_lagging(&setup.db.status()), "at once");
+    let told = [true, false].map(|is| ("replica-1".into(), Exclusion::Lagging, is));
+    assert_eq!(setup.recorder.exclusions(), told);
     let strict = config().lag(limits).build().expect("a configuration");
     setup.db.reconfigure(&strict).expect("it is tightened");
     until(&setup, "it lags again", is_lagging).await;

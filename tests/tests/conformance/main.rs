@@ -27,8 +27,15 @@ macro_rules! conformance {
     };
 }
 
-/// Makes each function, which starts servers of its own, a test of each adapter.
+/// Makes each function, which starts servers of its own, a test of each adapter; `awaited`, of those
+/// that do not wait for a server inside a library.
 macro_rules! on_own_servers {
+    (awaited: $($name:ident,)*) => {
+        mod on_own_servers {
+            on_own_servers!(@adapter seaorm, SeaOrm, $($name,)*);
+            on_own_servers!(@adapter diesel_async, DieselAsync, $($name,)*);
+        }
+    };
     ($($name:ident,)*) => {
         mod on_own_servers {
             on_own_servers!(@adapter seaorm, SeaOrm, $($name,)*);
@@ -57,5 +64,6 @@ mod positions;
 mod scenario;
 mod scopes;
 mod sessions;
+mod silence;
 mod statements;
 mod transactions;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use routing_core::{NodeBuilder, RoutingConfig, RoutingError};
+use routing_core::{Exclusion, NodeBuilder, RoutingConfig, RoutingError};
 use routing_tests::adapter::{Adapter, Begin, End, Outcome, Shop, Step, until_seen};
 
 use crate::own::{Setup, cluster_with_schema};
@@ -54,7 +54,10 @@ async fn replicas_come_and_go_while_work_goes_on<A: Adapter>() {
             .clone()
     };
     assert_eq!(left_out("replica-1"), ["draining"]);
+    setup.db.drain("replica-1", true).expect("it is known");
     setup.db.drain("replica-1", false).expect("it is known");
+    let told = [true, false].map(|is| ("replica-1".into(), Exclusion::Draining, is));
+    assert_eq!(setup.recorder.exclusions(), told);
     let error = setup.db.drain("nobody", true).expect_err("it is not known");
     assert!(matches!(error, RoutingError::UnknownNode { .. }));
 
