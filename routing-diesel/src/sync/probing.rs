@@ -83,10 +83,12 @@ fn in_time<C: Routable>(ticket: &ProbeTicket<NodePool<C>>, asker: &mut Option<As
 impl Asker {
     fn ask(&mut self, role: Role, timeout: Duration) -> Answer {
         let begun = SystemClock.now();
-        if self.is_late && self.answers.recv_timeout(timeout).is_err() {
-            return Answer::Failed(Failure::Silent);
+        if self.is_late {
+            match self.answers.recv_timeout(timeout) {
+                Err(RecvTimeoutError::Timeout) => return Answer::Failed(Failure::Silent),
+                Ok(_) | Err(RecvTimeoutError::Disconnected) => self.is_late = false,
+            }
         }
-        self.is_late = false;
         if self.questions.send(role).is_err() {
             return Answer::Failed(Failure::Lost);
         }

@@ -4,6 +4,7 @@ mod asynchronous;
 mod compile_fail;
 mod failover;
 mod interrupted;
+mod monitors;
 mod pools;
 mod postgres;
 mod postgres_async;

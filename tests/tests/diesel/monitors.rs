@@ -1,0 +1,116 @@
+//! Threads that ask nodes where they are, and what may become of them.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use diesel::prelude::*;
+use routing_core::{
+    Exclusion, NodeBuilder, NodeName, Observer, PinRelease, ProbeRules, Session, SetName,
+};
+use routing_diesel::RoutedPool;
+use routing_tests::postgres::Cluster;
+use routing_tests::proxy::{Proxy, Way};
+use routing_tests::runtime::run;
+use routing_tests::schema::{cake, server};
+use routing_tests::world::{Backend, World};
+
+use crate::support::blocking;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Pools have no event for it.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < LIMIT, "{what}");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// Panics the first times, on the thread that has found a node to be there.
+#[derive(Default)]
+struct Panics(AtomicUsize);
+
+const PANICS: usize = 2;
+
+impl Observer for Panics {
+    fn exclusion(&self, _: &SetName, _: &NodeName, _: Exclusion, _: bool) {
+        let calls = self.0.fetch_add(1, Ordering::Relaxed);
+        assert!(calls >= PANICS, "an observer's");
+    }
+}
+
+#[test]
+fn a_monitor_that_a_panic_ends_is_replaced() {
+    run(async {
+        let world = World::new(Backend::Postgres, false).await;
+        let config = world.config(|config| config.pin_release(PinRelease::CaughtUp));
+        let observer = Arc::new(Panics::default());
+        blocking(|| {
+            let pool = RoutedPool::<PgConnection>::builder(&config).observer(observer as _);
+            let pool = pool.build().expect("a pool");
+            let session = Session::new();
+            let mut conn = pool.get_in(&session).expect("a connection");
+            let new = cake::name.eq("seen");
+            let inserted = diesel::insert_into(cake::table).values(new);
+            inserted.execute(&mut conn).expect("an insert");
+            // Nobody would know that a replica has it, if nobody asked.
+            until("replicas serve what was written", || {
+                let mut conn = pool.get_in(&session).expect("a connection");
+                let name = server::table
+                    .select(server::name)
+                    .first::<String>(&mut conn);
+                name.expect("a name").starts_with("replica-")
+            });
+        });
+    });
+}
+
+/// Of a thread's name Linux keeps 15 bytes.
+fn threads_named(start: &str) -> usize {
+    let start = &start[..start.len().min(15)];
+    let threads = fs::read_dir("/proc/self/task").expect("the threads");
+    let names =
+        threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("comm")).ok());
+    names.filter(|name| name.trim_end() == start).count()
+}
+
+#[test]
+fn a_silent_node_keeps_one_thread_however_often_it_is_asked() {
+    run(async {
+        let cluster = Cluster::start().await;
+        let proxy = Proxy::start(cluster.replicas()[0].port()).await;
+        let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port());
+        let mut probe = ProbeRules::DEFAULT;
+        probe.heartbeat = Duration::from_millis(20);
+        probe.timeout = Duration::from_millis(50);
+        let config = routing_core::RoutingConfig::builder()
+            .probe(probe)
+            .primary(cluster.primary().url("postgres"))
+            .replica(NodeBuilder::url(url).name("mute"));
+        let config = config.build().expect("a configuration");
+        proxy.set(Way::Silent);
+        blocking(|| {
+            let pool = RoutedPool::<PgConnection>::new(&config).expect("a pool");
+            let mut conn = pool.get_in(&Session::new()).expect("a connection");
+            let answered = diesel::sql_query("SELECT 1").execute(&mut conn);
+            answered.expect("it does not wait for who is silent");
+            let node = |pool: &RoutedPool<PgConnection>| {
+                let status = pool.status();
+                let node = status.node("default", "mute").expect("a member");
+                (node.up, node.left_out.is_empty())
+            };
+            until("it is down", || !node(&pool).0);
+            // Some ten probes more.
+            sleep(Duration::from_secs(1));
+            assert_eq!(threads_named("routing-mute-probe"), 1);
+            assert!(proxy.accepted() <= 1, "{} connections", proxy.accepted());
+            // What it says at last is of a moment that is over; the next answer counts.
+            proxy.set(Way::Open);
+            until("it is back", || node(&pool) == (true, true));
+        });
+    });
+}
