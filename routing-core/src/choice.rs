@@ -21,6 +21,8 @@ pub(crate) struct Choice {
     pub(crate) role: Role,
     pub(crate) reason: Reason,
     pub(crate) trial: Option<Trial>,
+    /// Whether the session relies on what is known of the node.
+    pub(crate) relies: bool,
 }
 
 /// Why no replica was chosen.
@@ -47,7 +49,7 @@ impl<P> ReplicaSet<P> {
         }
         // A replica's monitor finds out whether it is back, so that no read of the application has to.
         if members.role(index) == Role::Replica && node.is_monitored() {
-            node.hurry.ask();
+            node.hurry().ask();
             return Err(node.breaker.refuses_for(clock.now()).unwrap_or_default());
         }
         match node.breaker.admit(clock.now()) {
@@ -131,6 +133,7 @@ impl<P> ReplicaSet<P> {
             role: members.role(index),
             reason: Reason::Affine,
             trial,
+            relies: needs.rely(),
         })
     }
 
@@ -156,6 +159,7 @@ impl<P> ReplicaSet<P> {
                     role: members.role(index),
                     reason: Reason::Balanced,
                     trial,
+                    relies: needs.rely(),
                 });
             }
             // Somebody else took the trial in the meantime.
@@ -213,7 +217,7 @@ impl<P> ReplicaSet<P> {
         let node = self.node(members, index);
         let may = node.breaker.would_admit(now());
         if may && members.role(index) == Role::Replica && node.is_monitored() {
-            node.hurry.ask();
+            node.hurry().ask();
             return false;
         }
         may

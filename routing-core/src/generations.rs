@@ -8,6 +8,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::connected::Connected;
 use crate::decision::Role;
 use crate::node::Node;
 use crate::replica_set::ReplicaSet;
@@ -36,6 +37,12 @@ impl<'a, P> Footing<'a, P> {
     #[must_use]
     pub fn role(&self) -> Role {
         self.set.role_of(self.node)
+    }
+
+    /// What is to be told of the connections that are made to it.
+    #[must_use]
+    pub fn connected(&self) -> Connected {
+        self.node.connected().clone()
     }
 
     /// How often its connections have been given up: when its role changed, when another server

@@ -53,6 +53,7 @@ mod choice;
 mod classifier;
 mod clock;
 mod config;
+mod connected;
 mod decision;
 mod delegate;
 mod error;
@@ -124,6 +125,7 @@ pub use config::{
     NodeBuilder, NodeConfig, PoolConfig, PoolMode, RoutingConfig, RoutingConfigBuilder, SetBuilder,
     SetConfig,
 };
+pub use connected::Connected;
 pub use decision::{Decision, Reason, Role};
 pub use delegate::Delegate;
 pub use error::{ConfigProblem, RoutingError};

@@ -87,8 +87,12 @@ impl<P> Monitor<P> {
             set.begin_survey();
         }
         let monitor = |node: &Arc<Node<P>>| {
-            if node.sighting().is_none() && set.role_of(node) == Role::Replica {
-                node.exclusions.set(Exclusion::Unseen, true);
+            if set.role_of(node) == Role::Replica {
+                if node.sighting().is_none() {
+                    node.exclusions.set(Exclusion::Unseen, true);
+                }
+                // Nobody has looked for a while.
+                node.lose_track();
             }
             Self {
                 set: Arc::downgrade(set),

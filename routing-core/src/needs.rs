@@ -102,12 +102,20 @@ impl<'a> Needs<'a> {
         if demands.read == 0 || !demands.has_positions {
             return true;
         }
-        if home == index && node.is_unbroken_since(demands.read) {
+        if home == index && node.is_proven() && node.is_unbroken_since(demands.read) {
             return true;
         }
         demands
             .of_others()
             .is_some_and(|position| node.reaches(position))
+    }
+
+    /// Whether it counts for them what a replica has shown before, or is known to have.
+    #[inline]
+    pub(crate) fn rely(&self) -> bool {
+        self.demands.as_ref().is_some_and(|demands| {
+            demands.has_positions && (demands.required.is_some() || demands.read != 0)
+        })
     }
 
     /// Another node was chosen, and becomes the home: from now on all have to reach what it had to.

@@ -9,6 +9,7 @@ use arc_swap::ArcSwapOption;
 use event_listener::{Event, EventListener};
 
 use crate::breaker::Breaker;
+use crate::connected::Connected;
 use crate::exclusion::ExclusionCell;
 use crate::load::Load;
 use crate::name::NodeName;
@@ -90,7 +91,9 @@ pub struct Node<P> {
     trouble: Event,
     is_monitored: AtomicBool,
     is_removed: AtomicBool,
-    pub(crate) hurry: Hurry,
+    connected: Connected,
+    /// The number of the last probe that told what the node is.
+    observed: AtomicU64,
 }
 
 impl<P> Node<P> {
@@ -116,7 +119,8 @@ impl<P> Node<P> {
             trouble: Event::new(),
             is_monitored: AtomicBool::new(false),
             is_removed: AtomicBool::new(false),
-            hurry: Hurry::default(),
+            connected: Connected::default(),
+            observed: AtomicU64::new(1),
         }
     }
 
@@ -183,7 +187,30 @@ impl<P> Node<P> {
     pub(crate) fn reaches(&self, required: &Position) -> bool {
         let position = self.position.load();
         let position = position.as_deref();
-        position.is_some_and(|position| position.reaches(required) == Reach::Yes)
+        self.is_proven()
+            && position.is_some_and(|position| position.reaches(required) == Reach::Yes)
+    }
+
+    /// What is to be told of the connections that are made to it.
+    #[must_use]
+    pub const fn connected(&self) -> &Connected {
+        &self.connected
+    }
+
+    pub(crate) fn hurry(&self) -> &Hurry {
+        self.connected.hurry()
+    }
+
+    /// The probe of this number has told what the node is, and that it goes on, if it does.
+    pub(crate) fn has_been_observed(&self, number: u64) {
+        self.observed.fetch_max(number, Ordering::AcqRel);
+    }
+
+    /// Whether what is known of it counts over all the connections to it: it has told what it is after
+    /// the last was made.
+    #[inline]
+    pub(crate) fn is_proven(&self) -> bool {
+        self.connected.last() < self.observed.load(Ordering::Acquire)
     }
 
     pub(crate) fn sighting(&self) -> Option<Arc<Sighting>> {
@@ -289,6 +316,6 @@ impl<P> Node<P> {
 
     pub(crate) fn remove(&self) {
         self.is_removed.store(true, Ordering::Release);
-        self.hurry.wake();
+        self.hurry().wake();
     }
 }

@@ -80,7 +80,7 @@ pub(crate) fn count_failure<P>(
 pub(crate) fn hurry_of<'s, P>(set: &'s ReplicaSet<P>, node: &'s Node<P>) -> &'s Hurry {
     match set.role_of(node) {
         Role::Primary => &set.samples().primary,
-        Role::Replica => &node.hurry,
+        Role::Replica => node.hurry(),
     }
 }
 

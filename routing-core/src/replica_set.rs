@@ -261,7 +261,7 @@ impl<P> ReplicaSet<P> {
     fn wake_monitors(&self) {
         self.samples.primary.wake();
         for (_, node) in &self.roster {
-            node.hurry.wake();
+            node.hurry().wake();
         }
     }
 
@@ -269,7 +269,7 @@ impl<P> ReplicaSet<P> {
     pub(crate) fn hurry_all(&self) {
         self.samples.primary.ask();
         for node in self.nodes() {
-            node.hurry.ask();
+            node.hurry().ask();
         }
     }
 
@@ -360,7 +360,7 @@ impl<P> ReplicaSet<P> {
             }
         }
         for node in &self.nodes()[1..] {
-            node.hurry.ask();
+            node.hurry().ask();
         }
     }
 }

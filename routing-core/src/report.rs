@@ -52,6 +52,7 @@ impl<P> Report<'_, P> {
                 }
                 // What it is counts before that it is there.
                 self.observed(observation);
+                node.has_been_observed(self.ticket.number);
                 self.is_well(trial);
                 set.judge(self.ports, None);
             }
@@ -207,7 +208,7 @@ impl<P> Report<'_, P> {
         samples.take(ticket.number, observation.position, self.ports.clock.now());
         if ticket.asked {
             for replica in &set.nodes()[1..] {
-                replica.hurry.wake();
+                replica.hurry().wake();
             }
         }
     }

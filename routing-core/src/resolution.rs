@@ -288,6 +288,7 @@ impl<P> Place<'_, P> {
                 role: Role::Primary,
                 reason,
                 trial,
+                relies: false,
             }),
             Err(wait) => Err(primary_unavailable(set, Some(wait)).into()),
         }
@@ -317,6 +318,7 @@ impl<P> Place<'_, P> {
                 role: members.role(index),
                 reason: Reason::Named,
                 trial,
+                relies: false,
             }),
             Err(wait) => Err(unavailable(Some(wait)).into()),
         }

@@ -60,6 +60,8 @@ pub struct Route<'r, P> {
     pub(crate) role: Role,
     pub(crate) reason: Reason,
     pub(crate) trial: Option<Trial>,
+    /// Whether its session relies on what is known of the node.
+    relies: bool,
     /// Who writes, until it is known what became of it.
     pub(crate) writer: Option<Session>,
     pub(crate) past: Past,
@@ -191,6 +193,7 @@ impl<'r, P> Route<'r, P> {
             role: found.choice.role,
             reason,
             trial: found.choice.trial,
+            relies: found.choice.relies,
             writer: None,
             past,
             mark,
@@ -285,7 +288,7 @@ impl<'r, P> Route<'r, P> {
     }
 
     /// Whether what was decided still holds, as it may not after a wait for a connection: the node has
-    /// another role by now, or was seen to begin anew.
+    /// another role by now, was seen to begin anew, or may have done so, as the connection is new.
     #[must_use]
     #[inline]
     pub fn holds(&self) -> bool {
@@ -295,7 +298,7 @@ impl<'r, P> Route<'r, P> {
         let node = self.node();
         let shows_less = self.access == Access::Read
             && self.role == Role::Replica
-            && !node.is_unbroken_since(self.mark);
+            && (!node.is_unbroken_since(self.mark) || self.relies && !node.is_proven());
         let is_kept_away =
             !node.exclusions.is_empty() && resolution::keeps_away(node, self.access).is_some();
         node.is_the_same_since(self.mark) && !shows_less && !is_kept_away

@@ -92,7 +92,7 @@ impl<'r, P> Running<'r, P> {
     }
 
     /// Whether what it has read may be less than what was known to be there when it was decided: its
-    /// replica was seen to begin anew since. For who cannot ask [`Route::holds`] between the wait for a
+    /// replica was seen to begin anew since, or may have done so, as connections were made to it. For who cannot ask [`Route::holds`] between the wait for a
     /// connection and the sending; what is not ambiguous may be read again elsewhere.
     #[must_use]
     pub fn shows_less(&self) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use routing_core::sql::{CatalogFunction, Dialect};
 use routing_core::{
-    Failure, Footing, Generations, NodeConfig, Permit, Pool, PoolConfig, PoolMode, Role,
+    Connected, Failure, Footing, Generations, NodeConfig, Permit, Pool, PoolConfig, PoolMode, Role,
 };
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, sqlx,
@@ -150,11 +150,14 @@ impl NodePool {
                 ..
             } => {
                 let open = |role| {
-                    let opened = target.open(options);
+                    let connected = footing.connected();
+                    let opened = target.open(options, connected.clone());
                     match role {
                         Role::Primary => opened,
                         // What calls itself a replica, and is none, refuses a write all the same.
-                        Role::Replica => only_reads(&opened, options.pool_mode, Whose::Ours),
+                        Role::Replica => {
+                            only_reads(&opened, options.pool_mode, Whose::Ours(connected))
+                        }
                     }
                 };
                 opened.get(footing, open, retire)
@@ -168,7 +171,8 @@ impl NodePool {
         let open = |role| match (&self.source, role) {
             (Source::Configured { .. }, Role::Replica) => connection.clone(),
             (Source::Configured { options, .. }, Role::Primary) => {
-                only_reads(connection, options.pool_mode, Whose::Ours)
+                let whose = Whose::Ours(footing.connected());
+                only_reads(connection, options.pool_mode, whose)
             }
             (Source::Given(_), _) => only_reads(connection, PoolMode::Session, Whose::Theirs),
         };
@@ -395,17 +399,17 @@ impl Target {
         }
     }
 
-    fn open(&self, options: &PoolConfig) -> DatabaseConnection {
+    fn open(&self, options: &PoolConfig, connected: Connected) -> DatabaseConnection {
         // By place and not by reference, so that without a driver there is nothing to match.
         match *self {
             #[cfg(feature = "sqlx-postgres")]
             Self::Postgres(ref target) => {
-                let pool = pool_options(options).connect_lazy_with(for_pooler(target));
+                let pool = pool_options(options, connected).connect_lazy_with(for_pooler(target));
                 sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
             }
             #[cfg(feature = "sqlx-mysql")]
             Self::MySql(ref target) => {
-                let pool = pool_options(options).connect_lazy_with((**target).clone());
+                let pool = pool_options(options, connected).connect_lazy_with((**target).clone());
                 sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
             }
             #[cfg(feature = "sqlx-sqlite")]
@@ -413,7 +417,7 @@ impl Target {
                 // As SeaORM does: more connections to a database in memory would be more databases.
                 let mut options = options.clone();
                 options.max_connections.get_or_insert(1);
-                let pool = pool_options(&options).connect_lazy_with((**target).clone());
+                let pool = pool_options(&options, connected).connect_lazy_with((**target).clone());
                 sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
             }
         }
@@ -427,9 +431,8 @@ fn for_pooler(target: &sqlx::postgres::PgConnectOptions) -> sqlx::postgres::PgCo
 }
 
 /// Who says what a pool's connections are told when they are there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whose {
-    Ours,
+    Ours(Connected),
     Theirs,
 }
 
@@ -449,8 +452,9 @@ fn only_reads(connection: &DatabaseConnection, mode: PoolMode, whose: Whose) -> 
             let options = pool.options().clone();
             let pool = match whose {
                 // Once it is there: a pooler hands that on, and no parameter that it does not know.
-                Whose::Ours => options
-                    .after_connect(|connection, _| {
+                Whose::Ours(connected) => options
+                    .after_connect(move |connection, _| {
+                        connected.tell();
                         Box::pin(async move {
                             let only_read = sqlx::raw_sql("SET default_transaction_read_only = on");
                             only_read.execute(connection).await.map(drop)
@@ -466,7 +470,10 @@ fn only_reads(connection: &DatabaseConnection, mode: PoolMode, whose: Whose) -> 
         DatabaseConnectionType::SqlxMySqlPoolConnection(_) if mode == PoolMode::Session => {
             let pool = connection.get_mysql_connection_pool();
             let target = (*pool.connect_options()).clone();
-            let options = pool.options().clone().after_connect(|connection, _| {
+            let options = pool.options().clone().after_connect(move |connection, _| {
+                if let Whose::Ours(connected) = &whose {
+                    connected.tell();
+                }
                 Box::pin(async move {
                     let only_read = sqlx::query("SET SESSION TRANSACTION READ ONLY");
                     only_read.execute(connection).await.map(drop)
@@ -504,8 +511,12 @@ fn unfit(error: &sqlx::Error) -> String {
     error.to_string()
 }
 
-fn pool_options<DB: sqlx::Database>(config: &PoolConfig) -> PoolOptions<DB> {
+fn pool_options<DB: sqlx::Database>(config: &PoolConfig, connected: Connected) -> PoolOptions<DB> {
     let mut options = PoolOptions::new().acquire_timeout(config.acquire_timeout);
+    options = options.after_connect(move |_, _| {
+        connected.tell();
+        Box::pin(std::future::ready(Ok(())))
+    });
     if let Some(most) = config.max_connections {
         options = options.max_connections(most);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use diesel_async::pooled_connection::PoolError;
 use routing_core::sql::Dialect;
-use routing_core::{Failure, Footing, Generations, NodeConfig, PoolConfig, Role};
+use routing_core::{Connected, Failure, Footing, Generations, NodeConfig, PoolConfig, Role};
 use tokio::sync::Mutex;
 
 use super::driver::{AsyncRoutable, DatabaseOf};
@@ -154,29 +154,32 @@ impl<C: AsyncRoutable> NodePool<C> {
         match &self.source {
             Source::Given(pool) => pool.clone(),
             Source::Configured { node, url, opened } => {
-                let open =
-                    |role| ArcSwap::from_pointee(AsyncPool::Bb8(open::<C>(url, node.pool(), role)));
-                let current = opened.get(footing, open, |before| self.empty(before));
+                let connected = || footing.connected();
+                let open = |role| {
+                    let pool = open::<C>(url, node.pool(), role, connected());
+                    ArcSwap::from_pointee(AsyncPool::Bb8(pool))
+                };
+                let current = opened.get(footing, open, |before| self.empty(before, connected()));
                 AsyncPool::clone(&current.load())
             }
         }
     }
 
     /// Nobody is sent to it any more: its connections end as they are given back, or grow old.
-    pub(super) fn retire(&self) {
+    pub(super) fn retire(&self, connected: Connected) {
         if let Source::Configured { opened, .. } = &self.source
             && let Some(current) = opened.current()
         {
-            self.empty(current);
+            self.empty(current, connected);
         }
     }
 
     /// Puts a pool that keeps no connections in the place of one that would do so for ever.
-    fn empty(&self, opened: &ArcSwap<AsyncPool<C>>) {
+    fn empty(&self, opened: &ArcSwap<AsyncPool<C>>, connected: Connected) {
         if let Source::Configured { node, url, .. } = &self.source {
             let mut config = node.pool().clone();
             config.min_connections = None;
-            let lean = open::<C>(url, &config, Role::Replica);
+            let lean = open::<C>(url, &config, Role::Replica, connected);
             opened.store(Arc::new(AsyncPool::Bb8(lean)));
         }
     }
@@ -282,6 +285,7 @@ pub(super) fn refused(error: PoolError) -> (Failure, AnyError) {
 #[derive(Debug)]
 struct SetUp {
     statements: Vec<&'static str>,
+    connected: Connected,
 }
 
 impl<C: AsyncRoutable> bb8::CustomizeConnection<C, PoolError> for SetUp {
@@ -290,6 +294,7 @@ impl<C: AsyncRoutable> bb8::CustomizeConnection<C, PoolError> for SetUp {
         connection: &'a mut C,
     ) -> Pin<Box<dyn Future<Output = Result<(), PoolError>> + Send + 'a>> {
         Box::pin(async move {
+            self.connected.tell();
             for statement in &self.statements {
                 let told = connection.batch_execute(statement).await;
                 told.map_err(PoolError::QueryError)?;
@@ -299,10 +304,16 @@ impl<C: AsyncRoutable> bb8::CustomizeConnection<C, PoolError> for SetUp {
     }
 }
 
-fn open<C: AsyncRoutable>(url: &str, config: &PoolConfig, role: Role) -> bb8::Pool<C::Manager> {
+fn open<C: AsyncRoutable>(
+    url: &str,
+    config: &PoolConfig,
+    role: Role,
+    connected: Connected,
+) -> bb8::Pool<C::Manager> {
     let mut pool = bb8::Pool::builder()
         .connection_customizer(Box::new(SetUp {
             statements: set_up(DatabaseOf::<C>::DIALECT, role, config.pool_mode),
+            connected,
         }))
         .connection_timeout(config.acquire_timeout)
         // The next node is a better second try than the same one.

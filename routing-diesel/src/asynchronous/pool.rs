@@ -150,7 +150,7 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     /// the set is in use, a primary that is taken out, a node of the same name that has changed.
     pub fn reconfigure(&self, config: &RoutingConfig) -> Result<(), RoutingError> {
         for node in self.router.reconfigure(config)? {
-            node.pool().retire();
+            node.pool().retire(node.connected().clone());
         }
         Ok(())
     }

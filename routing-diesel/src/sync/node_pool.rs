@@ -10,7 +10,9 @@ use diesel::r2d2::{
     PooledConnection,
 };
 use routing_core::sql::Dialect;
-use routing_core::{Failure, Footing, Generations, NodeConfig, PoolConfig, PoolMode, Role};
+use routing_core::{
+    Connected, Failure, Footing, Generations, NodeConfig, PoolConfig, PoolMode, Role,
+};
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use crate::database::{Database, Routable, set_up};
@@ -105,32 +107,35 @@ impl<C: Routable> NodePool<C> {
                 thread,
                 opened,
             } => {
-                let open =
-                    |role| ArcSwap::from_pointee(open(node.pool(), url, Arc::clone(thread), role));
-                let current = opened.get(footing, open, |before| self.empty(before));
+                let connected = || footing.connected();
+                let open = |role| {
+                    let thread = Arc::clone(thread);
+                    ArcSwap::from_pointee(open(node.pool(), url, thread, role, connected()))
+                };
+                let current = opened.get(footing, open, |before| self.empty(before, connected()));
                 R2d2::clone(&current.load())
             }
         }
     }
 
     /// Nobody is sent to it any more: its connections end as they are given back, or grow old.
-    pub(crate) fn retire(&self) {
+    pub(crate) fn retire(&self, connected: Connected) {
         if let Source::Configured { opened, .. } = &self.source
             && let Some(current) = opened.current()
         {
-            self.empty(current);
+            self.empty(current, connected);
         }
     }
 
     /// Puts a pool that keeps no connections in the place of one that would do so for ever.
-    fn empty(&self, opened: &ArcSwap<R2d2<C>>) {
+    fn empty(&self, opened: &ArcSwap<R2d2<C>>, connected: Connected) {
         if let Source::Configured {
             node, url, thread, ..
         } = &self.source
         {
             let mut config = node.pool().clone();
             config.min_connections = None;
-            let lean = open(&config, url, Arc::clone(thread), Role::Replica);
+            let lean = open(&config, url, Arc::clone(thread), Role::Replica, connected);
             opened.store(Arc::new(lean));
         }
     }
@@ -194,6 +199,7 @@ fn open<C: Routable>(
     url: &str,
     thread: Arc<ScheduledThreadPool>,
     role: Role,
+    connected: Connected,
 ) -> R2d2<C> {
     let mut pool = Pool::builder()
         .thread_pool(thread)
@@ -219,6 +225,7 @@ fn open<C: Routable>(
     pool = pool.connection_customizer(Box::new(SetUp {
         statements: set_up(C::Backend::DIALECT, role, mode),
         mode,
+        connected,
     }));
     pool.build_unchecked(ConnectionManager::new(url))
 }
@@ -258,10 +265,12 @@ impl HandleError<Error> for Quiet {
 struct SetUp {
     statements: Vec<&'static str>,
     mode: PoolMode,
+    connected: Connected,
 }
 
 impl<C: Connection> CustomizeConnection<C, Error> for SetUp {
     fn on_acquire(&self, connection: &mut C) -> Result<(), Error> {
+        self.connected.tell();
         remember_nothing(connection, self.mode);
         let mut statements = self.statements.iter();
         statements

@@ -24,7 +24,7 @@ const FLOORS: &[&[&str]] = &[
         "samples",
         "scope",
     ],
-    &["failure", "topology"],
+    &["connected", "failure", "topology"],
     &["callbacks", "node", "observer", "policy", "probe"],
     &["marks", "members", "ports"],
     &["balance", "slot", "tried"],

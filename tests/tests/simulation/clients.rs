@@ -111,18 +111,20 @@ impl App {
             }
             let (permit, running) = route.start();
             let (index, role) = (*permit.node().pool(), permit.role());
+            let connected = permit.node().connected().clone();
             attempts += 1;
             if attempts > 8 {
                 self.violation(format!("{kind:?} was tried {attempts} times"));
             }
             self.check_write(what, index, role);
             let mut attended = running
-                .attend::<VirtualTimer, _>(execute(index, what))
+                .attend::<VirtualTimer, _>(execute(index, what, connected.clone()))
                 .await;
             if self.bug == Some(Bug::RetriesWrites) && attended == Some(Err(Failure::Lost)) {
-                attended = Some(execute(index, what).await);
+                attended = Some(execute(index, what, connected).await);
             }
             let next = match attended {
+                Some(Ok(_)) if running.shows_less() => running.failed(Failure::Ended, caller),
                 Some(Ok(answer)) => {
                     running.succeeded(caller);
                     return Ok((answer, role));

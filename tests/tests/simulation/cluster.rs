@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use routing_core::sql::Dialect;
-use routing_core::{Answer, Ask, Failure, Node, Probe, Role};
+use routing_core::{Answer, Ask, Connected, Failure, Node, Probe, Role};
 
 use super::executor::{now, sleep, spawn};
 use super::planted::Bug;
@@ -337,7 +337,11 @@ pub(crate) async fn wait_in_pool() {
 }
 
 /// Runs a statement over one of the application's connections.
-pub(crate) async fn execute(index: usize, what: Statement) -> Result<[u64; 2], Failure> {
+pub(crate) async fn execute(
+    index: usize,
+    what: Statement,
+    connected: Connected,
+) -> Result<[u64; 2], Failure> {
     let start = with(|cluster| {
         let server = &mut cluster.servers[index];
         if !server.is_running {
@@ -353,6 +357,7 @@ pub(crate) async fn execute(index: usize, what: Statement) -> Result<[u64; 2], F
                 // A connection of the pool's from before.
                 return Err(Failure::Lost);
             }
+            connected.tell();
         }
         Ok(server.start)
     })?;
@@ -395,7 +400,10 @@ pub(crate) async fn execute(index: usize, what: Statement) -> Result<[u64; 2], F
 
 /// Asks a server where it is.
 #[derive(Default)]
-pub(crate) struct Line;
+pub(crate) struct Line {
+    /// Which start of the server's it is connected to.
+    start: Option<u64>,
+}
 
 impl Ask<usize> for Line {
     async fn ask(&mut self, node: &Node<usize>, role: Role) -> Answer {
@@ -407,10 +415,13 @@ impl Ask<usize> for Line {
         if let Err(failure) = travel(index).await {
             return Answer::Failed(failure);
         }
-        let (answer, timeline) = with(|cluster| {
-            let timeline = cluster.servers[index].timeline;
-            (cluster.probe_answer(index), timeline)
+        let (answer, timeline, start) = with(|cluster| {
+            let server = &cluster.servers[index];
+            (cluster.probe_answer(index), server.timeline, server.start)
         });
+        if *self.start.get_or_insert(start) != start {
+            return Answer::Failed(Failure::Lost);
+        }
         if let Err(failure) = travel(index).await {
             return Answer::Failed(failure);
         }
