@@ -6,7 +6,9 @@
 //! to have. The obvious check is to ask each new connection when its server was started: a round trip,
 //! and a standby also begins anew without that (`restart_after_crash`). Here what is known of a node
 //! counts over connections of before it was found out. When one is made, the node is asked once more,
-//! over the monitor's own connection, which would have ended, too.
+//! over the monitor's own connection, which would have ended, too; who relies on what is known waits
+//! for the answer ([`Route::holds_patiently`](crate::Route::holds_patiently)), a few milliseconds for
+//! each connection that a pool makes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -79,6 +79,7 @@ mod policy;
 mod ports;
 mod position;
 mod probe;
+mod proof;
 mod race;
 mod random;
 mod reconfigure;

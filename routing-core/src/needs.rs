@@ -102,7 +102,7 @@ impl<'a> Needs<'a> {
         if demands.read == 0 || !demands.has_positions {
             return true;
         }
-        if home == index && node.is_proven() && node.is_unbroken_since(demands.read) {
+        if home == index && node.is_unbroken_since(demands.read) {
             return true;
         }
         demands

@@ -187,8 +187,7 @@ impl<P> Node<P> {
     pub(crate) fn reaches(&self, required: &Position) -> bool {
         let position = self.position.load();
         let position = position.as_deref();
-        self.is_proven()
-            && position.is_some_and(|position| position.reaches(required) == Reach::Yes)
+        position.is_some_and(|position| position.reaches(required) == Reach::Yes)
     }
 
     /// What is to be told of the connections that are made to it.

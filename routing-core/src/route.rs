@@ -61,7 +61,7 @@ pub struct Route<'r, P> {
     pub(crate) reason: Reason,
     pub(crate) trial: Option<Trial>,
     /// Whether its session relies on what is known of the node.
-    relies: bool,
+    pub(crate) relies: bool,
     /// Who writes, until it is known what became of it.
     pub(crate) writer: Option<Session>,
     pub(crate) past: Past,
@@ -313,6 +313,10 @@ impl<'r, P> Route<'r, P> {
     pub fn decide_anew(mut self, caller: &Context) -> Result<Self, RoutingError> {
         self.writer = None;
         let mut past = self.past;
+        if self.relies && !self.node().is_proven() {
+            // Nobody has found out in time.
+            past.tried = past.tried.and(self.place);
+        }
         past.attempts = past.attempts.saturating_add(1);
         if past.attempts > MOST_ANEW {
             let error = primary_unavailable(self.set, None);

@@ -94,12 +94,14 @@ impl<'r, P> Running<'r, P> {
     /// Whether what it has read may be less than what was known to be there when it was decided: its
     /// replica was seen to begin anew since, or may have done so, as connections were made to it. For who cannot ask [`Route::holds`] between the wait for a
     /// connection and the sending; what is not ambiguous may be read again elsewhere.
-    #[must_use]
-    pub fn shows_less(&self) -> bool {
+    pub async fn shows_less_patiently<T: Timer>(&self) -> bool
+    where
+        P: Send + Sync,
+    {
         self.route.role == Role::Replica
             && self.route.access == Access::Read
-            && !self.route.holds()
             && !self.route.kind.is_ambiguous()
+            && !self.route.holds_patiently::<T>().await
     }
 
     /// The node answered, be it with an error of the user's. What was written counts as

@@ -106,7 +106,7 @@ impl RoutedConnection {
             let attended = running.attend::<TokioTimer, _>(attempt.instrument(span));
             let error = match attended.await {
                 // Where it waited for a connection, that may be to a server that has begun anew.
-                Some(Ok(_)) if running.shows_less() => {
+                Some(Ok(_)) if running.shows_less_patiently::<TokioTimer>().await => {
                     match running.failed(Failure::Ended, &self.context) {
                         Next::Route(next) => route = next,
                         Next::Refused(refusal) => return Err(into_db_err(refusal)),

@@ -60,7 +60,7 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     ) -> QueryResult<PoolRoute<'r, C>> {
         loop {
             match slots.connect(&route).await {
-                Ok(()) if route.holds() => return Ok(route),
+                Ok(()) if route.holds_patiently::<TokioTimer>().await => return Ok(route),
                 Ok(()) => {
                     // It was waited for, and the node is not what it was.
                     slots.release(route.node());

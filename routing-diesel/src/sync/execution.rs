@@ -48,7 +48,7 @@ impl<C: Routable> RoutedPool<C> {
         loop {
             let node = route.node();
             let Err((failure, error)) = slots.connect(&route) else {
-                if route.holds() {
+                if route.holds_blocking() {
                     return Ok(route);
                 }
                 // It was waited for, and the node is not what it was.

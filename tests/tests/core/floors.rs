@@ -34,6 +34,7 @@ const FLOORS: &[&[&str]] = &[
     &["job", "notice", "replica_set_builder", "resolution"],
     &["sight", "succession"],
     &["config", "in_transaction", "report", "route"],
+    &["proof"],
     &["running"],
     &["aftermath", "router"],
     &["monitor", "routed_builder", "status", "waiting", "web"],

@@ -124,7 +124,9 @@ impl App {
                 attended = Some(execute(index, what, connected).await);
             }
             let next = match attended {
-                Some(Ok(_)) if running.shows_less() => running.failed(Failure::Ended, caller),
+                Some(Ok(_)) if running.shows_less_patiently::<VirtualTimer>().await => {
+                    running.failed(Failure::Ended, caller)
+                }
                 Some(Ok(answer)) => {
                     running.succeeded(caller);
                     return Ok((answer, role));

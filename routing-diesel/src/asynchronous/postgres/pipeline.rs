@@ -77,7 +77,7 @@ impl Routed {
                     continue;
                 }
             };
-            if !route.holds() {
+            if !route.holds_patiently::<TokioTimer>().await {
                 // It was waited for, and the node is not what it was.
                 self.slots.mark_broken(route.node());
                 let anew = route.decide_anew(&self.pool.context);

@@ -1,0 +1,69 @@
+//! Waiting until it is proved that a node goes on from where it was, after connections were made to it.
+
+use std::pin::pin;
+
+use event_listener::{EventListener, Listener};
+
+use crate::clock::{Clock, SystemClock};
+use crate::decision::Role;
+use crate::route::Route;
+use crate::timer::Timer;
+
+impl<P> Route<'_, P> {
+    /// Whether what was decided [holds](Self::holds), of a node to which a connection has been made only
+    /// just, if its session relies on what is known of it: waits for the next answer of its monitor's,
+    /// for as long as a probe may take.
+    pub async fn holds_patiently<T: Timer>(&self) -> bool
+    where
+        P: Send + Sync,
+    {
+        if self.is_to_be_proved() {
+            self.prove::<T>().await;
+        }
+        self.holds()
+    }
+
+    /// The same on a thread, which is blocked for as long.
+    #[must_use]
+    pub fn holds_blocking(&self) -> bool {
+        let until = self.set.rules().probe.timeout;
+        let begun = SystemClock.now();
+        while let Some(changed) = self.unproved() {
+            let left = until.saturating_sub(SystemClock.now().since(begun));
+            if left.is_zero() || changed.wait_timeout(left).is_none() {
+                break;
+            }
+        }
+        self.holds()
+    }
+
+    #[cold]
+    async fn prove<T: Timer>(&self)
+    where
+        P: Send + Sync,
+    {
+        let proved = pin!(async {
+            while let Some(changed) = self.unproved() {
+                changed.await;
+            }
+        });
+        let _in_time = T::within(self.set.rules().probe.timeout, proved).await;
+    }
+
+    /// What to wait for, if it is to be proved.
+    fn unproved(&self) -> Option<EventListener> {
+        if !self.is_to_be_proved() {
+            return None;
+        }
+        let changed = self.set.samples().listen();
+        self.node().hurry().ask();
+        // It may have been in the meantime.
+        self.is_to_be_proved().then_some(changed)
+    }
+
+    #[inline]
+    fn is_to_be_proved(&self) -> bool {
+        let node = self.node();
+        self.relies && self.role == Role::Replica && !node.is_proven() && node.is_monitored()
+    }
+}
