@@ -104,9 +104,19 @@ impl RoutedConnection {
                 statement,
             });
             let attended = running.attend::<TokioTimer, _>(attempt.instrument(span));
-            let error = match attended.await {
-                // Where it waited for a connection, that may be to a server that has begun anew.
-                Some(Ok(_)) if running.shows_less_patiently::<TokioTimer>().await => {
+            let Some(outcome) = attended.await else {
+                route = running.silent(&self.context).map_err(into_db_err)?;
+                continue;
+            };
+            let failure = match outcome.as_ref().err() {
+                Some(error) => failure_of(error, node, role).await,
+                None => None,
+            };
+            let (error, failure) = match (outcome, failure) {
+                (Err(error), Some(failure)) => (error, failure),
+                // Where it waited for a connection, that may be to a server that has begun anew; what
+                // it does not have yet may be the user's error, too.
+                _ if running.shows_less_patiently::<TokioTimer>().await => {
                     match running.failed(Failure::Ended, &self.context) {
                         Next::Route(next) => route = next,
                         Next::Refused(refusal) => return Err(into_db_err(refusal)),
@@ -122,8 +132,9 @@ impl RoutedConnection {
                     }
                     continue;
                 }
-                Some(Ok(value)) => {
+                (outcome, _) => {
                     running.succeeded(&self.context);
+                    let value = outcome?;
                     return Ok(Done {
                         value,
                         node,
@@ -131,15 +142,6 @@ impl RoutedConnection {
                         access,
                     });
                 }
-                Some(Err(error)) => error,
-                None => {
-                    route = running.silent(&self.context).map_err(into_db_err)?;
-                    continue;
-                }
-            };
-            let Some(failure) = failure_of(&error, node, role).await else {
-                running.succeeded(&self.context);
-                return Err(error);
             };
             let next = if failure == Failure::ReadOnly {
                 running

@@ -6,7 +6,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use routing_core::{
-    NoReplica, NodeBuilder, Reason, Role, RoutingConfig, RoutingError, Scope, Session,
+    NoReplica, NodeBuilder, PinRelease, ProbeRules, Reason, Role, RoutingConfig, RoutingError,
+    Scope, Session,
 };
 use routing_tests::adapter::{Adapter, Begin, End, Log, Outcome, Scene, Shop, Step, until_seen};
 use routing_tests::world::Backend;
@@ -112,6 +113,7 @@ async fn a_users_error_on_a_replica_is_the_users<A: Adapter>(backend: Backend) {
 on_own_servers! {
     a_killed_replica_costs_no_read_and_is_taken_back,
     a_session_that_loses_its_replica_does_not_go_back,
+    a_standby_that_crashes_unnoticed_shows_no_session_less,
     replicas_that_were_never_up_are_passed_over,
     without_the_primary_reads_go_on_and_writes_fail_typed,
     a_commit_on_a_broken_connection_is_unknown,
@@ -153,6 +155,39 @@ async fn a_session_that_loses_its_replica_does_not_go_back<A: Adapter>() {
         .await
         .expect("it comes back to a replica");
     assert_eq!(reader.count().await, 1);
+}
+
+/// It is back before anybody has asked how it is, and shows what it had at its last restart point. Pools
+/// replace the connections that they find dead, and tell nobody.
+async fn a_standby_that_crashes_unnoticed_shows_no_session_less<A: Adapter>() {
+    // It has no such table yet, or the table without the row.
+    for has_table in [false, true] {
+        let cluster = cluster_with_schema().await;
+        if has_table {
+            for server in [cluster.primary()].into_iter().chain(cluster.replicas()) {
+                let checkpoint = sea_orm::sqlx::query("CHECKPOINT").execute(server.admin());
+                checkpoint.await.expect("a checkpoint");
+                cluster.catch_up().await;
+            }
+        }
+        let mut seldom = ProbeRules::DEFAULT;
+        seldom.heartbeat = Duration::from_secs(600);
+        let config = config_of(&cluster).pin_release(PinRelease::CaughtUp);
+        let setup = Setup::<A>::new(config.probe(seldom));
+        until_seen(&setup.db).await;
+        let db = setup.session();
+        db.insert("mine").await.expect("an insert");
+        let home = db.server().await;
+        assert_eq!(db.count().await, 1);
+        let replica = cluster.replicas().iter().find(|one| one.name() == home);
+        let replica = replica.expect("it has caught up");
+        // What it has received it replays again, but not at once.
+        replica.set("recovery_min_apply_delay", "1h").await;
+        cluster.kill(replica);
+        cluster.restart(replica).await;
+        assert_eq!(db.count().await, 1, "on whichever node");
+        assert_ne!(db.server().await, home);
+    }
 }
 
 async fn a_killed_replica_costs_no_read_and_is_taken_back<A: Adapter>() {
