@@ -4,11 +4,12 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel::prelude::*;
 use routing_core::{
-    Exclusion, NodeBuilder, NodeName, Observer, PinRelease, ProbeRules, Session, SetName,
+    Clock, Exclusion, NodeBuilder, NodeName, Observer, PinRelease, ProbeRules, Session, SetName,
+    SystemClock,
 };
 use routing_diesel::RoutedPool;
 use routing_tests::postgres::Cluster;
@@ -23,9 +24,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// Pools have no event for it.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let begun = SystemClock.now();
     while !is_so() {
-        assert!(begun.elapsed() < LIMIT, "{what}");
+        assert!(SystemClock.now().since(begun) < LIMIT, "{what}");
         sleep(Duration::from_millis(5));
     }
 }
