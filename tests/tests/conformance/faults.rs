@@ -206,7 +206,7 @@ async fn a_killed_replica_costs_no_read_and_is_taken_back<A: Adapter>() {
         assert_ne!(db.server().await, "replica-1");
         assert_eq!(db.server().await, "replica-2", "the other one");
     }
-    let down = setup.recorder.down();
+    let down = setup.recorder.until_down();
     assert_eq!(
         (down[0].0.as_str(), down[0].1),
         ("replica-1", Duration::from_secs(1))
@@ -245,7 +245,7 @@ async fn a_killed_replica_costs_no_read_and_is_taken_back<A: Adapter>() {
     let limit = Duration::from_secs(30);
     let taken_back = tokio::time::timeout(limit, taken_back).await;
     taken_back.expect("it is taken back");
-    assert!(!setup.recorder.up().is_empty());
+    setup.recorder.until_up();
 }
 
 async fn replicas_that_were_never_up_are_passed_over<A: Adapter>() {
@@ -283,7 +283,7 @@ async fn without_the_primary_reads_go_on_and_writes_fail_typed<A: Adapter>() {
         assert!(unavailable || attempt == 0, "{attempt}: {error:?}");
     }
     // Its breaker is open: refused at once, and nobody waits for a connection.
-    let down = setup.recorder.down();
+    let down = setup.recorder.until_down();
     assert_eq!(down.len(), 1, "{down:?}");
     let error = writer.insert("refused").await.expect_err("no primary");
     match error.routing {
@@ -307,7 +307,7 @@ async fn without_the_primary_reads_go_on_and_writes_fail_typed<A: Adapter>() {
     cluster.restart(cluster.primary()).await;
     setup.clock.advance(Duration::from_secs(30));
     writer.insert("after").await.expect("an insert");
-    assert_eq!(setup.recorder.up().len(), 1);
+    assert_eq!(setup.recorder.until_up().len(), 1);
     assert_eq!(
         writer.count().await,
         2,

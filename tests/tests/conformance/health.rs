@@ -70,7 +70,7 @@ async fn a_replica_that_lags_is_left_out_and_taken_back<A: Adapter>() {
     setup.db.reconfigure(&loose).expect("it is loosened");
     assert!(!is_lagging(&setup.db.status()), "at once");
     let told = [true, false].map(|is| ("replica-1".into(), Exclusion::Lagging, is));
-    assert_eq!(setup.recorder.exclusions(), told);
+    assert_eq!(setup.recorder.until_exclusions(2), told);
     let strict = config().lag(limits).build().expect("a configuration");
     setup.db.reconfigure(&strict).expect("it is tightened");
     until(&setup, "it lags again", is_lagging).await;

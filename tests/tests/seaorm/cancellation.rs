@@ -31,7 +31,7 @@ fn a_trial_that_is_dropped_does_not_keep_its_node_down() {
                 .await
                 .expect("the primary answers");
         }
-        assert_eq!(recorder.down().len(), 1, "the file is not there");
+        assert_eq!(recorder.until_down().len(), 1, "the file is not there");
 
         // The file appears, and the first to try gives up.
         std::fs::write(directory.path().join("replica.db"), "").expect("an empty database");
@@ -49,6 +49,6 @@ fn a_trial_that_is_dropped_does_not_keep_its_node_down() {
         sea_orm::ConnectionTrait::execute_unprepared(&handle, "SELECT 1")
             .await
             .expect("an answer");
-        assert_eq!(recorder.up().len(), 1);
+        assert_eq!(recorder.until_up().len(), 1);
     });
 }

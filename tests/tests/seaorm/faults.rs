@@ -91,7 +91,7 @@ fn a_killed_replica_costs_no_read_and_is_taken_back() {
             assert_ne!(server_of(db).await, "replica-1");
             assert_eq!(server_of(db).await, "replica-2", "the other one");
         }
-        let down = setup.recorder.down();
+        let down = setup.recorder.until_down();
         assert_eq!(
             (down[0].0.as_str(), down[0].1),
             ("replica-1", Duration::from_secs(1))
@@ -137,7 +137,7 @@ fn a_killed_replica_costs_no_read_and_is_taken_back() {
         let limit = Duration::from_secs(30);
         let taken_back = tokio::time::timeout(limit, taken_back).await;
         taken_back.expect("it is taken back");
-        assert!(!setup.recorder.up().is_empty());
+        setup.recorder.until_up();
     });
 }
 
@@ -181,7 +181,7 @@ fn a_missing_sqlite_replica_is_passed_over_and_found_later() {
         for _ in 0..3 {
             assert_eq!(server_of(&setup.session()).await, "replica-2");
         }
-        let down = setup.recorder.down();
+        let down = setup.recorder.until_down();
         assert_eq!(down.len(), 1, "{down:?}");
         std::fs::rename(&hidden, files.path("replica-1")).expect("back");
         setup.clock.advance(Duration::from_secs(1));
