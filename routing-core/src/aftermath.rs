@@ -25,13 +25,13 @@ use crate::failure::Failure;
 use crate::notice::{announce_change, announce_disguised, announce_refusal, report_failure};
 use crate::replica_set::ReplicaSet;
 use crate::resolution::{Stop, WaitsFor, primary_unavailable};
-use crate::route::{Past, Route, error_of};
+use crate::route::{Route, error_of};
 use crate::rules::RetryRules;
 use crate::running::Running;
 use crate::scope::ScopeView;
 use crate::tick;
 use crate::timer::Timer;
-use crate::tried::Tried;
+use crate::tried::{Past, Tried};
 
 /// What follows a failure.
 #[derive(Debug)]
@@ -175,16 +175,15 @@ impl<'r, P> Route<'r, P> {
             self.mark(caller);
         }
         let now = self.ports.clock.now();
-        let failing_since = *self.past.failing_since.get_or_insert(now);
+        let failing_since = *self.past.trouble().failing_since.get_or_insert(now);
         let retry = self.set.rules().retry;
         let is_in_time = now.since(failing_since) < retry.deadline;
         // What may have run, and is a read only because somebody said so, is not run again.
         let may_have_written = !failure.did_nothing() && self.kind.is_ambiguous();
         if self.may_fail_over() && !may_have_written && is_in_time {
-            let past = Past {
-                tried: self.past.tried.and(self.place),
-                ..self.past
-            };
+            let mut past = self.past.clone();
+            let trouble = past.trouble();
+            trouble.tried = trouble.tried.and(self.place);
             match self.find_next(caller, past) {
                 Ok(next) => {
                     self.moves_on(failure);
@@ -201,9 +200,9 @@ impl<'r, P> Route<'r, P> {
             }
         }
         if self.may_be_tried_again(failure) && is_in_time {
-            self.past.attempts = self.past.attempts.saturating_add(1);
-            if self.past.attempts < retry.attempts {
-                let back_off = back_off(&retry, self.past.attempts, self.set.random.next());
+            let attempts = self.past.one_more_attempt();
+            if attempts < retry.attempts {
+                let back_off = back_off(&retry, attempts, self.set.random.next());
                 let left = retry.deadline.saturating_sub(now.since(failing_since));
                 return Then::Later(self, back_off.min(left));
             }
@@ -238,8 +237,8 @@ impl<'r, P> Route<'r, P> {
             // statement may have done something before the one that was refused.
             let knows_more =
                 node.is_monitored() && self.role == Role::Primary && self.kind.is_one_whole();
-            self.past.attempts = self.past.attempts.saturating_add(1);
-            if !knows_more || self.past.attempts >= self.set.rules().retry.attempts {
+            let attempts = self.past.one_more_attempt();
+            if !knows_more || attempts >= self.set.rules().retry.attempts {
                 return Then::Now(Next::Unchanged);
             }
             let mark = tick::now();
@@ -266,12 +265,10 @@ impl<'r, P> Route<'r, P> {
     }
 
     /// The same again: the rule decides it anew.
-    fn again(self, failure: Failure, caller: &Context) -> Next<'r, P> {
+    fn again(mut self, failure: Failure, caller: &Context) -> Next<'r, P> {
         // Whoever else has been tried had his turn.
-        let past = Past {
-            tried: Tried::default(),
-            ..self.past
-        };
+        let mut past = std::mem::take(&mut self.past);
+        past.trouble().tried = Tried::default();
         match self.find_next(caller, past) {
             Ok(next) => {
                 self.moves_on(failure);

@@ -174,7 +174,7 @@ impl<P> ReplicaSet<P> {
         // Whoever else changes them, or judges who is the primary, waits.
         let _history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         let members = self.members();
-        let found = self.named(&members, name);
+        let found = self.named(members, name);
         let mut all = members.all().to_vec();
         let primary = change(&mut all, members.primary(), found).map_err(|message| {
             let path = format!("sets.{}.{name}", self.name());

@@ -9,6 +9,7 @@ use crate::decision::{Reason, Role};
 use crate::load::WHOLE;
 use crate::members::{MAX_NODES, Members};
 use crate::needs::Needs;
+use crate::node::Node;
 use crate::policy::Wanted;
 use crate::replica_set::ReplicaSet;
 use crate::slot::Slot;
@@ -39,16 +40,15 @@ impl<P> ReplicaSet<P> {
     #[inline]
     pub(crate) fn admit(
         &self,
-        members: &Members,
-        index: usize,
+        node: &Node<P>,
+        role: Role,
         clock: &dyn Clock,
     ) -> Result<Option<Trial>, Duration> {
-        let node = self.node(members, index);
         if !self.has_rules() || node.breaker.is_up() {
             return Ok(None);
         }
         // A replica's monitor finds out whether it is back, so that no read of the application has to.
-        if members.role(index) == Role::Replica && node.is_monitored() {
+        if role == Role::Replica && node.is_monitored() {
             node.hurry().ask();
             return Err(node.breaker.refuses_for(clock.now()).unwrap_or_default());
         }
@@ -127,10 +127,11 @@ impl<P> ReplicaSet<P> {
         if is_out || !needs.are_met_by(node, index) {
             return None;
         }
-        let trial = self.admit(members, index, clock).ok()?;
+        let role = members.role(index);
+        let trial = self.admit(node, role, clock).ok()?;
         Some(Choice {
             place: member.place,
-            role: members.role(index),
+            role,
             reason: Reason::Affine,
             trial,
             relies: needs.rely(),
@@ -153,10 +154,11 @@ impl<P> ReplicaSet<P> {
             } else {
                 self.pick(word, Shares::Whole(members.shares()))
             };
-            if let Ok(trial) = self.admit(members, index, clock) {
+            let (place, role) = (members.all()[index].place, members.role(index));
+            if let Ok(trial) = self.admit(self.node_at(place), role, clock) {
                 return Ok(Choice {
-                    place: members.all()[index].place,
-                    role: members.role(index),
+                    place,
+                    role,
                     reason: Reason::Balanced,
                     trial,
                     relies: needs.rely(),

@@ -3,6 +3,12 @@
 //! A decision looks at one of these and at no other, so that it never sees a set without a primary
 //! or with two. Nodes themselves stay where they are for as long as the set lives: who leaves it is
 //! missing here, and what runs on it ends in peace.
+//!
+//! The obvious cell for such a value counts who looks at it, which is two atomic writes per decision.
+//! Members change a few times in the life of a program, so those of before are kept too, some hundred
+//! bytes each, and looking costs two loads.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::decision::Role;
 use crate::node::NodeId;
@@ -20,8 +26,36 @@ pub(crate) struct Member {
     pub(crate) weight: u16,
 }
 
-/// The members of a set.
+/// The members of a set, now and before.
 #[derive(Debug)]
+pub(crate) struct Rolls {
+    all: boxcar::Vec<Members>,
+    current: AtomicUsize,
+}
+
+impl Rolls {
+    pub(crate) fn new(members: Members) -> Self {
+        let all = boxcar::Vec::with_capacity(1);
+        let current = AtomicUsize::new(all.push(members));
+        Self { all, current }
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> &Members {
+        &self.all[self.current.load(Ordering::Acquire)]
+    }
+
+    /// Who calls this holds what keeps others from it.
+    pub(crate) fn replace(&self, members: Members) {
+        if *self.now() != members {
+            self.current
+                .store(self.all.push(members), Ordering::Release);
+        }
+    }
+}
+
+/// The members of a set.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Members {
     all: Box<[Member]>,
     primary: usize,

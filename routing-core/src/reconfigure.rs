@@ -89,13 +89,13 @@ impl<P> Router<P> {
         is_drained: bool,
     ) -> Result<(), RoutingError> {
         let members = set.members();
-        let index = set.named(&members, name).ok_or_else(|| set.unknown(name))?;
+        let index = set.named(members, name).ok_or_else(|| set.unknown(name))?;
         if is_drained && index == members.primary() {
             let path = format!("sets.{}.{name}", set.name());
             let problem = ConfigProblem::new(path, "the primary cannot be drained");
             return Err(RoutingError::Config(vec![problem]));
         }
-        let node = set.node(&members, index);
+        let node = set.node(members, index);
         leave_out(&self.ports, set, node, Exclusion::Draining, is_drained);
         set.samples().tell();
         Ok(())

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::ArcSwap;
 
 use crate::access::StatementKind;
 use crate::balance::Balancer;
@@ -11,7 +11,7 @@ use crate::budget::Budget;
 use crate::classifier::Classifier;
 use crate::clock::Clock;
 use crate::decision::Role;
-use crate::members::{Member, Members};
+use crate::members::{Member, Members, Rolls};
 use crate::name::{NodeName, SetName};
 use crate::needs::Needs;
 use crate::node::{Node, NodeId};
@@ -39,7 +39,7 @@ pub struct ReplicaSet<P> {
     tables: Box<[String]>,
     /// All that it has ever had, so that what runs on a node can borrow it.
     roster: boxcar::Vec<Arc<Node<P>>>,
-    members: ArcSwap<Members>,
+    members: Rolls,
     /// What is known of who is the primary; held while that is judged or the members change.
     pub(crate) history: Mutex<History>,
     pub(crate) lag_limits: ArcSwap<LagLimits>,
@@ -95,7 +95,7 @@ impl<P> ReplicaSet<P> {
             monitor_wanted: AtomicBool::new(samples.has_positions()),
             is_closed: AtomicBool::new(false),
             samples: Arc::new(samples),
-            members: ArcSwap::from_pointee(Members::new(members, 0, rules.primary_read_weight)),
+            members: Rolls::new(Members::new(members, 0, rules.primary_read_weight)),
             history: Mutex::default(),
             lag_limits: ArcSwap::from_pointee(rules.lag),
             budget: Budget::new(rules.fallback_budget),
@@ -149,7 +149,7 @@ impl<P> ReplicaSet<P> {
         let others = (0..members.all().len()).filter(|&index| index != primary);
         std::iter::once(primary)
             .chain(others)
-            .map(|index| self.node(&members, index))
+            .map(|index| self.node(members, index))
             .collect()
     }
 
@@ -158,7 +158,7 @@ impl<P> ReplicaSet<P> {
     #[must_use]
     pub fn primary(&self) -> &Arc<Node<P>> {
         let members = self.members();
-        self.node(&members, members.primary())
+        self.node(members, members.primary())
     }
 
     /// What a node is here.
@@ -171,12 +171,13 @@ impl<P> ReplicaSet<P> {
     }
 
     #[inline]
-    pub(crate) fn members(&self) -> Guard<Arc<Members>> {
-        self.members.load()
+    pub(crate) fn members(&self) -> &Members {
+        self.members.now()
     }
 
+    /// Who calls this holds the history.
     pub(crate) fn set_members(&self, members: Members) {
-        self.members.store(Arc::new(members));
+        self.members.replace(members);
     }
 
     /// Adds a node to those that there are, but not to the members.
@@ -324,9 +325,9 @@ impl<P> ReplicaSet<P> {
             return Some(false);
         }
         let members = self.members();
-        let needs = Needs::of(slot, Wanted::CaughtUp, &self.samples, &members);
+        let needs = Needs::of(slot, Wanted::CaughtUp, &self.samples, members);
         let serves = |index| {
-            let node = self.node(&members, index);
+            let node = self.node(members, index);
             node.breaker.is_up() && node.exclusions.is_empty() && needs.are_met_by(node, index)
         };
         let mut indices = 0..members.all().len();

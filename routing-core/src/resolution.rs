@@ -50,7 +50,7 @@ impl From<RoutingError> for Stop {
 pub(crate) struct Inquiry<'a> {
     pub(crate) kind: StatementKind,
     pub(crate) caller: &'a Context,
-    pub(crate) tried: Tried,
+    pub(crate) tried: &'a Tried,
     /// Who waits for this is told so, instead of being sent to the primary.
     pub(crate) waits_for: WaitsFor,
 }
@@ -76,7 +76,7 @@ pub(crate) fn resolve<P>(
         tried,
         waits_for,
     } = inquiry;
-    let members = &*set.members();
+    let members = set.members();
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
     let slot = slot_of(set, caller, ambient);
     let (verdict, access) = ask(set, members, kind, None, scopes, slot)
@@ -159,7 +159,7 @@ pub(crate) fn allow_in_transaction<P>(
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
     let slot = slot_of(set, caller, ambient);
     let members = set.members();
-    let (verdict, _) = ask(set, &members, kind, Some(transaction), scopes, slot)
+    let (verdict, _) = ask(set, members, kind, Some(transaction), scopes, slot)
         .map_err(|refusal| refuse(set, node.name(), kind, slot, refusal))?;
     Ok(match verdict {
         Verdict::Primary(reason) => (reason, None),
@@ -180,7 +180,7 @@ struct Place<'a, P> {
     ports: &'a Ports,
     set: &'a ReplicaSet<P>,
     members: &'a Members,
-    tried: Tried,
+    tried: &'a Tried,
 }
 
 impl<P> Place<'_, P> {
@@ -282,7 +282,7 @@ impl<P> Place<'_, P> {
             let error = primary_unavailable(set, None).because(format_args!("it is {why}"));
             return Err(error.into());
         }
-        match set.admit(members, index, &*self.ports.clock) {
+        match set.admit(node, Role::Primary, &*self.ports.clock) {
             Ok(trial) => Ok(Choice {
                 place,
                 role: Role::Primary,
@@ -307,15 +307,16 @@ impl<P> Place<'_, P> {
         if self.tried.has(place) {
             return Err(Stop::Exhausted);
         }
-        if let Some(why) = keeps_away(set.node_at(place), access) {
+        let (node, role) = (set.node_at(place), members.role(index));
+        if let Some(why) = keeps_away(node, access) {
             return Err(unavailable(None)
                 .because(format_args!("it is {why}"))
                 .into());
         }
-        match set.admit(members, index, &*self.ports.clock) {
+        match set.admit(node, role, &*self.ports.clock) {
             Ok(trial) => Ok(Choice {
                 place,
-                role: members.role(index),
+                role,
                 reason: Reason::Named,
                 trial,
                 relies: false,

@@ -46,7 +46,7 @@ use crate::resolution::{self, Inquiry, Stop, WaitsFor, primary_unavailable, sess
 use crate::session::Session;
 use crate::sight::{saw, wrote};
 use crate::tick;
-use crate::tried::Tried;
+use crate::tried::Past;
 
 /// One statement on its way to a node.
 #[derive(Debug)]
@@ -56,6 +56,8 @@ pub struct Route<'r, P> {
     pub(crate) set: &'r ReplicaSet<P>,
     pub(crate) kind: StatementKind,
     pub(crate) access: Access,
+    pub(crate) node: &'r Arc<Node<P>>,
+    /// Where it is among all that the set has had.
     pub(crate) place: usize,
     pub(crate) role: Role,
     pub(crate) reason: Reason,
@@ -69,17 +71,6 @@ pub struct Route<'r, P> {
     mark: u64,
     /// When it was started, if it is one that is measured.
     pub(crate) started: Option<Timestamp>,
-}
-
-/// What a statement has gone through.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Past {
-    /// Nodes that this statement has failed on, and is not sent to again.
-    pub(crate) tried: Tried,
-    /// Attempts that certainly did nothing, on nodes that it may be sent to again.
-    pub(crate) attempts: u8,
-    /// Since when it fails.
-    pub(crate) failing_since: Option<Timestamp>,
 }
 
 /// What a patient statement is told.
@@ -174,14 +165,14 @@ impl<'r, P> Route<'r, P> {
         let inquiry = Inquiry {
             kind,
             caller,
-            tried: past.tried,
+            tried: past.tried(),
             waits_for,
         };
         let mark = tick::now();
         let found =
             Context::with_current(|ambient| resolution::resolve(ports, set, inquiry, ambient))?;
         let reason = match found.choice.reason {
-            Reason::Balanced | Reason::Affine if !past.tried.is_empty() => Reason::Failover,
+            Reason::Balanced | Reason::Affine if !past.tried().is_empty() => Reason::Failover,
             reason => reason,
         };
         let route = Self {
@@ -189,6 +180,7 @@ impl<'r, P> Route<'r, P> {
             set,
             kind,
             access: found.access,
+            node: set.node_at(found.choice.place),
             place: found.choice.place,
             role: found.choice.role,
             reason,
@@ -229,8 +221,8 @@ impl<'r, P> Route<'r, P> {
     /// The node to run the statement on.
     #[must_use]
     #[inline]
-    pub fn node(&self) -> &'r Arc<Node<P>> {
-        self.set.node_at(self.place)
+    pub const fn node(&self) -> &'r Arc<Node<P>> {
+        self.node
     }
 
     /// What its pool is to be asked with.
@@ -312,13 +304,13 @@ impl<'r, P> Route<'r, P> {
     /// been decided anew too often.
     pub fn decide_anew(mut self, caller: &Context) -> Result<Self, RoutingError> {
         self.writer = None;
-        let mut past = self.past;
+        let mut past = std::mem::take(&mut self.past);
         if self.relies && !self.node().is_proven() {
             // Nobody has found out in time.
-            past.tried = past.tried.and(self.place);
+            let trouble = past.trouble();
+            trouble.tried = trouble.tried.and(self.place);
         }
-        past.attempts = past.attempts.saturating_add(1);
-        if past.attempts > MOST_ANEW {
+        if past.one_more_attempt() > MOST_ANEW {
             let error = primary_unavailable(self.set, None);
             return Err(error.because(format_args!("roles change too fast")));
         }

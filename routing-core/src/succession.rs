@@ -41,7 +41,7 @@ impl<P> ReplicaSet<P> {
         }
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         let members = self.members();
-        let nodes = || (0..members.all().len()).map(|index| self.node(&members, index));
+        let nodes = || (0..members.all().len()).map(|index| self.node(members, index));
         let sightings: Vec<_> = nodes().map(|node| node.sighting()).collect();
         let seen: Vec<_> = nodes()
             .zip(&sightings)
@@ -67,8 +67,8 @@ impl<P> ReplicaSet<P> {
         }
         if changes {
             let (old, new) = (
-                self.node(&members, members.primary()),
-                self.node(&members, primary),
+                self.node(members, members.primary()),
+                self.node(members, primary),
             );
             let weight = self.rules.primary_read_weight;
             self.set_members(Members::new(members.all().to_vec(), primary, weight));
@@ -82,8 +82,8 @@ impl<P> ReplicaSet<P> {
         drop(history);
         if changes {
             let (old, new) = (
-                self.node(&members, members.primary()),
-                self.node(&members, primary),
+                self.node(members, members.primary()),
+                self.node(members, primary),
             );
             announce_primary(ports, self, old, new);
             for passed in [Exclusion::Lagging, Exclusion::Unseen] {

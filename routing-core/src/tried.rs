@@ -1,6 +1,42 @@
-//! The nodes that a statement has failed on.
+//! What a statement has gone through: where it has failed, how often, since when.
 
+use crate::clock::Timestamp;
 use crate::members::Members;
+
+/// What a statement has gone through: nothing, nearly always, and a route is moved about much.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Past(Option<Box<Trouble>>);
+
+/// How a statement has failed so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Trouble {
+    /// Nodes that it has failed on, and is not sent to again.
+    pub(crate) tried: Tried,
+    /// Attempts that certainly did nothing, on nodes that it may be sent to again.
+    pub(crate) attempts: u8,
+    /// Since when it fails.
+    pub(crate) failing_since: Option<Timestamp>,
+}
+
+impl Past {
+    #[inline]
+    pub(crate) fn tried(&self) -> &Tried {
+        const NONE: &Tried = &Tried::NONE;
+        self.0.as_ref().map_or(NONE, |trouble| &trouble.tried)
+    }
+
+    /// To be written on.
+    pub(crate) fn trouble(&mut self) -> &mut Trouble {
+        self.0.get_or_insert_default()
+    }
+
+    /// One more attempt; says how many there were.
+    pub(crate) fn one_more_attempt(&mut self) -> u8 {
+        let attempts = &mut self.trouble().attempts;
+        *attempts = attempts.saturating_add(1);
+        *attempts
+    }
+}
 
 /// A few places, as the attempts are few; a place stays a node's own while members come and go.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,19 +50,23 @@ const MOST: usize = 8;
 
 impl Tried {
     pub(crate) const MOST: usize = MOST;
+    const NONE: Self = Self {
+        places: [0; MOST],
+        len: 0,
+    };
 
     #[inline]
-    pub(crate) const fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     #[inline]
-    pub(crate) const fn len(self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.len as usize
     }
 
     #[inline]
-    pub(crate) fn has(self, place: usize) -> bool {
+    pub(crate) fn has(&self, place: usize) -> bool {
         let tried = &self.places[..self.len()];
         tried.iter().any(|&tried| tried as usize == place)
     }
@@ -47,7 +87,7 @@ impl Tried {
 
     /// Those among the members, one bit each.
     #[inline]
-    pub(crate) fn among(self, members: &Members) -> u64 {
+    pub(crate) fn among(&self, members: &Members) -> u64 {
         let tried = &self.places[..self.len()];
         let index = |&place: &u32| members.index_at(place as usize);
         tried

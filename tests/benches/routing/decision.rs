@@ -16,6 +16,11 @@ pub(crate) fn table(effort: f64) {
         "{:22}{:>10}{:>9}{:>14}{:>14}",
         "decision", "replicas", "threads", "ns (median)", "allocations"
     );
+    let scale = scale((DECISIONS * effort) as usize);
+    println!(
+        "{:41}{scale:>14.1}{:>14}",
+        "for scale, the clock read once", 0
+    );
     for (name, kind, state, affinity) in [
         ("unpinned read", StatementKind::Select, State::New, true),
         (
@@ -38,6 +43,18 @@ pub(crate) fn table(effort: f64) {
             }
         }
     }
+}
+
+/// Machines differ, and days do on a shared one: nanoseconds of something that everybody has.
+fn scale(times: usize) -> f64 {
+    let turn = |_| {
+        let start = now();
+        for _ in 0..times {
+            black_box(now());
+        }
+        start.elapsed().as_secs_f64() * 1e9 / times as f64
+    };
+    median((0..TURNS).map(turn).collect())
 }
 
 /// What a session has done before.

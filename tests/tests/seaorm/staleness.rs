@@ -14,6 +14,9 @@ use sea_orm::Database;
 const USERS: usize = 12;
 const READS_PER_WRITE: usize = 4;
 
+/// Of reads that do not look at positions, until enough of them were stale.
+const MOST_ROUNDS: usize = 10;
+
 fn operations() -> usize {
     let asked = std::env::var("ROUTING_CHECKED_OPERATIONS").ok();
     asked.and_then(|text| text.parse().ok()).unwrap_or(30_000)
@@ -112,18 +115,21 @@ fn on_mariadb_nothing_is_missed() {
     run(nothing_is_missed(Backend::MariaDb, ""));
 }
 
-/// The same check, over reads that do not look at positions.
+/// The same check, over reads that do not look at positions. How many are stale is up to how busy the
+/// machine is.
 #[test]
 fn without_the_fence_the_check_finds_it() {
     run(async {
-        let (world, _) = world(Backend::Postgres, "on").await;
-        let outcome = checked(&world, Strategy::Unfenced, 3_000).await;
-        assert!(outcome.stale > 100, "{}", outcome.stale);
-        let (world, _) = {
-            drop(world);
-            self::world(Backend::MariaDb, "").await
-        };
-        let outcome = checked(&world, Strategy::Unfenced, 3_000).await;
-        assert!(outcome.stale > 100, "{}", outcome.stale);
+        for (backend, commit) in [(Backend::Postgres, "on"), (Backend::MariaDb, "")] {
+            let (world, _) = world(backend, commit).await;
+            let mut stale = 0;
+            for _ in 0..MOST_ROUNDS {
+                stale += checked(&world, Strategy::Unfenced, 3_000).await.stale;
+                if stale > 100 {
+                    break;
+                }
+            }
+            assert!(stale > 100, "{backend:?}: {stale}");
+        }
     });
 }
