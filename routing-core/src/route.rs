@@ -175,7 +175,7 @@ impl<'r, P> Route<'r, P> {
             Reason::Balanced | Reason::Affine if !past.tried().is_empty() => Reason::Failover,
             reason => reason,
         };
-        let route = Self {
+        let mut route = Self {
             ports,
             set,
             kind,
@@ -195,18 +195,17 @@ impl<'r, P> Route<'r, P> {
         if let Some(late) = found.late {
             announce_late_pin(ports, set.name(), late, kind.as_str());
         }
-        let route = route.with_writer(caller);
+        route.note_writer(caller);
         announce(ports, &route.decision());
         Ok(route)
     }
 
-    /// With the session that writes: if nobody reports what became of the statement, it may have.
+    /// The session that writes is kept: if nobody reports what became of the statement, it may have.
     #[inline]
-    fn with_writer(mut self, caller: &Context) -> Self {
+    fn note_writer(&mut self, caller: &Context) {
         if self.access == Access::Write && self.set.has_rules() && self.is_marked() {
             self.writer = Context::with_current(|ambient| session_of(caller, ambient).cloned());
         }
-        self
     }
 
     /// Whether what the statement does or shows is the session's to remember.
