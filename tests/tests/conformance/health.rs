@@ -178,7 +178,7 @@ async fn a_slow_replica_takes_less<A: Adapter>() {
             .count()
     };
     // Some find out how fast it is.
-    slow.set(Way::Slow(Duration::from_millis(25)));
+    slow.set(Way::Slow(Duration::from_millis(100)));
     let part = |status: &Status| status.node("default", "replica-1").expect("a member").part;
     let is_noticed = async {
         while part(&setup.db.status()) > 0.25 {

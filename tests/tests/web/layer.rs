@@ -642,18 +642,16 @@ fn a_store_that_hangs_delays_a_response_once() {
             }
         });
         let mut service = layer()
-            .store(Hangs, |_| (0..10).map(|n| n.to_string()).collect())
+            .store(Hangs, |_| (0..100).map(|n| n.to_string()).collect())
             .layer(service);
         let request = axum::http::Request::get("/")
             .body(String::new())
             .expect("a request");
         let begun = tokio::time::Instant::now();
         service.call(request).await.expect("it cannot fail");
-        assert!(
-            begun.elapsed() < Duration::from_millis(900),
-            "{:?}",
-            begun.elapsed()
-        );
+        // A tenth of a second to load and to save, and not for each of its keys.
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(5), "{took:?}");
     });
 }
 
