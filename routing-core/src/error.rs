@@ -157,9 +157,9 @@ pub enum RoutingError {
         set: SetName,
         /// The node that the scope names.
         node: NodeName,
-        /// When it will be tried again, if that is known.
+        /// When it will be tried again at the latest, if that is known.
         retry_in: Option<Duration>,
-        /// What the driver said, if it was asked.
+        /// What the driver said, or why nobody was asked, if that is not that it is down.
         cause: Option<String>,
     },
 
@@ -173,9 +173,11 @@ pub enum RoutingError {
         set: SetName,
         /// The primary.
         node: NodeName,
-        /// How long it is left alone; `None` if the next statement will try it again.
+        /// How long statements are kept from it at the most; a probe that is answered ends that at
+        /// once. `None` if it is not left alone: it failed just now, or the cause is that it takes no
+        /// writes or is none of the set's any more, until it says otherwise.
         retry_in: Option<Duration>,
-        /// What the driver said, if it was asked.
+        /// What the driver said, or why nobody was asked, if that is not that it is down.
         cause: Option<String>,
     },
 
@@ -202,8 +204,8 @@ pub enum RoutingError {
     /// The node stopped answering while it ran the statement, and it is not known whether it did.
     /// Nobody has run it again.
     #[error(
-        "set `{set}`: {kind} on node `{node}`, which does not answer any more: it is not known \
-         whether it was executed"
+        "set `{set}`: {kind} on node `{node}`, which does not answer: it is not known whether it \
+         was executed"
     )]
     OutcomeUnknown {
         /// The replica set.
@@ -375,7 +377,11 @@ impl fmt::Display for Retry {
         match self.0 {
             None => Ok(()),
             Some(Duration::ZERO) => f.write_str(", and is being tried right now"),
-            Some(wait) => write!(f, "; it will be tried again in {:.1} s", wait.as_secs_f64()),
+            Some(wait) => write!(
+                f,
+                "; it will be tried again in {:.1} s at the latest",
+                wait.as_secs_f64()
+            ),
         }
     }
 }

@@ -17,6 +17,9 @@ pub enum Exclusion {
     Foreign,
     /// It takes writes, and another node is the primary.
     Superseded,
+    /// It is the set's primary, and says that it is a replica: whom it follows, and how far it is
+    /// behind, nobody knows.
+    Demoted,
     /// It follows another history than the primary's: another timeline of PostgreSQL's.
     OtherHistory,
     /// It is the set's primary, and says that it takes no writes.
@@ -28,10 +31,11 @@ pub enum Exclusion {
 }
 
 impl Exclusion {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Unseen,
         Self::Foreign,
         Self::Superseded,
+        Self::Demoted,
         Self::OtherHistory,
         Self::ReadOnly,
         Self::Lagging,
@@ -42,13 +46,18 @@ impl Exclusion {
     pub(crate) const OF_TOPOLOGY: Exclusions = Exclusions(
         Self::Foreign.bit()
             | Self::Superseded.bit()
+            | Self::Demoted.bit()
             | Self::OtherHistory.bit()
             | Self::ReadOnly.bit(),
     );
 
     /// What keeps even those away who name the node.
-    pub(crate) const OF_ALL: Exclusions =
-        Exclusions(Self::Foreign.bit() | Self::Superseded.bit() | Self::OtherHistory.bit());
+    pub(crate) const OF_ALL: Exclusions = Exclusions(
+        Self::Foreign.bit()
+            | Self::Superseded.bit()
+            | Self::Demoted.bit()
+            | Self::OtherHistory.bit(),
+    );
 
     const fn bit(self) -> u8 {
         1 << self as u8
@@ -61,6 +70,7 @@ impl Exclusion {
             Self::Unseen => "unseen",
             Self::Foreign => "foreign",
             Self::Superseded => "superseded",
+            Self::Demoted => "demoted",
             Self::OtherHistory => "other history",
             Self::ReadOnly => "read-only",
             Self::Lagging => "lagging",

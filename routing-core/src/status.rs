@@ -27,7 +27,7 @@ pub struct SetStatus {
     /// Whether no writes are possible just now: the primary is down, says that it is read-only, or is
     /// none of the set's any more.
     pub read_only: bool,
-    /// PostgreSQL's system identifier, if it is known.
+    /// PostgreSQL's system identifier, if it is known: more than a number of JavaScript's holds.
     pub system: Option<u64>,
     /// The highest timeline that has been seen; PostgreSQL's only.
     pub timeline: Option<u32>,
@@ -62,9 +62,10 @@ pub struct NodeStatus {
     /// What it says of itself, `primary` or `replica`; `None` if it has not been asked, or does not
     /// tell, as a server of MySQL's that takes writes.
     pub says: Option<&'static str>,
-    /// How far it is known to have replayed.
+    /// How far a replica is known to have replayed.
     pub position: Option<String>,
-    /// For how long it has missed something; in seconds.
+    /// For how long a replica has missed something; in seconds. It grows while there is no primary to
+    /// say that nothing is missed.
     pub lag: Option<f64>,
     /// How many bytes of log it misses; PostgreSQL's only.
     pub lag_bytes: Option<u64>,
@@ -122,11 +123,15 @@ impl<P> Router<P> {
     fn status_of_node(&self, set: &ReplicaSet<P>, node: &Node<P>, weight: u16) -> NodeStatus {
         let now = self.clock().now();
         let seconds = |duration: Duration| duration.as_secs_f64();
-        let lag = node.lag();
+        let role = set.role_of(node);
+        let is_replica = role == Role::Replica;
+        // What one knows of a primary is of when it was a replica.
+        let lag = node.lag().filter(|_| is_replica);
+        let position = node.position().filter(|_| is_replica);
         let part = node.load.part(set.rules().slow_start, now);
         NodeStatus {
             name: node.name().to_string(),
-            role: set.role_of(node).as_str(),
+            role: role.as_str(),
             weight,
             part: f64::from(part) / f64::from(WHOLE),
             up: node.is_up(),
@@ -138,7 +143,7 @@ impl<P> Router<P> {
                 .map(|why| why.as_str())
                 .collect(),
             says: node.sighting().and_then(|said| said.role).map(Role::as_str),
-            position: node.position().map(|position| position.to_string()),
+            position: position.map(|position| position.to_string()),
             lag: lag.and_then(|lag| lag.time).map(seconds),
             lag_bytes: lag.and_then(|lag| lag.bytes),
             latency: node.load.latency().map(seconds),

@@ -128,10 +128,13 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
 
 fn of_primary(sighting: &Sighting, history: &History) -> Exclusions {
     let none = Exclusions::default();
+    // What it shows may lack writes, if somebody is ahead of it, and if it follows somebody.
     match sighting.timeline {
-        // It follows somebody, or somebody else is ahead of it: what it shows may lack writes.
-        Some(timeline) if sighting.role != Some(Role::Primary) || timeline < history.timeline => {
+        Some(timeline) if timeline < history.timeline => {
             none.with(Exclusion::ReadOnly).with(Exclusion::Superseded)
+        }
+        Some(_) if sighting.role != Some(Role::Primary) => {
+            none.with(Exclusion::ReadOnly).with(Exclusion::Demoted)
         }
         None if !sighting.takes_writes => none.with(Exclusion::ReadOnly),
         _ => none,
@@ -313,7 +316,7 @@ mod tests {
         assert_eq!(fenced.primary, 0);
         assert_eq!(words(&fenced), ["superseded+read-only", ""]);
         let demoted = ruling(0, ON_1, &[(Some(&pg(Replica, 7, 1)), true)]);
-        assert_eq!(words(&demoted), ["superseded+read-only"]);
+        assert_eq!(words(&demoted), ["demoted+read-only"]);
     }
 
     #[test]

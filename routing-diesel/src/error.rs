@@ -22,13 +22,15 @@ use routing_core::{NodeName, RoutingError, SetName};
 ///
 /// fn explain(error: &Error) -> &'static str {
 ///     match error.routing() {
+///         Some(refusal) if refusal.is_unavailable() => "503: nothing was executed, try again later",
+///         Some(error) if error.is_outcome_unknown() => "look before you write it again",
 ///         Some(RoutingError::UnpinnedWrite { .. }) => "pin the session first",
-///         Some(refusal) if refusal.is_unavailable() => "try again later",
 ///         Some(_) => "a mistake in the program",
-///         None => "not a matter of routing",
+///         // Also a connection that broke under a statement: a write may have been executed.
+///         None => "the driver's",
 ///     }
 /// }
-/// # assert_eq!(explain(&Error::NotFound), "not a matter of routing");
+/// # assert_eq!(explain(&Error::NotFound), "the driver's");
 /// ```
 pub trait RoutingErrExt {
     /// Why the router refused, if it did.

@@ -10,7 +10,7 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr, Schema, SchemaBuilder};
 
 use crate::error::into_db_err;
 use crate::pool::NodePool;
-use crate::probing::{TokioTimer, monitor_if_wanted};
+use crate::probing::{TokioTimer, monitor_all, monitor_if_wanted};
 use crate::read_only::ReadOnly;
 
 /// A connection to a replica set, in place of a [`DatabaseConnection`].
@@ -164,9 +164,11 @@ impl RoutedConnection {
         self.primary().get_schema_registry(prefix)
     }
 
-    /// What is known of all nodes just now; nobody is asked for it.
+    /// What is known of all nodes just now; nobody is asked for it. The first call has the nodes
+    /// monitored from then on, as the first statement does: replicas are `unseen` until they answer.
     #[must_use]
     pub fn status(&self) -> Status {
+        monitor_all(&self.router);
         self.router.status()
     }
 
@@ -174,6 +176,7 @@ impl RoutedConnection {
     /// has taken its place.
     #[must_use]
     pub fn service_read_only(&self) -> bool {
+        monitor_all(&self.router);
         self.set.is_read_only()
     }
 
@@ -189,6 +192,7 @@ impl RoutedConnection {
         for node in self.router.reconfigure(config)? {
             node.pool().retire();
         }
+        monitor_all(&self.router);
         Ok(())
     }
 
@@ -207,7 +211,8 @@ impl RoutedConnection {
         self.router.set_lag_limits(&self.set, limits);
     }
 
-    /// Whether the primary answers. Replicas are not asked: `db.scoped(Scope::node("replica-1"))`
+    /// Whether the primary answers just now, whatever is known of it: for who is to take traffic ask
+    /// [`status`](Self::status), which waits for nobody. Replicas are not asked: `db.scoped(Scope::node("replica-1"))`
     /// is a handle to ask one.
     ///
     /// # Errors

@@ -432,6 +432,10 @@ fn for_pooler(target: &sqlx::postgres::PgConnectOptions) -> sqlx::postgres::PgCo
 
 /// Who says what a pool's connections are told when they are there.
 enum Whose {
+    #[cfg_attr(
+        not(any(feature = "sqlx-mysql", feature = "sqlx-postgres")),
+        expect(dead_code, reason = "nobody asks SQLite where it is")
+    )]
     Ours(Connected),
     Theirs,
 }

@@ -42,6 +42,15 @@ pub(crate) fn monitor_if_wanted(router: &Router<NodePool>, set: &Set) {
     }
 }
 
+/// The same for all sets, for who looks at them before the first statement does.
+pub(crate) fn monitor_all(router: &Router<NodePool>) {
+    if TokioTimer::is_running() {
+        for set in router.sets() {
+            monitor_if_wanted(router, set);
+        }
+    }
+}
+
 #[cold]
 fn monitor_in_background(router: &Router<NodePool>, set: &Set) {
     let monitors = Monitor::of_set(router, set);

@@ -127,9 +127,11 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
             .await
     }
 
-    /// What is known of all nodes just now; nobody is asked for it.
+    /// What is known of all nodes just now; nobody is asked for it. The first call has the nodes
+    /// monitored from then on, as the first statement does: replicas are `unseen` until they answer.
     #[must_use]
     pub fn status(&self) -> Status {
+        self.monitor_all();
         self.router.status()
     }
 
@@ -137,6 +139,7 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     /// has taken its place.
     #[must_use]
     pub fn service_read_only(&self) -> bool {
+        self.monitor_all();
         self.set.is_read_only()
     }
 
@@ -152,6 +155,7 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         for node in self.router.reconfigure(config)? {
             node.pool().retire(node.connected().clone());
         }
+        self.monitor_all();
         Ok(())
     }
 

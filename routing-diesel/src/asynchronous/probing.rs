@@ -7,7 +7,7 @@ use std::time::Duration;
 use diesel::result::Error;
 use futures_util::future::join_all;
 use routing_core::sql::Dialect;
-use routing_core::{Answer, Ask, Failure, Monitor, Node, Probe, ReplicaSet, Role, Timer};
+use routing_core::{Answer, Ask, Failure, Monitor, Node, Probe, ReplicaSet, Role, Router, Timer};
 
 use super::driver::{AsyncRoutable, DatabaseOf};
 use super::node_pool::{NodePool, refused};
@@ -38,24 +38,39 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     #[inline]
     pub(super) fn monitor_if_wanted(&self) {
         if self.set.take_monitor_request() {
-            self.monitor_in_background();
+            monitor_in_background(&self.router, &self.set);
         }
     }
 
-    #[cold]
-    fn monitor_in_background(&self) {
-        let monitors = Monitor::of_set(&self.router, &self.set);
-        if monitors.is_empty() {
+    /// The same for all sets, for who looks at them before the first statement does.
+    pub(super) fn monitor_all(&self) {
+        if !TokioTimer::is_running() {
             return;
         }
-        let guard = Guard(Arc::downgrade(&self.set));
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let monitoring = |monitor: Monitor<_>| monitor.run::<Line<C>, TokioTimer>();
-            runtime.spawn(async move {
-                let _guard = guard;
-                join_all(monitors.into_iter().map(monitoring)).await;
-            });
+        for set in self.router.sets() {
+            if set.take_monitor_request() {
+                monitor_in_background(&self.router, set);
+            }
         }
+    }
+}
+
+#[cold]
+fn monitor_in_background<C: AsyncRoutable>(
+    router: &Router<NodePool<C>>,
+    set: &Arc<ReplicaSet<NodePool<C>>>,
+) {
+    let monitors = Monitor::of_set(router, set);
+    if monitors.is_empty() {
+        return;
+    }
+    let guard = Guard(Arc::downgrade(set));
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        let monitoring = |monitor: Monitor<_>| monitor.run::<Line<C>, TokioTimer>();
+        runtime.spawn(async move {
+            let _guard = guard;
+            join_all(monitors.into_iter().map(monitoring)).await;
+        });
     }
 }
 

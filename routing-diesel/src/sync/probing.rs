@@ -8,7 +8,7 @@ use std::time::Duration;
 use diesel::result::Error;
 use routing_core::{
     Answer, Clock, Failure, Monitor, Node, Observation, Probe, ProbeTicket, ReplicaSet, Role,
-    SystemClock,
+    Router, SystemClock,
 };
 
 use super::node_pool::{Beside, NodePool};
@@ -20,24 +20,36 @@ impl<C: Routable> RoutedPool<C> {
     #[inline]
     pub(super) fn monitor_if_wanted(&self) {
         if self.set.take_monitor_request() {
-            self.monitor_in_background();
+            monitor_in_background(&self.router, &self.set);
         }
     }
 
-    #[cold]
-    fn monitor_in_background(&self) {
-        for monitor in Monitor::of_set(&self.router, &self.set) {
-            let guard = Guard(Arc::downgrade(&self.set));
-            let thread = thread::Builder::new().name("routing-monitor".to_owned());
-            let started = thread.spawn(move || {
-                let _guard = guard;
-                let mut asker = None;
-                monitor.run_blocking(|ticket| in_time(ticket, &mut asker));
-            });
-            if let Err(error) = started {
-                let set = self.set.name().as_str();
-                tracing::warn!(target: "routing", set, %error, "no thread for probes");
+    /// The same for all sets, for who looks at them before the first statement does.
+    pub(super) fn monitor_all(&self) {
+        for set in self.router.sets() {
+            if set.take_monitor_request() {
+                monitor_in_background(&self.router, set);
             }
+        }
+    }
+}
+
+#[cold]
+fn monitor_in_background<C: Routable>(
+    router: &Router<NodePool<C>>,
+    set: &Arc<ReplicaSet<NodePool<C>>>,
+) {
+    for monitor in Monitor::of_set(router, set) {
+        let guard = Guard(Arc::downgrade(set));
+        let thread = thread::Builder::new().name("routing-monitor".to_owned());
+        let started = thread.spawn(move || {
+            let _guard = guard;
+            let mut asker = None;
+            monitor.run_blocking(|ticket| in_time(ticket, &mut asker));
+        });
+        if let Err(error) = started {
+            let set = set.name().as_str();
+            tracing::warn!(target: "routing", set, %error, "no thread for probes");
         }
     }
 }

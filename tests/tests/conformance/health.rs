@@ -16,6 +16,7 @@ on_own_servers! {
     the_primary_takes_as_many_reads_as_its_budget_allows,
     a_node_of_another_cluster_is_refused,
     a_slow_replica_takes_less,
+    who_only_looks_at_the_status_is_told_the_truth,
 }
 
 async fn until(setup: &Setup<impl Adapter>, what: &str, is_so: impl Fn(&Status) -> bool) {
@@ -31,6 +32,39 @@ async fn until(setup: &Setup<impl Adapter>, what: &str, is_so: impl Fn(&Status) 
 fn left_out(status: &Status, node: &str) -> Vec<&'static str> {
     let node = status.node("default", node);
     node.expect("it is a member").left_out.clone()
+}
+
+/// No statement has been run.
+async fn who_only_looks_at_the_status_is_told_the_truth<A: Adapter>() {
+    let cluster = cluster_with_schema().await;
+    let node = |name: &str, url: String| NodeBuilder::url(url).name(name);
+    let config = |replicas: usize| {
+        let config = routing_core::RoutingConfig::builder()
+            .primary(node("primary", cluster.primary().url("fault")));
+        let added = (0..replicas).fold(config, |config, number| {
+            let name = format!("replica-{}", number + 1);
+            config.replica(node(&name, cluster.replicas()[number].url("fault")))
+        });
+        let mut probe = often();
+        probe.timeout = Duration::from_millis(500);
+        added.probe(probe)
+    };
+    cluster.kill(cluster.primary());
+    let setup = Setup::<A>::new(config(1));
+    until(&setup, "the primary is lost", Status::read_only).await;
+    until(&setup, "the replica is well", |status| {
+        left_out(status, "replica-1").is_empty()
+    })
+    .await;
+    let more = config(2).build().expect("a configuration");
+    setup.db.reconfigure(&more).expect("one is added");
+    until(&setup, "it is observed", |status| {
+        let added = status.node("default", "replica-2").expect("a member");
+        added.left_out.is_empty() && added.says == Some("replica")
+    })
+    .await;
+    cluster.restart(cluster.primary()).await;
+    until(&setup, "it is back", |status| !status.read_only()).await;
 }
 
 fn often() -> ProbeRules {
