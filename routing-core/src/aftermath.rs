@@ -178,8 +178,11 @@ impl<'r, P> Route<'r, P> {
         let failing_since = *self.past.trouble().failing_since.get_or_insert(now);
         let retry = self.set.rules().retry;
         let is_in_time = now.since(failing_since) < retry.deadline;
-        // What may have run, and is a read only because somebody said so, is not run again.
-        let may_have_written = !failure.did_nothing() && self.kind.is_ambiguous();
+        // What may have run, and is a read only because somebody said so, is not run again. To begin
+        // a transaction does nothing.
+        let may_have_written = !failure.did_nothing()
+            && self.kind.is_ambiguous()
+            && self.kind != StatementKind::Transaction;
         if self.may_fail_over() && !may_have_written && is_in_time {
             let mut past = self.past.clone();
             let trouble = past.trouble();
@@ -215,7 +218,10 @@ impl<'r, P> Route<'r, P> {
     fn may_be_tried_again(&self, failure: Failure) -> bool {
         let is_read = self.access == Access::Read && !self.kind.is_ambiguous();
         let may = match failure {
-            Failure::Unreachable | Failure::Starting => true,
+            Failure::Unreachable => true,
+            // One statement of a procedure, or of several, may be told so after others have run
+            // (Galera's 1047).
+            Failure::Starting => self.kind.is_one_whole(),
             Failure::Lost | Failure::Stopping | Failure::Ended => is_read,
             Failure::Silent | Failure::Busy | Failure::ReadOnly | Failure::RecoveryConflict => {
                 false

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use event_listener::{Event, EventListener};
+use event_listener::Event;
 
 use crate::breaker::Breaker;
 use crate::connected::Connected;
@@ -173,7 +173,7 @@ impl<P> Node<P> {
     pub(crate) fn lose_track(&self) {
         self.position.store(None);
         self.lag.store(None);
-        self.broken.store(tick::next(), Ordering::SeqCst);
+        self.broken.fetch_max(tick::next(), Ordering::SeqCst);
     }
 
     /// Whether the node goes on from where it was at `mark`.
@@ -209,7 +209,12 @@ impl<P> Node<P> {
     /// the last was made.
     #[inline]
     pub(crate) fn is_proven(&self) -> bool {
-        self.connected.last() < self.observed.load(Ordering::Acquire)
+        self.is_proven_over(self.connected.last())
+    }
+
+    /// The same over connections that were made until then.
+    pub(crate) fn is_proven_over(&self, last: u64) -> bool {
+        last < self.observed.load(Ordering::Acquire)
     }
 
     pub(crate) fn sighting(&self) -> Option<Arc<Sighting>> {
@@ -227,7 +232,7 @@ impl<P> Node<P> {
     /// Its connections are of no use any more.
     pub(crate) fn renew(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
-        self.renewed.store(tick::next(), Ordering::SeqCst);
+        self.renewed.fetch_max(tick::next(), Ordering::SeqCst);
         self.tell_trouble();
     }
 
@@ -238,7 +243,7 @@ impl<P> Node<P> {
     }
 
     pub(crate) fn went_down(&self) {
-        self.fell.store(tick::next(), Ordering::SeqCst);
+        self.fell.fetch_max(tick::next(), Ordering::SeqCst);
         self.tell_trouble();
     }
 
@@ -247,8 +252,13 @@ impl<P> Node<P> {
         number > self.fell.load(Ordering::Acquire)
     }
 
+    /// It was a replica's.
+    pub(crate) fn forget_lag(&self) {
+        self.lag.store(None);
+    }
+
     pub(crate) fn turned(&self) {
-        self.turned.store(tick::next(), Ordering::SeqCst);
+        self.turned.fetch_max(tick::next(), Ordering::SeqCst);
     }
 
     /// Whether the probe of this number was sent after the node was found to take writes.
@@ -292,8 +302,8 @@ impl<P> Node<P> {
     }
 
     /// To be called before looking at what may change.
-    pub(crate) fn listen_for_trouble(&self) -> EventListener {
-        self.trouble.listen()
+    pub(crate) const fn trouble(&self) -> &Event {
+        &self.trouble
     }
 
     pub(crate) fn tell_trouble(&self) {

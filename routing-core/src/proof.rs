@@ -17,10 +17,13 @@ impl<P> Route<'_, P> {
     where
         P: Send + Sync,
     {
-        if self.is_to_be_proved() {
-            self.prove::<T>().await;
+        if !self.is_to_be_proved() {
+            return self.holds();
         }
-        self.holds()
+        // Its own connection is one of those that there are. Others may go on being made.
+        let last = self.node().connected().last();
+        self.prove::<T>(last).await;
+        self.holds_if(self.node().is_proven_over(last))
     }
 
     /// The same on a thread, which is blocked for as long.
@@ -28,37 +31,39 @@ impl<P> Route<'_, P> {
     pub fn holds_blocking(&self) -> bool {
         let until = self.set.rules().probe.timeout;
         let begun = SystemClock.now();
-        while let Some(changed) = self.unproved() {
+        let last = self.node().connected().last();
+        while let Some(changed) = self.unproved(last) {
             let left = until.saturating_sub(SystemClock.now().since(begun));
             if left.is_zero() || changed.wait_timeout(left).is_none() {
                 break;
             }
         }
-        self.holds()
+        self.holds_if(self.node().is_proven_over(last))
     }
 
     #[cold]
-    async fn prove<T: Timer>(&self)
+    async fn prove<T: Timer>(&self, last: u64)
     where
         P: Send + Sync,
     {
         let proved = pin!(async {
-            while let Some(changed) = self.unproved() {
+            while let Some(changed) = self.unproved(last) {
                 changed.await;
             }
         });
         let _in_time = T::within(self.set.rules().probe.timeout, proved).await;
     }
 
-    /// What to wait for, if it is to be proved.
-    fn unproved(&self) -> Option<EventListener> {
-        if !self.is_to_be_proved() {
+    /// What to wait for, if it is to be proved over connections up to `last`.
+    fn unproved(&self, last: u64) -> Option<EventListener> {
+        let is_proved = || !self.is_to_be_proved() || self.node().is_proven_over(last);
+        if is_proved() {
             return None;
         }
         let changed = self.set.samples().listen();
         self.node().hurry().ask();
         // It may have been in the meantime.
-        self.is_to_be_proved().then_some(changed)
+        (!is_proved()).then_some(changed)
     }
 
     #[inline]

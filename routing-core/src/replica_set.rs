@@ -14,7 +14,7 @@ use crate::decision::Role;
 use crate::members::{Member, Members, Rolls};
 use crate::name::{NodeName, SetName};
 use crate::needs::Needs;
-use crate::node::{Node, NodeId};
+use crate::node::Node;
 use crate::policy::Wanted;
 use crate::random::SplitMix64;
 use crate::rules::{LagLimits, Rules};
@@ -276,11 +276,19 @@ impl<P> ReplicaSet<P> {
 
     /// The session has seen what a node shows now that has this role.
     #[inline]
-    pub(crate) fn saw(&self, slot: &Slot, id: NodeId, role: Role, asked_for: bool) {
+    pub(crate) fn saw(&self, slot: &Slot, node: &Node<P>, role: Role, asked_for: bool) {
         let tick = tick::now();
         if role == Role::Primary {
             slot.marks.saw(tick);
             return;
+        }
+        let id = node.id();
+        if let Some((home, read @ 1..)) = slot.marks.home()
+            && home == id
+            && !node.is_unbroken_since(read)
+        {
+            // What it showed before it began anew is not what it shows now.
+            slot.marks.saw(tick);
         }
         let is_home = slot.marks.read(id, tick);
         if !is_home && !asked_for && self.rules.affinity {

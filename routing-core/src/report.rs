@@ -159,7 +159,9 @@ impl<P> Report<'_, P> {
         let goes_on = match (&was, position.is_known()) {
             (Some(was), true) => position.reaches(was) == Reach::Yes,
             (Some(_), false) => false,
-            (None, _) => true,
+            // What it has shown while nobody knew where it was counts no more.
+            (None, true) => false,
+            (None, false) => true,
         };
         if !goes_on {
             node.lose_track();

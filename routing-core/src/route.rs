@@ -283,13 +283,19 @@ impl<'r, P> Route<'r, P> {
     #[must_use]
     #[inline]
     pub fn holds(&self) -> bool {
+        self.holds_if(self.node().is_proven())
+    }
+
+    /// The same, if what is known of the node counts, or not.
+    #[inline]
+    pub(crate) fn holds_if(&self, is_proven: bool) -> bool {
         if !self.set.has_rules() {
             return true;
         }
         let node = self.node();
         let shows_less = self.access == Access::Read
             && self.role == Role::Replica
-            && (!node.is_unbroken_since(self.mark) || self.relies && !node.is_proven());
+            && (!node.is_unbroken_since(self.mark) || self.relies && !is_proven);
         let is_kept_away =
             !node.exclusions.is_empty() && resolution::keeps_away(node, self.access).is_some();
         node.is_the_same_since(self.mark) && !shows_less && !is_kept_away
@@ -365,7 +371,7 @@ impl<P> Route<'_, P> {
         );
         match self.access {
             Access::Write => wrote(self.set, caller),
-            Access::Read => saw(self.set, self.node().id(), self.role, caller, asked_for),
+            Access::Read => saw(self.set, self.node(), self.role, caller, asked_for),
         }
     }
 

@@ -306,7 +306,7 @@ impl<P> Router<P> {
     /// the end of each statement of a transaction, and of a stream.
     #[inline]
     pub fn saw(&self, set: &ReplicaSet<P>, node: &Node<P>, caller: &Context) {
-        saw(set, node.id(), set.role_of(node), caller, false);
+        saw(set, node, set.role_of(node), caller, false);
     }
 
     /// Takes note that the caller's session has written, or may have, outside a [`Route`]: when a

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
+use event_listener::listener;
+
 use crate::access::Access;
 use crate::ambient::Context;
 use crate::decision::Role;
@@ -100,7 +102,6 @@ impl<'r, P> Running<'r, P> {
     {
         self.route.role == Role::Replica
             && self.route.access == Access::Read
-            && !self.route.kind.is_ambiguous()
             && !self.route.holds_patiently::<T>().await
     }
 
@@ -150,16 +151,22 @@ where
     }
     let suspect_after = set.rules().probe.suspect_after;
     let mut running = pin!(running);
-    if let Some(outcome) = T::within(suspect_after, running.as_mut()).await {
-        return Some(outcome);
+    let is_out = || node.exclusions.get().first_of(Exclusion::OF_ALL).is_some();
+    // It may wait for a connection to who was the primary, and be given one.
+    listener!(node.trouble() => trouble);
+    if is_out() {
+        return None;
+    }
+    match T::within(suspect_after, race(running.as_mut(), trouble)).await {
+        Some(Some(outcome)) => return Some(outcome),
+        Some(None) if is_out() => return None,
+        Some(None) | None => {}
     }
     let mark = tick::now();
     let _attended = node.attend();
     loop {
-        let trouble = node.listen_for_trouble();
+        let trouble = node.trouble().listen();
         let is_silent = node.is_silent_since(mark) && !node.breaker.is_up();
-        // It may wait for a connection to who was the primary, or write there.
-        let is_out = || node.exclusions.get().first_of(Exclusion::OF_ALL).is_some();
         if is_silent || is_out() {
             return None;
         }

@@ -2,7 +2,7 @@
 
 use crate::ambient::Context;
 use crate::decision::Role;
-use crate::node::NodeId;
+use crate::node::Node;
 use crate::position::Position;
 use crate::replica_set::ReplicaSet;
 use crate::resolution::{session_of, slot_of};
@@ -12,14 +12,14 @@ use crate::rules::PinRelease;
 #[inline]
 pub(crate) fn saw<P>(
     set: &ReplicaSet<P>,
-    id: NodeId,
+    node: &Node<P>,
     role: Role,
     caller: &Context,
     asked_for: bool,
 ) {
     Context::with_current(|ambient| {
         if let Some(slot) = slot_of(set, caller, ambient) {
-            set.saw(slot, id, role, asked_for);
+            set.saw(slot, node, role, asked_for);
         }
     });
 }

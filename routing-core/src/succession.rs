@@ -86,6 +86,7 @@ impl<P> ReplicaSet<P> {
                 self.node(members, primary),
             );
             announce_primary(ports, self, old, new);
+            new.forget_lag();
             for passed in [Exclusion::Lagging, Exclusion::Unseen] {
                 leave_out(ports, self, new, passed, false);
             }

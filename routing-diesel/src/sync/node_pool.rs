@@ -1,9 +1,9 @@
 //! A node's r2d2 pool.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use diesel::connection::{CacheSize, Connection};
 use diesel::r2d2::{
     ConnectionManager, CustomizeConnection, Error, HandleError, ManageConnection, Pool, PoolError,
@@ -13,7 +13,7 @@ use routing_core::sql::Dialect;
 use routing_core::{
     Connected, Failure, Footing, Generations, NodeConfig, PoolConfig, PoolMode, Role,
 };
-use scheduled_thread_pool::ScheduledThreadPool;
+use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
 use crate::database::{Database, Routable, set_up};
 use crate::kinds::Kinds;
@@ -36,8 +36,10 @@ enum Source<C: Routable> {
     Configured {
         node: NodeConfig,
         url: String,
-        thread: Arc<ScheduledThreadPool>,
-        opened: Generations<ArcSwap<R2d2<C>>>,
+        /// Its pools have it, and it ends with them.
+        thread: Mutex<Weak<ScheduledThreadPool>>,
+        /// Nothing is in the place of a pool that would keep connections for ever.
+        opened: Generations<ArcSwapOption<R2d2<C>>>,
     },
     Given(R2d2<C>),
 }
@@ -46,12 +48,22 @@ enum Source<C: Routable> {
 ///
 /// r2d2 would start three. One for all nodes would do as well, until a node takes connections and
 /// never answers: whoever waits for it would keep the others from connecting to theirs.
-fn thread_of(node: &NodeConfig) -> Arc<ScheduledThreadPool> {
+fn thread_of(
+    node: &NodeConfig,
+    thread: &Mutex<Weak<ScheduledThreadPool>>,
+) -> Arc<ScheduledThreadPool> {
+    let mut current = thread.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(running) = current.upgrade() {
+        return running;
+    }
     let name = format!("routing-{}", node.name());
-    let thread = ScheduledThreadPool::builder()
+    let builder = ScheduledThreadPool::builder()
         .num_threads(1)
-        .thread_name_pattern(&name);
-    Arc::new(thread.build())
+        .thread_name_pattern(&name)
+        .on_drop_behavior(OnPoolDropBehavior::DiscardPendingScheduled);
+    let started = Arc::new(builder.build());
+    *current = Arc::downgrade(&started);
+    started
 }
 
 impl<C: Routable> routing_core::Pool for NodePool<C> {
@@ -63,7 +75,7 @@ impl<C: Routable> routing_core::Pool for NodePool<C> {
         Ok(Self::over(Source::Configured {
             node: node.clone(),
             url: url::with_timeouts(url, timeout, C::Backend::DIALECT),
-            thread: thread_of(node),
+            thread: Mutex::default(),
             opened: Generations::default(),
         }))
     }
@@ -107,36 +119,34 @@ impl<C: Routable> NodePool<C> {
                 thread,
                 opened,
             } => {
-                let connected = || footing.connected();
-                let open = |role| {
-                    let thread = Arc::clone(thread);
-                    ArcSwap::from_pointee(open(node.pool(), url, thread, role, connected()))
+                let open = |config: &PoolConfig, role| {
+                    let thread = thread_of(node, thread);
+                    open(config, url, thread, role, footing.connected())
                 };
-                let current = opened.get(footing, open, |before| self.empty(before, connected()));
-                R2d2::clone(&current.load())
+                let current = opened.get(
+                    footing,
+                    |role| ArcSwapOption::from_pointee(open(node.pool(), role)),
+                    |before| before.store(None),
+                );
+                match &*current.load() {
+                    Some(pool) => R2d2::clone(pool),
+                    // Nobody is to be sent there any more, but for who was on his way.
+                    None => {
+                        let mut config = node.pool().clone();
+                        config.min_connections = None;
+                        open(&config, footing.role())
+                    }
+                }
             }
         }
     }
 
     /// Nobody is sent to it any more: its connections end as they are given back, or grow old.
-    pub(crate) fn retire(&self, connected: Connected) {
+    pub(crate) fn retire(&self) {
         if let Source::Configured { opened, .. } = &self.source
             && let Some(current) = opened.current()
         {
-            self.empty(current, connected);
-        }
-    }
-
-    /// Puts a pool that keeps no connections in the place of one that would do so for ever.
-    fn empty(&self, opened: &ArcSwap<R2d2<C>>, connected: Connected) {
-        if let Source::Configured {
-            node, url, thread, ..
-        } = &self.source
-        {
-            let mut config = node.pool().clone();
-            config.min_connections = None;
-            let lean = open(&config, url, Arc::clone(thread), Role::Replica, connected);
-            opened.store(Arc::new(lean));
+            current.store(None);
         }
     }
 

@@ -153,7 +153,7 @@ impl<C: Routable> RoutedPool<C> {
     /// the set is in use, a primary that is taken out, a node of the same name that has changed.
     pub fn reconfigure(&self, config: &RoutingConfig) -> Result<(), RoutingError> {
         for node in self.router.reconfigure(config)? {
-            node.pool().retire(node.connected().clone());
+            node.pool().retire();
         }
         self.monitor_all();
         Ok(())

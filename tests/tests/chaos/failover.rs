@@ -249,6 +249,62 @@ async fn a_write_that_waits_for_a_connection_is_not_sent_to_who_was_the_primary<
     }
 }
 
+/// Also who has only just begun to wait when that becomes known.
+async fn writes_that_have_just_begun_to_wait_are_not_sent_to_who_was_the_primary<A: Adapter>() {
+    let _alone = ALONE.lock().await;
+    let field = Field::postgres(None).await;
+    let Servers::Postgres(cluster, _) = &field.servers else {
+        unreachable!("it is PostgreSQL");
+    };
+    let patient = Duration::from_secs(25);
+    let only = field.node(0).max_connections(1).acquire_timeout(patient);
+    let mut probe = ProbeRules::DEFAULT;
+    probe.heartbeat = Duration::from_millis(200);
+    let config = RoutingConfig::builder()
+        .probe(probe)
+        .primary(only)
+        .replica(field.node(1))
+        .replica(field.node(2));
+    let config = config.build().expect("a configuration");
+    let db = A::open(&config, Ports::default()).expect("a handle");
+    until_seen(&db).await;
+    let holding = db.scoped(Scope::primary());
+    let holding =
+        tokio::spawn(async move { holding.number("SELECT count(*) FROM pg_sleep(20)").await });
+    let old = field.beside(0).await;
+    let sleeps = "FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
+    while number(&old, &format!("SELECT count(*) AS count {sleeps}")).await == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let is_known = |status: &Status| {
+        let node = status.node("default", "primary").expect("it is a member");
+        node.left_out == ["superseded"]
+    };
+    let writing = async {
+        let mut writes = Vec::new();
+        while !is_known(&db.status()) {
+            let waiting = db.clone();
+            let write = format!("INSERT INTO ledger VALUES ({}, 1)", 1_000 + writes.len());
+            writes.push(tokio::spawn(async move { waiting.execute(&write).await }));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let wake = format!("SELECT count(pg_cancel_backend(pid)) AS count {sleeps}");
+        number(&old, &wake).await;
+        writes
+    };
+    let promoting = cluster.promote(&cluster.replicas()[0]);
+    let ((), writes) = futures_util::future::join(promoting, writing).await;
+    let mut acknowledged = 0;
+    for write in writes {
+        acknowledged += i64::from(write.await.expect("no panic").is_ok());
+    }
+    let _slept = holding.await.expect("no panic");
+    let rows = "SELECT count(*) AS count FROM ledger WHERE who >= 1000";
+    assert_eq!(number(&old, rows).await, 0, "{}", A::NAME);
+    let new = number(&field.beside(1).await, rows).await;
+    assert_eq!(new, acknowledged, "{}", A::NAME);
+}
+
 async fn number(db: &DatabaseConnection, sql: &str) -> i64 {
     let statement = Statement::from_string(db.get_database_backend(), sql);
     let row = db.query_one_raw(statement).await.expect("an answer");
@@ -304,4 +360,14 @@ fn a_write_that_waits_is_not_sent_to_who_was_the_primary_diesel() {
 #[test]
 fn a_write_that_waits_is_not_sent_to_who_was_the_primary_diesel_async() {
     run(a_write_that_waits_for_a_connection_is_not_sent_to_who_was_the_primary::<DieselAsync>());
+}
+
+#[test]
+fn writes_that_have_just_begun_to_wait_are_not_sent_to_who_was_the_primary_seaorm() {
+    run(writes_that_have_just_begun_to_wait_are_not_sent_to_who_was_the_primary::<SeaOrm>());
+}
+
+#[test]
+fn writes_that_have_just_begun_to_wait_are_not_sent_to_who_was_the_primary_diesel_async() {
+    run(writes_that_have_just_begun_to_wait_are_not_sent_to_who_was_the_primary::<DieselAsync>());
 }

@@ -160,9 +160,17 @@ async fn a_session_that_loses_its_replica_does_not_go_back<A: Adapter>() {
 /// It is back before anybody has asked how it is, and shows what it had at its last restart point. Pools
 /// replace the connections that they find dead, and tell nobody.
 async fn a_standby_that_crashes_unnoticed_shows_no_session_less<A: Adapter>() {
-    // It has no such table yet, or the table without the row.
-    for has_table in [false, true] {
+    // It has no such table yet, or the table without the row; also for what may be a write.
+    for (has_table, is_ambiguous) in [(false, false), (true, false), (true, true)] {
         let cluster = cluster_with_schema().await;
+        if is_ambiguous {
+            let db = sea_orm::Database::connect(cluster.primary().url("fault")).await;
+            let db = db.expect("the primary");
+            let function =
+                "CREATE FUNCTION shown(int) RETURNS bool LANGUAGE sql VOLATILE AS 'SELECT true'";
+            db.execute_unprepared(function).await.expect("a function");
+            db.close().await.expect("the connection closes");
+        }
         if has_table {
             for server in [cluster.primary()].into_iter().chain(cluster.replicas()) {
                 let checkpoint = sea_orm::sqlx::query("CHECKPOINT").execute(server.admin());
@@ -185,6 +193,11 @@ async fn a_standby_that_crashes_unnoticed_shows_no_session_less<A: Adapter>() {
         replica.set("recovery_min_apply_delay", "1h").await;
         cluster.kill(replica);
         cluster.restart(replica).await;
+        if is_ambiguous {
+            let db = db.scoped(Scope::ambiguous_to_replica());
+            let shown = db.number("SELECT count(*) FROM cake WHERE shown(id)").await;
+            assert!(matches!(shown, Ok(1) | Err(_)), "{shown:?}");
+        }
         assert_eq!(db.count().await, 1, "on whichever node");
         assert_ne!(db.server().await, home);
     }

@@ -383,3 +383,131 @@ fn a_standby_that_receives_nothing_stays_on_its_timeline() {
     let node = status.node("default", "replica-1").expect("a node");
     assert_eq!(node.left_out, ["other history"]);
 }
+
+/// Who was told that a standby is full may be shown what nobody knows of, until it begins anew.
+#[test]
+fn what_was_shown_while_it_could_not_be_asked_is_not_taken_back() {
+    let mut probed = Probed::postgres();
+    probed.says(LONG, 0, PRIMARY);
+    probed.says(LONG, 1, STANDBY);
+    probed.clock.advance(LONG);
+    let Turn::Probe(ticket) = probed.monitors[1].turn() else {
+        panic!("a probe is due");
+    };
+    probed.monitors[1].report(ticket, Answer::Failed(Failure::Busy));
+    let caller = in_session();
+    assert_eq!(probed.run(StatementKind::Select, &caller), Ok("replica-1"));
+    let router = Arc::clone(&probed.router);
+    let set = router.default_set();
+    set.nodes()[1].connected().tell();
+    probed.says(LONG, 0, Some("primary 7 1 0/5000 16777216"));
+    probed.says(LONG, 1, STANDBY);
+    let route = router.route(set, StatementKind::Select, &caller);
+    assert_eq!(*route.expect("a node").node().pool(), "primary");
+}
+
+#[test]
+fn a_read_is_proved_although_connections_go_on_being_made() {
+    let mut probed = Probed::postgres();
+    probed.says(LONG, 0, PRIMARY);
+    probed.says(LONG, 1, STANDBY);
+    let caller = in_session();
+    assert_eq!(probed.run(StatementKind::Select, &caller), Ok("replica-1"));
+    let router = Arc::clone(&probed.router);
+    let set = router.default_set();
+    let connected = set.nodes()[1].connected();
+    connected.tell();
+    let route = router
+        .route(set, StatementKind::Select, &caller)
+        .expect("a node");
+    assert_eq!(*route.node().pool(), "replica-1");
+    let holds = thread::scope(|scope| {
+        let waits = scope.spawn(|| route.holds_blocking());
+        while !waits.is_finished() {
+            probed.clock.advance(Duration::from_millis(5));
+            if let Turn::Probe(ticket) = probed.monitors[1].turn() {
+                // Another statement's, while the answer is on its way.
+                connected.tell();
+                let answer = probed
+                    .probe
+                    .read(ticket.role(), STANDBY.expect("an answer"));
+                probed.monitors[1].report(ticket, Answer::from(answer));
+            }
+        }
+        waits.join().expect("no panic")
+    });
+    assert!(holds);
+}
+
+/// What it has shown in the transaction is of before its replica began anew, whenever it ends.
+#[test]
+fn a_transaction_that_outlives_its_replica_does_not_make_it_fresh() {
+    for ends_late in [false, true] {
+        let mut probed = Probed::postgres();
+        probed.says(LONG, 0, PRIMARY);
+        probed.says(LONG, 1, STANDBY);
+        let caller = in_session();
+        let router = Arc::clone(&probed.router);
+        let set = router.default_set();
+        let node = Arc::clone(set.nodes()[1]);
+        let begun = router
+            .route(set, StatementKind::BeginReadOnly, &caller)
+            .expect("a node");
+        assert_eq!(*begun.node().pool(), "replica-1");
+        begun.start().1.succeeded(&caller);
+        router.saw(set, &node, &caller);
+        probed.says(LONG, 1, None);
+        probed.says(LONG, 0, PRIMARY);
+        probed.says(LONG, 1, Some("replica 7 1 0/500 16777216"));
+        if ends_late {
+            router.saw(set, &node, &caller);
+        }
+        probed.says(LONG, 0, PRIMARY);
+        let route = router.route(set, StatementKind::Select, &caller);
+        assert_eq!(*route.expect("a node").node().pool(), "primary");
+    }
+}
+
+#[test]
+fn a_promoted_primary_does_not_lag() {
+    let mut probed = Probed::postgres();
+    probed.says(LONG, 0, Some("primary 7 1 0/9000000 16777216"));
+    probed.says(LONG, 1, STANDBY);
+    probed.says(LONG, 0, Some("primary 7 1 0/A000000 16777216"));
+    probed.says(LONG, 1, STANDBY);
+    probed.says(LONG, 1, Some("primary 7 2 0/2000 16777216"));
+    let set = probed.router.default_set();
+    let mut limits = set.lag_limits();
+    limits.time = Duration::from_secs(1);
+    probed.router.set_lag_limits(set, limits);
+    let status = probed.router.status();
+    let node = status.node("default", "replica-1").expect("a node");
+    assert_eq!((node.role, node.lag), ("primary", None));
+    assert_eq!((&node.position, node.lag_bytes), (&None, None));
+    assert!(node.left_out.is_empty(), "{:?}", node.left_out);
+}
+
+/// Galera's 1047, which it also says to a statement of a procedure after others have run.
+#[test]
+fn what_a_node_that_is_not_ready_was_given_is_run_again_only_as_a_whole() {
+    let said = "WSREP has not yet prepared node for application use";
+    let failure = Failure::from_mysql_error(1047, said).expect("a failure");
+    for (kind, is_again) in [
+        (StatementKind::Insert, true),
+        (StatementKind::Call, false),
+        (StatementKind::Multiple, false),
+        (StatementKind::Unknown, false),
+    ] {
+        let mut probed = Probed::mariadb();
+        probed.says(LONG, 0, Some("0|0-1-10||1"));
+        probed.says(LONG, 1, Some("1|0-1-10|0-1-10|2"));
+        let caller = in_session();
+        let set = probed.router.default_set();
+        let route = probed
+            .router
+            .route(set, kind, &caller)
+            .expect("the primary");
+        let next = route.start().1.failed_blocking(failure, &caller);
+        assert_eq!(matches!(next, Next::Route(_)), is_again, "{kind:?}");
+    }
+}

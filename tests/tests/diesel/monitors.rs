@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use routing_core::{
-    Clock, Exclusion, NodeBuilder, NodeName, Observer, PinRelease, ProbeRules, Session, SetName,
-    SystemClock,
+    Clock, Exclusion, NodeBuilder, NodeName, Observer, PinRelease, ProbeRules, RoutingConfig,
+    Session, SetName, SystemClock,
 };
 use routing_diesel::RoutedPool;
 use routing_tests::postgres::Cluster;
@@ -88,7 +88,7 @@ fn a_silent_node_keeps_one_thread_however_often_it_is_asked() {
         let mut probe = ProbeRules::DEFAULT;
         probe.heartbeat = Duration::from_millis(20);
         probe.timeout = Duration::from_millis(50);
-        let config = routing_core::RoutingConfig::builder()
+        let config = RoutingConfig::builder()
             .probe(probe)
             .primary(cluster.primary().url("postgres"))
             .replica(NodeBuilder::url(url).name("mute"));
@@ -112,6 +112,47 @@ fn a_silent_node_keeps_one_thread_however_often_it_is_asked() {
             // What it says at last is of a moment that is over; the next answer counts.
             proxy.set(Way::Open);
             until("it is back", || node(&pool) == (true, true));
+        });
+    });
+}
+
+/// Each node has a thread that connects, for as long as its pools last.
+#[test]
+fn replicas_that_are_gone_leave_no_threads() {
+    run(async {
+        let world = World::new(Backend::Postgres, false).await;
+        let [primary, replica] = world.primary_and_replica().map(str::to_owned);
+        let config = |number: usize| {
+            let url = format!("{replica}?application_name=gone-{number}");
+            let replica = NodeBuilder::url(url).name(format!("gone-{number}"));
+            RoutingConfig::builder()
+                .primary(primary.as_str())
+                .replica(replica)
+                .build()
+                .expect("a configuration")
+        };
+        let threads = || {
+            let tasks = fs::read_dir("/proc/self/task").expect("threads");
+            let names =
+                tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+            names
+                .filter(|name| name.starts_with("routing-gone-"))
+                .count()
+        };
+        blocking(|| {
+            let pool = RoutedPool::<PgConnection>::new(&config(0)).expect("a pool");
+            for number in 1..=20 {
+                let last = format!("gone-{}", number - 1);
+                until("it serves", || {
+                    let mut conn = pool.get_in(&Session::new()).expect("a connection");
+                    let _found: i64 = cake::table.count().get_result(&mut conn).expect("a count");
+                    let status = pool.status();
+                    let node = status.node("default", &last).expect("a member");
+                    node.left_out.is_empty() && threads() > 0
+                });
+                pool.reconfigure(&config(number)).expect("it is changed");
+            }
+            until("they end", || threads() <= 1);
         });
     });
 }
