@@ -232,7 +232,7 @@ fn a_primary_that_calls_itself_a_standby_has_no_say() {
         .router
         .route(cluster.router.default_set(), SELECT, &caller);
     let error = route.expect_err("nobody has it");
-    assert!(error.to_string().contains("it is superseded"), "{error}");
+    assert!(error.to_string().contains("it is demoted"), "{error}");
     cluster.written_to(0x1001);
     assert_eq!(cluster.run(SELECT, &caller), "primary");
 }
