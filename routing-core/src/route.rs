@@ -315,7 +315,7 @@ impl<'r, P> Route<'r, P> {
             let trouble = past.trouble();
             trouble.tried = trouble.tried.and(self.place);
         }
-        if past.one_more_attempt() > MOST_ANEW {
+        if past.once_more_anew() > MOST_ANEW {
             let error = primary_unavailable(self.set, None);
             return Err(error.because(format_args!("roles change too fast")));
         }

@@ -14,6 +14,8 @@ pub(crate) struct Trouble {
     pub(crate) tried: Tried,
     /// Attempts that certainly did nothing, on nodes that it may be sent to again.
     pub(crate) attempts: u8,
+    /// How often it was decided anew before it was sent.
+    pub(crate) anew: u8,
     /// Since when it fails.
     pub(crate) failing_since: Option<Timestamp>,
 }
@@ -28,6 +30,13 @@ impl Past {
     /// To be written on.
     pub(crate) fn trouble(&mut self) -> &mut Trouble {
         self.0.get_or_insert_default()
+    }
+
+    /// It is decided anew once more; says how often it was.
+    pub(crate) fn once_more_anew(&mut self) -> u8 {
+        let anew = &mut self.trouble().anew;
+        *anew = anew.saturating_add(1);
+        *anew
     }
 
     /// One more attempt; says how many there were.

@@ -129,10 +129,16 @@ impl<C: AsyncRoutable> Slots<C> {
             self.adopt(&mut connection);
             Ok((generation, connection))
         };
-        let (_, connection) = self.cells[index]
+        let (of, connection) = self.cells[index]
             .connection
             .get_or_try_init(checkout)
             .await?;
+        if *of != footing.generation() {
+            // Others may be using it, so that it cannot be replaced here.
+            let error = "it was made before the node's role or server changed; \
+                         statements that are not pipelined, or another connection, replace it";
+            return Err((Failure::Busy, error.into()));
+        }
         Ok(connection)
     }
 
