@@ -459,3 +459,23 @@ fn what_names_the_node_is_not_inherited_and_fits_into_the_url() {
     );
     assert_eq!(found, ["replicas[0].url"]);
 }
+
+#[test]
+fn what_the_docs_configure_is_right() {
+    let text = include_str!("../../../docs/when-things-break.md");
+    let blocks = text.split("```toml\n").skip(1);
+    let mut count = 0;
+    for block in blocks.filter_map(|rest| rest.split("```").next()) {
+        let primary = "[primary]\nurl = 'postgres://app@db-1/shop'\n";
+        let given = if block.contains("[primary]") {
+            ""
+        } else {
+            primary
+        };
+        let config = toml::from_str::<RoutingConfigBuilder>(&format!("{block}{given}"));
+        let built = config.expect("it is read").build();
+        built.unwrap_or_else(|error| panic!("{block}: {error}"));
+        count += 1;
+    }
+    assert!(count >= 2, "{count}");
+}
