@@ -94,8 +94,10 @@ impl<'r, P> Running<'r, P> {
     }
 
     /// Whether what it has read may be less than what was known to be there when it was decided: its
-    /// replica was seen to begin anew since, or may have done so, as connections were made to it. For who cannot ask [`Route::holds`] between the wait for a
-    /// connection and the sending; what is not ambiguous may be read again elsewhere.
+    /// replica was seen to begin anew since, or may have done so, as connections were made to it.
+    ///
+    /// For who cannot ask [`Route::holds`] between the wait for a connection and the sending; what is
+    /// not ambiguous may be read again elsewhere.
     pub async fn shows_less_patiently<T: Timer>(&self) -> bool
     where
         P: Send + Sync,

@@ -212,8 +212,8 @@ impl RoutedConnection {
     }
 
     /// Whether the primary answers just now, whatever is known of it: for who is to take traffic ask
-    /// [`status`](Self::status), which waits for nobody. Replicas are not asked: `db.scoped(Scope::node("replica-1"))`
-    /// is a handle to ask one.
+    /// [`status`](Self::status), which waits for nobody. Replicas are not asked:
+    /// `db.scoped(Scope::node("replica-1"))` is a handle to ask one.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use routing_core::{ProbeRules, RoutingConfig, RoutingError, Scope, Session, Status};
+use routing_core::{ProbeRules, RoutingConfig, RoutingError, Scope, Session};
 use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm, Shop, until_seen};
 use routing_tests::runtime::run;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
@@ -190,54 +190,84 @@ async fn a_switch_over_takes_the_writes_along<A: Adapter>() {
     );
 }
 
+/// A primary whose pool has one connection, which somebody holds.
+struct Crowded<A> {
+    field: Field,
+    db: A,
+    old: DatabaseConnection,
+    holding: tokio::task::JoinHandle<()>,
+}
+
+/// Who else sleeps on a server; the server has no event for it.
+const SLEEPERS: &str =
+    "FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
+
+impl<A: Adapter> Crowded<A> {
+    async fn start(sleeps: u32) -> Self {
+        let field = Field::postgres(None).await;
+        let patient = Duration::from_secs(25);
+        let only = field.node(0).max_connections(1).acquire_timeout(patient);
+        let mut probe = ProbeRules::DEFAULT;
+        probe.heartbeat = Duration::from_millis(200);
+        let config = RoutingConfig::builder()
+            .probe(probe)
+            .primary(only)
+            .replica(field.node(1))
+            .replica(field.node(2));
+        let config = config.build().expect("a configuration");
+        let db = A::open(&config, Ports::default()).expect("a handle");
+        until_seen(&db).await;
+        let holder = db.scoped(Scope::primary());
+        let holding = tokio::spawn(async move {
+            let sleep = format!("SELECT count(*) FROM pg_sleep({sleeps})");
+            // It is cancelled, or its primary superseded.
+            let _outcome = holder.number(&sleep).await;
+        });
+        let old = field.beside(0).await;
+        while number(&old, &format!("SELECT count(*) AS count {SLEEPERS}")).await == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Self {
+            field,
+            db,
+            old,
+            holding,
+        }
+    }
+
+    async fn promote(&self) {
+        let Servers::Postgres(cluster, _) = &self.field.servers else {
+            unreachable!("it is PostgreSQL");
+        };
+        cluster.promote(&cluster.replicas()[0]).await;
+    }
+
+    fn is_superseded(&self) -> bool {
+        let status = self.db.status();
+        let node = status.node("default", "primary").expect("it is a member");
+        node.left_out == ["superseded"]
+    }
+}
+
 /// It was decided before the failover, and there is a connection after it.
 async fn a_write_that_waits_for_a_connection_is_not_sent_to_who_was_the_primary<A: Adapter>() {
     let _alone = ALONE.lock().await;
-    let field = Field::postgres(None).await;
-    let Servers::Postgres(cluster, _) = &field.servers else {
-        unreachable!("it is PostgreSQL");
-    };
-    let patient = Duration::from_secs(25);
-    let only = field.node(0).max_connections(1).acquire_timeout(patient);
-    let mut probe = ProbeRules::DEFAULT;
-    probe.heartbeat = Duration::from_millis(200);
-    let config = RoutingConfig::builder()
-        .probe(probe)
-        .primary(only)
-        .replica(field.node(1))
-        .replica(field.node(2));
-    let config = config.build().expect("a configuration");
-    let db = A::open(&config, Ports::default()).expect("a handle");
-    until_seen(&db).await;
-    let holding = db.scoped(Scope::primary());
-    let sleep = "SELECT count(*) FROM pg_sleep(4)";
-    let holding = tokio::spawn(async move { holding.number(sleep).await });
-    // It is the only one that there is.
-    let old = field.beside(0).await;
-    let asleep = "SELECT count(*) AS count FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' \
-                  AND pid <> pg_backend_pid()";
-    while number(&old, asleep).await == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let waiting = db.clone();
+    let crowded = Crowded::<A>::start(4).await;
+    let waiting = crowded.db.clone();
     let waiting = tokio::spawn(async move {
         let write = "INSERT INTO ledger VALUES (-2, 1)";
         waiting.execute(write).await
     });
-    let promoted = &cluster.replicas()[0];
-    cluster.promote(promoted).await;
-    let is_known = |status: &Status| {
-        let node = status.node("default", "primary").expect("it is a member");
-        node.left_out == ["superseded"]
-    };
-    while !is_known(&db.status()) {
+    crowded.promote().await;
+    while !crowded.is_superseded() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let written = waiting.await.expect("no panic");
-    let _slept = holding.await.expect("no panic");
+    crowded.holding.await.expect("no panic");
     let rows = "SELECT count(*) AS count FROM ledger WHERE who = -2";
-    assert_eq!(number(&old, rows).await, 0, "{}: {written:?}", A::NAME);
-    let new = field.beside(1).await;
+    let on_old = number(&crowded.old, rows).await;
+    assert_eq!(on_old, 0, "{}: {written:?}", A::NAME);
+    let new = crowded.field.beside(1).await;
     match written {
         Ok(()) => assert_eq!(number(&new, rows).await, 1, "{}", A::NAME),
         // Its driver does not say whether it was sent.
@@ -252,56 +282,29 @@ async fn a_write_that_waits_for_a_connection_is_not_sent_to_who_was_the_primary<
 /// Also who has only just begun to wait when that becomes known.
 async fn writes_that_have_just_begun_to_wait_are_not_sent_to_who_was_the_primary<A: Adapter>() {
     let _alone = ALONE.lock().await;
-    let field = Field::postgres(None).await;
-    let Servers::Postgres(cluster, _) = &field.servers else {
-        unreachable!("it is PostgreSQL");
-    };
-    let patient = Duration::from_secs(25);
-    let only = field.node(0).max_connections(1).acquire_timeout(patient);
-    let mut probe = ProbeRules::DEFAULT;
-    probe.heartbeat = Duration::from_millis(200);
-    let config = RoutingConfig::builder()
-        .probe(probe)
-        .primary(only)
-        .replica(field.node(1))
-        .replica(field.node(2));
-    let config = config.build().expect("a configuration");
-    let db = A::open(&config, Ports::default()).expect("a handle");
-    until_seen(&db).await;
-    let holding = db.scoped(Scope::primary());
-    let holding =
-        tokio::spawn(async move { holding.number("SELECT count(*) FROM pg_sleep(20)").await });
-    let old = field.beside(0).await;
-    let sleeps = "FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
-    while number(&old, &format!("SELECT count(*) AS count {sleeps}")).await == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let is_known = |status: &Status| {
-        let node = status.node("default", "primary").expect("it is a member");
-        node.left_out == ["superseded"]
-    };
+    let crowded = Crowded::<A>::start(20).await;
     let writing = async {
         let mut writes = Vec::new();
-        while !is_known(&db.status()) {
-            let waiting = db.clone();
+        while !crowded.is_superseded() {
+            let waiting = crowded.db.clone();
             let write = format!("INSERT INTO ledger VALUES ({}, 1)", 1_000 + writes.len());
             writes.push(tokio::spawn(async move { waiting.execute(&write).await }));
+            // The writes begin at times of all distances from when it becomes known.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let wake = format!("SELECT count(pg_cancel_backend(pid)) AS count {sleeps}");
-        number(&old, &wake).await;
+        let wake = format!("SELECT count(pg_cancel_backend(pid)) AS count {SLEEPERS}");
+        number(&crowded.old, &wake).await;
         writes
     };
-    let promoting = cluster.promote(&cluster.replicas()[0]);
-    let ((), writes) = futures_util::future::join(promoting, writing).await;
+    let ((), writes) = futures_util::future::join(crowded.promote(), writing).await;
     let mut acknowledged = 0;
     for write in writes {
         acknowledged += i64::from(write.await.expect("no panic").is_ok());
     }
-    let _slept = holding.await.expect("no panic");
+    crowded.holding.await.expect("no panic");
     let rows = "SELECT count(*) AS count FROM ledger WHERE who >= 1000";
-    assert_eq!(number(&old, rows).await, 0, "{}", A::NAME);
-    let new = number(&field.beside(1).await, rows).await;
+    assert_eq!(number(&crowded.old, rows).await, 0, "{}", A::NAME);
+    let new = number(&crowded.field.beside(1).await, rows).await;
     assert_eq!(new, acknowledged, "{}", A::NAME);
 }
 
