@@ -4,6 +4,7 @@ pub mod adapter;
 pub mod clock;
 pub mod corpus;
 pub mod entity;
+mod lease;
 pub mod mariadb;
 pub mod migration;
 pub mod pgbouncer;
@@ -17,6 +18,7 @@ pub mod schema;
 pub mod sqlite;
 pub mod stage;
 pub mod staleness;
+pub mod wait;
 pub mod world;
 
 /// The README's examples compile.

@@ -5,13 +5,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use sea_orm::sqlx::mysql::MySqlPoolOptions;
 use sea_orm::sqlx::{self, Connection, Executor, MySqlPool};
+use sea_orm_migration::MigratorTrait;
 use tokio::sync::OnceCell;
 
-use crate::process::{self, Account, command, free_ports, home, keep, send, until_over};
+use crate::migration::Migrator;
+use crate::process::{self, Account, command, home, keep, send, until_over};
+use crate::wait::{self, LIMIT};
 
 /// One server of a cluster.
 #[derive(Debug)]
@@ -26,7 +30,7 @@ pub struct Server {
 #[derive(Debug)]
 pub struct Cluster {
     servers: [Server; 3],
-    account: Option<Account>,
+    _ports: process::Ports<3>,
     /// Its end of the pipe is what keeps the cluster alive.
     keeper: Child,
 }
@@ -44,8 +48,11 @@ GRANT ALL PRIVILEGES ON `%`.* TO app@'%';
 
 const STOP: &str = r#"
     cat > /dev/null
-    for pid in "$1"/*.pid; do kill -9 "$(cat "$pid")" 2> /dev/null; done
-    sleep 0.2
+    for file in "$1"/*.pid; do
+        pid=$(cat "$file")
+        kill -9 "$pid"
+        while [ -e "/proc/$pid/exe" ]; do sleep 0.02; done
+    done 2> /dev/null
     rm -rf "$1"
 "#;
 
@@ -65,37 +72,21 @@ impl Cluster {
     }
 
     fn start_blocking() -> Self {
-        let account = Account::of("mysql");
-        let home = home("routing-mariadb-", account);
-        let keeper = keep(&home, account, STOP, Path::new(""));
+        let template = process::template("mariadb", account(), make);
+        let home = home("routing-mariadb-", account());
+        let keeper = keep(&home, account(), STOP);
         let users = home.join("users.sql");
         fs::write(&users, USERS).expect("the users");
-        let first = home.join(NAMES[0]);
-        let installed = command(account, "mariadb-install-db")
-            .arg("--no-defaults")
-            .arg(format!("--datadir={}", first.display()))
-            .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-            .output()
-            .unwrap_or_else(|error| {
-                panic!("MariaDB cannot be run ({error}); ./tests/run.sh installs it")
-            });
-        assert!(installed.status.success(), "{installed:?}");
-        for name in &NAMES[1..] {
-            let copied = command(account, "cp")
-                .arg("-r")
-                .arg(&first)
-                .arg(home.join(name))
-                .status();
-            assert!(copied.expect("cp").success());
-        }
-        let ports = free_ports();
+        let ports = process::Ports::reserve();
         let mut place = 0;
         let servers = NAMES.map(|name| {
-            let port = ports[place];
+            let port = ports.numbers[place];
             place += 1;
-            start_server(account, &home, name, port);
+            process::copy(&template, &home.join(name));
+            start_server(&home, name, port);
             let admin = MySqlPoolOptions::new()
                 .max_connections(4)
+                .acquire_timeout(LIMIT)
                 .connect_lazy(&format!("mysql://admin@127.0.0.1:{port}/mysql"));
             Server {
                 name,
@@ -106,7 +97,7 @@ impl Cluster {
         });
         Self {
             servers,
-            account,
+            _ports: ports,
             keeper,
         }
     }
@@ -148,6 +139,16 @@ impl Cluster {
         self.catch_up().await;
     }
 
+    /// The same with the shop's schema.
+    pub async fn create_shop(&self, name: &str) {
+        self.create_database(name).await;
+        let url = self.primary().url(name);
+        let db = sea_orm::Database::connect(url).await.expect("the primary");
+        Migrator::up(&db, None).await.expect("a schema");
+        db.close().await.expect("the connection closes");
+        self.catch_up().await;
+    }
+
     /// Waits until all replicas that apply have applied everything.
     pub async fn catch_up(&self) {
         let position: String = sqlx::query_scalar("SELECT @@GLOBAL.gtid_binlog_pos")
@@ -156,7 +157,7 @@ impl Cluster {
             .expect("a position");
         for replica in self.replicas() {
             if !replica.is_paused().await {
-                let waited: i64 = sqlx::query_scalar("SELECT MASTER_GTID_WAIT(?, 15)")
+                let waited: i64 = sqlx::query_scalar("SELECT MASTER_GTID_WAIT(?, 60)")
                     .bind(&position)
                     .fetch_one(&replica.admin)
                     .await
@@ -169,25 +170,25 @@ impl Cluster {
     /// Kills a server, which can say nothing any more.
     pub fn kill(&self, server: &Server) {
         let process = server.process();
-        send(self.account, "-KILL", &[process]);
+        send(account(), "-KILL", &[process]);
         until_over(&[process]);
     }
 
     /// Ends a server in an orderly way, which tells everybody who is connected.
     pub fn shut_down(&self, server: &Server) {
         let process = server.process();
-        send(self.account, "-TERM", &[process]);
+        send(account(), "-TERM", &[process]);
         until_over(&[process]);
     }
 
     /// Stops a server where it is, without ending it.
     pub fn freeze(&self, server: &Server) {
-        send(self.account, "-STOP", &[server.process()]);
+        send(account(), "-STOP", &[server.process()]);
     }
 
     /// Lets it go on.
     pub fn thaw(&self, server: &Server) {
-        send(self.account, "-CONT", &[server.process()]);
+        send(account(), "-CONT", &[server.process()]);
     }
 
     /// Makes a replica the primary, once it has everything, and has the others follow it. Nobody
@@ -205,9 +206,17 @@ impl Cluster {
         }
     }
 
+    /// Prints what the servers have logged last, for a test that has failed.
+    pub fn report(&self) {
+        for server in &self.servers {
+            let log = server.home.join(server.name).with_extension("log");
+            println!("{}", process::tail(&log));
+        }
+    }
+
     /// Starts a server that was killed or shut down.
     pub async fn restart(&self, server: &Server) {
-        start_server(self.account, &server.home, server.name, server.port);
+        start_server(&server.home, server.name, server.port);
         server.until_up().await;
     }
 }
@@ -321,25 +330,45 @@ impl Server {
 
     /// Asks until there is an answer. A server that starts offers no event to wait for.
     async fn until_up(&self) {
-        for _ in 0..1_000 {
-            if sqlx::query("SELECT 1").execute(&self.admin).await.is_ok() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("{} does not answer", self.name);
+        wait::until(format_args!("{} answers", self.name), async || {
+            sqlx::query("SELECT 1").execute(&self.admin).await.is_ok()
+        })
+        .await;
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        if thread::panicking() {
+            self.report();
+        }
         // The end of the pipe tells the keeper; waiting for it leaves nothing behind.
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
     }
 }
 
-fn start_server(account: Option<Account>, home: &Path, name: &str, port: u16) {
+fn account() -> Option<Account> {
+    Account::of("mysql")
+}
+
+fn make(data: &Path) {
+    let installed = command(account(), "mariadb-install-db")
+        .arg("--no-defaults")
+        .arg(format!("--datadir={}", data.display()))
+        .arg(LOG_SIZE)
+        .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
+        .output()
+        .unwrap_or_else(|error| {
+            panic!("MariaDB cannot be run ({error}); ./tests/run.sh installs it")
+        });
+    assert!(installed.status.success(), "{installed:?}");
+}
+
+/// Each server has its own copy.
+const LOG_SIZE: &str = "--innodb-log-file-size=8M";
+
+fn start_server(home: &Path, name: &str, port: u16) {
     let at = |extension: &str| {
         home.join(name)
             .with_extension(extension)
@@ -347,7 +376,7 @@ fn start_server(account: Option<Account>, home: &Path, name: &str, port: u16) {
             .to_string()
     };
     // Nobody waits for it: the keeper ends it, and who adopts it takes its remains.
-    let mut server = command(account, "sh");
+    let mut server = command(account(), "sh");
     server
         // Debian has the server where only root looks.
         .args(["-c", r#"PATH="$PATH:/usr/sbin"; "$@" &"#, "sh", "mariadbd"])
@@ -361,6 +390,7 @@ fn start_server(account: Option<Account>, home: &Path, name: &str, port: u16) {
         .arg(format!("--server-id={port}"))
         .arg(format!("--report-host={name}"))
         .args([
+            LOG_SIZE,
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
             "--log-bin=binlog",

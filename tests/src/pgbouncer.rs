@@ -5,10 +5,9 @@ use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::thread;
-use std::time::Duration;
 
-use crate::process::{Account, command, free_ports, home, keep, send, until_over};
+use crate::process::{Account, Ports, command, home, keep, send, until_over};
+use crate::wait::until_blocking;
 
 /// A pooler in front of some databases.
 #[derive(Debug)]
@@ -16,6 +15,7 @@ pub struct PgBouncer {
     port: u16,
     home: PathBuf,
     account: Option<Account>,
+    _ports: Ports<1>,
     /// Its end of the pipe is what keeps the pooler alive.
     _keeper: Child,
 }
@@ -48,7 +48,8 @@ impl PgBouncer {
     pub fn start_with(databases: &[(&str, &str, &str)], pool_mode: &str, pool_size: usize) -> Self {
         let account = Account::of("postgres");
         let home = home("routing-pgbouncer-", account);
-        let [port, ..] = free_ports();
+        let ports = Ports::reserve();
+        let [port] = ports.numbers;
         let mut settings = String::from("[databases]\n");
         for (name, url, connect_query) in databases {
             let (authority, database) = url
@@ -73,8 +74,9 @@ impl PgBouncer {
         fs::write(home.join("pgbouncer.ini"), settings).expect("the settings");
         let pooler = Self {
             port,
+            _ports: ports,
             account,
-            _keeper: keep(&home, account, STOP, Path::new("")),
+            _keeper: keep(&home, account, STOP),
             home,
         };
         pooler.restart();
@@ -116,13 +118,9 @@ impl PgBouncer {
 
     /// It offers no event to wait for.
     fn until_up(&self) {
-        for _ in 0..1_000 {
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        panic!("PgBouncer does not come up");
+        until_blocking("PgBouncer comes up", || {
+            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+        });
     }
 
     /// The URL of one of its databases.

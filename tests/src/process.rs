@@ -2,15 +2,19 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::chown;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+
+use crate::wait::until_blocking;
 
 /// Who runs the servers, as they refuse to run as root.
 #[derive(Debug, Clone, Copy)]
@@ -48,23 +52,85 @@ impl Account {
     }
 }
 
-/// Ports that were free a moment ago, and that nobody is given who asks for any: below those from which
-/// the system takes the ports of outgoing connections.
-pub(crate) fn free_ports() -> [u16; 3] {
-    const FIRST: u32 = 16_000;
-    const COUNT: u32 = 16_000;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
+/// Ports that no other test is given for as long as this lives, of whatever process.
+///
+/// They lie below those from which the system takes the ports of outgoing connections.
+#[derive(Debug)]
+pub(crate) struct Ports<const N: usize> {
+    pub(crate) numbers: [u16; N],
+    /// A name that only one process can have at a time, for each: the servers take no port that they
+    /// are not told.
+    _reserved: [UnixListener; N],
+}
 
-    // Programs that run side by side begin at different places.
-    let begin = std::process::id().wrapping_mul(211);
-    [(); 3].map(|()| {
-        let candidates = (0..COUNT).map(|_| {
+impl<const N: usize> Ports<N> {
+    /// Reserves some.
+    pub(crate) fn reserve() -> Self {
+        const FIRST: u32 = 16_000;
+        const COUNT: u32 = 16_000;
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+
+        // Programs that run side by side begin at different places.
+        let begin = std::process::id().wrapping_mul(211);
+        let mut candidates = (0..COUNT).map(|_| {
             let next = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
             u16::try_from(FIRST + next % COUNT).expect("a port")
         });
-        let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-        candidates.into_iter().find(is_free).expect("a free port")
-    })
+        let mut numbers = [0; N];
+        let reserved = std::array::from_fn(|place| {
+            let mut free = candidates.by_ref().filter_map(|port| {
+                let name = SocketAddr::from_abstract_name(format!("routing-port-{port}"));
+                let reserved = UnixListener::bind_addr(&name.ok()?).ok()?;
+                TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+                Some((port, reserved))
+            });
+            let (port, reserved) = free.next().expect("a free port");
+            numbers[place] = port;
+            reserved
+        });
+        Self {
+            numbers,
+            _reserved: reserved,
+        }
+    }
+}
+
+/// The directory of this name that is made once in a run, and copied by each test that needs one.
+///
+/// A run of several processes says where by `ROUTING_TEMPLATES`; a process of its own has its own.
+pub(crate) fn template(name: &str, account: Option<Account>, make: impl FnOnce(&Path)) -> PathBuf {
+    static OWN: LazyLock<PathBuf> = LazyLock::new(|| {
+        let own = home("routing-templates-", None);
+        let remove = r#"cat > /dev/null; rm -rf "$1""#;
+        // It removes the directory at the end of this process.
+        Box::leak(Box::new(keep(&own, None, remove)));
+        own
+    });
+    let given = std::env::var_os("ROUTING_TEMPLATES").map(PathBuf::from);
+    let templates = given.unwrap_or_else(|| OWN.clone());
+    let lock = fs::File::create(templates.join(name).with_extension("lock"));
+    let lock = lock.expect("a directory for templates");
+    lock.lock().expect("the turn of this process");
+    let template = templates.join(name);
+    if !template.exists() {
+        let unfinished = template.with_extension("unfinished");
+        let _none = fs::remove_dir_all(&unfinished);
+        make(&directory(unfinished.clone(), account).join(DATA));
+        fs::rename(&unfinished, &template).expect("the template is finished");
+    }
+    template.join(DATA)
+}
+
+/// Where the data are in a template, which has a server's log beside them.
+const DATA: &str = "data";
+
+/// Copies a directory, whose owners stay as they are.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(
+        copied.expect("cp").success(),
+        "{from:?} is copied to {to:?}"
+    );
 }
 
 /// A directory that the account owns.
@@ -74,10 +140,16 @@ pub(crate) fn home(prefix: &str, account: Option<Account>) -> PathBuf {
         .tempdir()
         .expect("a temporary directory")
         .keep();
+    directory(home, account)
+}
+
+/// The same of this path.
+pub(crate) fn directory(path: PathBuf, account: Option<Account>) -> PathBuf {
+    fs::create_dir_all(&path).expect("a directory");
     if let Some(account) = account {
-        chown(&home, Some(account.uid), Some(account.gid)).expect("the directory is given away");
+        chown(&path, Some(account.uid), Some(account.gid)).expect("it is given away");
     }
-    home
+    path
 }
 
 /// A command of the account's.
@@ -109,9 +181,7 @@ pub(crate) fn children(parent: u32) -> Vec<u32> {
 /// Waits until these have ended, be it that nobody has asked for their remains.
 pub(crate) fn until_over(ids: &[u32]) {
     let runs = |process: &Process| !process.is_over && ids.contains(&process.id);
-    while processes().iter().any(runs) {
-        thread::sleep(Duration::from_millis(5));
-    }
+    until_blocking("processes have ended", || !processes().iter().any(runs));
 }
 
 struct Process {
@@ -164,13 +234,22 @@ pub(crate) async fn take_all<C, E>(
     taken
 }
 
+/// The end of a log, for who asks why a test has failed.
+pub(crate) fn tail(log: &Path) -> String {
+    const LINES: usize = 25;
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().collect();
+    let last = &lines[lines.len().saturating_sub(LINES)..];
+    format!("{}, its end:\n{}", log.display(), last.join("\n"))
+}
+
 /// Starts the process that runs a script when this one is gone; `$1` is the directory.
-pub(crate) fn keep(home: &Path, account: Option<Account>, script: &str, argument: &Path) -> Child {
+pub(crate) fn keep(home: &Path, account: Option<Account>, script: &str) -> Child {
     let mut keeper = command(account, "sh");
     keeper
         .args(["-c", script, "keeper"])
         .arg(home)
-        .arg(argument)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -1,14 +1,16 @@
 //! A way to a server that can be broken: delayed, cut, closed by half, or silent.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+
+use crate::clock::MovedClock;
 
 /// What becomes of what is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct Proxy {
     port: u16,
     state: watch::Sender<State>,
     accepted: Arc<AtomicU64>,
+    /// What each piece of an answer moves on, and by how much.
+    clock: Moved,
     /// One more reference for each connection that is open.
     open: Arc<()>,
 }
@@ -59,13 +63,15 @@ impl Proxy {
             half_cuts: 0,
         });
         let accepted = Arc::new(AtomicU64::new(0));
+        let clock = Arc::new(Mutex::default());
         let open = Arc::new(());
         let (count, shared) = (Arc::clone(&accepted), Arc::downgrade(&open));
+        let moved = Arc::clone(&clock);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::Relaxed);
                 let open = shared.upgrade();
-                let connection = connect(client, target, states.clone());
+                let connection = connect(client, target, states.clone(), Arc::clone(&moved));
                 tokio::spawn(async move {
                     connection.await;
                     drop(open);
@@ -76,6 +82,7 @@ impl Proxy {
             port,
             state,
             accepted,
+            clock,
             open,
         }
     }
@@ -89,6 +96,11 @@ impl Proxy {
     /// Changes what becomes of what is sent.
     pub fn set(&self, way: Way) {
         self.state.send_modify(|state| state.way = way);
+    }
+
+    /// Has each piece of an answer take so long by a clock that is stopped: slow, whatever the machine is.
+    pub fn takes(&self, by: Duration, clock: &Arc<MovedClock>) {
+        *self.clock.lock().expect("no panic inside") = Some((Arc::clone(clock), by));
     }
 
     /// Ends all connections.
@@ -114,7 +126,9 @@ impl Proxy {
     }
 }
 
-async fn connect(client: TcpStream, target: u16, mut states: watch::Receiver<State>) {
+type Moved = Arc<Mutex<Option<(Arc<MovedClock>, Duration)>>>;
+
+async fn connect(client: TcpStream, target: u16, mut states: watch::Receiver<State>, clock: Moved) {
     let begun = *states.borrow();
     if begun.way == Way::Refused {
         return;
@@ -141,8 +155,8 @@ async fn connect(client: TcpStream, target: u16, mut states: watch::Receiver<Sta
         () = cut => {}
         () = async {
             tokio::join!(
-                pass(from_client, to_server, states.clone(), u64::MAX),
-                pass(from_server, to_client, states.clone(), begun.half_cuts),
+                pass(from_client, to_server, states.clone(), u64::MAX, None),
+                pass(from_server, to_client, states.clone(), begun.half_cuts, Some(clock)),
             );
         } => {}
     }
@@ -154,6 +168,7 @@ async fn pass(
     mut to: OwnedWriteHalf,
     mut states: watch::Receiver<State>,
     half_cuts: u64,
+    clock: Option<Moved>,
 ) {
     let mut buffer = vec![0; 16 << 10];
     loop {
@@ -163,6 +178,11 @@ async fn pass(
             _ = closing.wait_for(|state| state.half_cuts > half_cuts) => Ok(0),
         };
         let Ok(count @ 1..) = read else { break };
+        if let Some(clock) = &clock
+            && let Some((clock, by)) = &*clock.lock().expect("no panic inside")
+        {
+            clock.advance(*by);
+        }
         let way = states.borrow().way;
         if let Way::Slow(by) = way {
             tokio::time::sleep(by).await;

@@ -1,7 +1,9 @@
 //! What was decided, for tests that ask why as well as where.
 
+use std::collections::VecDeque;
 use std::mem::take;
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use routing_core::{
@@ -9,8 +11,10 @@ use routing_core::{
     StatementKind,
 };
 
-/// For how long it is waited for something that has happened and need only be told.
-const LIMIT: Duration = Duration::from_secs(30);
+use crate::wait::{LIMIT, until};
+
+/// How many decisions are printed for a test that has failed.
+const LAST: usize = 30;
 
 /// One decision, with names that last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +42,8 @@ struct Told {
     disguised: Vec<(NodeName, bool)>,
     moved: Vec<(NodeName, Failure)>,
     exclusions: Vec<(NodeName, Exclusion, bool)>,
+    /// The last decisions, whoever has taken them.
+    last: VecDeque<Recorded>,
 }
 
 /// Keeps everything it is told.
@@ -97,11 +103,28 @@ impl Recorder {
         take(&mut self.told().moved)
     }
 
-    /// The nodes that were left out since the last call, or no longer, and why, once there are so many;
-    /// without those that had yet to be observed.
-    pub fn until_exclusions(&self, count: usize) -> Vec<(NodeName, Exclusion, bool)> {
-        let are_there = |told: &Told| told.exclusions.len() >= count;
-        take(&mut self.until("nodes are left out", are_there).exclusions)
+    /// Why a node was left out since the last call, or no longer, once there are so many such news;
+    /// without that it had yet to be observed.
+    pub fn until_exclusions(&self, node: &str, count: usize) -> Vec<(Exclusion, bool)> {
+        let is_of = |told: &NodeName| told.as_str() == node;
+        let are_there = |told: &Told| {
+            let of_node = told.exclusions.iter().filter(|(told, ..)| is_of(told));
+            of_node.count() >= count
+        };
+        let mut told = self.until("the node is left out", are_there);
+        let of_node = told.exclusions.extract_if(.., |(told, ..)| is_of(told));
+        of_node.map(|(_, why, is)| (why, is)).collect()
+    }
+
+    /// The first decision since the last call that took it, once there is one.
+    pub async fn until_decided(&self) -> Recorded {
+        let mut decided = None;
+        until("something is decided", async || {
+            decided = self.told().decisions.first().cloned();
+            decided.is_some()
+        })
+        .await;
+        decided.expect("it was waited for")
     }
 
     /// The nodes that came up since the last call.
@@ -115,7 +138,7 @@ impl Recorder {
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().expect("no panic inside")
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn until(&self, what: &str, is_so: impl Fn(&Told) -> bool) -> MutexGuard<'_, Told> {
@@ -132,6 +155,29 @@ impl Recorder {
     }
 }
 
+/// Prints the last decisions when a test fails that has it.
+#[derive(Debug)]
+pub struct Witness(Arc<Recorder>);
+
+impl Witness {
+    /// Of what is told to this recorder.
+    #[must_use]
+    pub fn new(recorder: &Arc<Recorder>) -> Self {
+        Self(Arc::clone(recorder))
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            println!("the last decisions:");
+            for decision in &self.0.told().last {
+                println!("{decision:?}");
+            }
+        }
+    }
+}
+
 impl Observer for Recorder {
     fn decided(&self, decision: &Decision<'_>) {
         let recorded = Recorded {
@@ -141,7 +187,13 @@ impl Observer for Recorder {
             kind: decision.kind,
             reason: decision.reason,
         };
-        self.hear(|told| told.decisions.push(recorded));
+        self.hear(|told| {
+            if told.last.len() == LAST {
+                told.last.pop_front();
+            }
+            told.last.push_back(recorded.clone());
+            told.decisions.push(recorded);
+        });
     }
 
     fn disguised_write(&self, _: &SetName, node: &NodeName, _: &str, is_new: bool) {

@@ -1,18 +1,17 @@
 //! A Redis server that keeps nothing on disk.
 
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::{Child, Stdio};
-use std::thread;
-use std::time::Duration;
 
-use crate::process::{Account, command, free_ports, home, keep};
+use crate::process::{Account, Ports, command, home, keep};
+use crate::wait::until_blocking;
 
 /// One server.
 #[derive(Debug)]
 pub struct Redis {
     port: u16,
     server: Child,
+    _ports: Ports<1>,
     /// Its end of the pipe is what keeps the server alive.
     _keeper: Child,
 }
@@ -33,8 +32,9 @@ impl Redis {
     pub fn start() -> Self {
         let account = Account::of("redis");
         let home = home("routing-redis-", account);
-        let [port, ..] = free_ports();
-        let keeper = keep(&home, account, STOP, Path::new(""));
+        let ports = Ports::reserve();
+        let [port] = ports.numbers;
+        let keeper = keep(&home, account, STOP);
         let server = command(account, "redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no", "--dir"])
@@ -50,6 +50,7 @@ impl Redis {
         let started = Self {
             port,
             server,
+            _ports: ports,
             _keeper: keeper,
         };
         started.until_up();
@@ -58,13 +59,9 @@ impl Redis {
 
     /// The server offers no event to wait for.
     fn until_up(&self) {
-        for _ in 0..500 {
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        panic!("Redis does not come up");
+        until_blocking("Redis comes up", || {
+            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+        });
     }
 
     /// Where it is.

@@ -7,7 +7,7 @@ use routing_seaorm::{RoutedConnection, RoutingConfig};
 use sea_orm::{ConnectionTrait, EntityTrait};
 
 use crate::entity::server;
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, Witness};
 pub use crate::world::Backend;
 use crate::world::World;
 
@@ -20,6 +20,7 @@ pub struct Stage {
     pub recorder: Arc<Recorder>,
     config: RoutingConfig,
     world: World,
+    _witness: Witness,
 }
 
 impl Stage {
@@ -53,6 +54,7 @@ impl Stage {
             .expect("a connection");
         Self {
             db,
+            _witness: Witness::new(&recorder),
             recorder,
             config,
             world,

@@ -86,11 +86,16 @@ impl Outcome {
         self.reads.len() + self.writes.len()
     }
 
-    /// The share of the reads that a replica answered.
+    /// Reads that a replica answered.
+    #[must_use]
+    pub fn on_replicas(&self) -> usize {
+        self.reads.iter().filter(|read| read.on_replica).count()
+    }
+
+    /// Their share.
     #[must_use]
     pub fn share(&self) -> f64 {
-        let on_replica = self.reads.iter().filter(|read| read.on_replica).count();
-        on_replica as f64 / self.reads.len().max(1) as f64
+        self.on_replicas() as f64 / self.reads.len().max(1) as f64
     }
 
     fn add(&mut self, other: Self) {

@@ -1,16 +1,18 @@
 //! The servers that a test runs on: a primary and two replicas with the shop's schema, and a second
 //! replica set beside them.
 
+use std::mem::take;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::thread;
 
 use routing_core::{NodeBuilder, ProbeRules, RoutingConfig, RoutingConfigBuilder, SetBuilder};
 use sea_orm::Database;
 use sea_orm_migration::MigratorTrait;
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::lease::{Idle, Lease};
 use crate::migration::Migrator;
 use crate::sqlite::Files;
+use crate::wait::LIMIT;
 use crate::{mariadb, postgres};
 
 /// Which database a test runs on.
@@ -35,59 +37,28 @@ pub struct World {
 
 #[derive(Debug)]
 enum Servers {
-    Postgres(&'static postgres::Cluster, Turn),
-    MariaDb(&'static mariadb::Cluster, Turn),
+    Postgres(Lease<postgres::Cluster>, [String; 2]),
+    MariaDb(Lease<mariadb::Cluster>),
     Sqlite(Files),
 }
 
 /// Of the primary and the replicas, if there are any.
 type Urls = [String; 3];
 
-/// Pausing a replica is everybody's business: who does it has the cluster for himself.
-#[derive(Debug)]
-enum Turn {
-    Shared {
-        _guard: RwLockReadGuard<'static, ()>,
-    },
-    Alone {
-        _guard: RwLockWriteGuard<'static, ()>,
-    },
-}
-
-impl Turn {
-    async fn take(lock: &'static RwLock<()>, alone: bool) -> Self {
-        if alone {
-            Self::Alone {
-                _guard: lock.write().await,
-            }
-        } else {
-            Self::Shared {
-                _guard: lock.read().await,
-            }
-        }
-    }
-}
-
 impl World {
-    /// Databases that nobody else uses. Only who is `alone` can [pause](Self::pause) replicas.
+    /// Databases that nobody else uses, on servers that nobody else uses if it is to be `alone`, which
+    /// it must be to [pause](Self::pause) replicas.
     pub async fn new(backend: Backend, alone: bool) -> Self {
         let (servers, urls) = match backend {
             Backend::Postgres => on_postgres(alone).await,
             Backend::MariaDb => on_mariadb(alone).await,
             Backend::Sqlite => on_sqlite().await,
         };
-        for [primary, ..] in &urls {
-            let db = Database::connect(primary).await.expect("the primary");
-            Migrator::up(&db, None).await.expect("a schema");
-            db.close().await.expect("the connection closes");
-        }
-        let world = Self {
+        Self {
             backend,
             servers,
             urls,
-        };
-        world.catch_up().await;
-        world
+        }
     }
 
     /// Which database it is.
@@ -138,8 +109,8 @@ impl World {
         let [[primary, ..], [other, ..]] = &self.urls;
         let config = RoutingConfig::builder()
             .positions(false)
-            .primary(primary)
-            .replica(other);
+            .primary(patient(primary))
+            .replica(patient(other));
         config.build().expect("a right configuration")
     }
 
@@ -147,7 +118,7 @@ impl World {
     #[must_use]
     pub fn other_alone(&self) -> RoutingConfig {
         let [_, [other, ..]] = &self.urls;
-        let config = RoutingConfig::builder().primary(other);
+        let config = RoutingConfig::builder().primary(patient(other));
         config.build().expect("a right configuration")
     }
 
@@ -165,7 +136,7 @@ impl World {
     pub async fn catch_up(&self) {
         match &self.servers {
             Servers::Postgres(cluster, _) => cluster.catch_up().await,
-            Servers::MariaDb(cluster, _) => cluster.catch_up().await,
+            Servers::MariaDb(cluster) => cluster.catch_up().await,
             Servers::Sqlite(files) => files.catch_up().await,
         }
     }
@@ -180,14 +151,8 @@ impl World {
     /// Holds one replica where it is.
     pub async fn pause_one(&self, index: usize) {
         match &self.servers {
-            Servers::Postgres(cluster, turn) => {
-                turn.is_alone();
-                cluster.replicas()[index].pause().await;
-            }
-            Servers::MariaDb(cluster, turn) => {
-                turn.is_alone();
-                cluster.replicas()[index].pause().await;
-            }
+            Servers::Postgres(cluster, _) => cluster.alone_with().replicas()[index].pause().await,
+            Servers::MariaDb(cluster) => cluster.alone_with().replicas()[index].pause().await,
             Servers::Sqlite(files) => files.pause(index),
         }
     }
@@ -195,14 +160,8 @@ impl World {
     /// Ends all connections to one replica but the tests' own.
     pub async fn cut_one(&self, index: usize) {
         match &self.servers {
-            Servers::Postgres(cluster, turn) => {
-                turn.is_alone();
-                cluster.replicas()[index].cut().await;
-            }
-            Servers::MariaDb(cluster, turn) => {
-                turn.is_alone();
-                cluster.replicas()[index].cut().await;
-            }
+            Servers::Postgres(cluster, _) => cluster.alone_with().replicas()[index].cut().await,
+            Servers::MariaDb(cluster) => cluster.alone_with().replicas()[index].cut().await,
             Servers::Sqlite(_) => {}
         }
     }
@@ -218,59 +177,74 @@ impl World {
     pub async fn resume_one(&self, index: usize) {
         match &self.servers {
             Servers::Postgres(cluster, _) => cluster.replicas()[index].resume().await,
-            Servers::MariaDb(cluster, _) => cluster.replicas()[index].resume().await,
+            Servers::MariaDb(cluster) => cluster.replicas()[index].resume().await,
             Servers::Sqlite(files) => files.resume(index),
         }
     }
 }
 
-impl Turn {
-    fn is_alone(&self) {
-        assert!(matches!(self, Self::Alone { .. }), "others use the cluster");
+impl Drop for World {
+    fn drop(&mut self) {
+        let is_failure = thread::panicking();
+        match &mut self.servers {
+            Servers::Postgres(cluster, _) if is_failure => cluster.report(),
+            Servers::MariaDb(cluster) if is_failure => cluster.report(),
+            Servers::Postgres(cluster, names) => {
+                for name in names {
+                    cluster.give_shop_back(take(name));
+                }
+            }
+            Servers::MariaDb(_) | Servers::Sqlite(_) => {}
+        }
     }
 }
 
-/// A number for a database's name.
-fn number() -> u32 {
+/// Names for databases.
+fn names() -> [String; 2] {
     static LAST: AtomicU32 = AtomicU32::new(0);
-    LAST.fetch_add(1, Ordering::Relaxed)
+    let number = LAST.fetch_add(1, Ordering::Relaxed);
+    [format!("stage_{number}"), format!("stage_{number}_other")]
 }
 
 async fn on_postgres(alone: bool) -> (Servers, [Urls; 2]) {
-    static TURN: RwLock<()> = RwLock::const_new(());
+    static IDLE: Idle<postgres::Cluster> = Idle::new();
 
-    let cluster = postgres::Cluster::shared().await;
-    let turn = Turn::take(&TURN, alone).await;
-    // One that failed while it was paused must not stop the others.
-    for replica in cluster.replicas() {
-        replica.resume().await;
+    let cluster = if alone {
+        Lease::alone(&IDLE, postgres::Cluster::start).await
+    } else {
+        Lease::shared(postgres::Cluster::shared().await)
+    };
+    if alone {
+        for replica in cluster.replicas() {
+            replica.resume().await;
+        }
     }
-    let number = number();
-    let names = [format!("stage_{number}"), format!("stage_{number}_other")];
-    for name in &names {
-        cluster.create_database(name).await;
-    }
-    let urls = names.map(|name| {
-        let [one, two] = cluster.replicas() else {
-            panic!("there are two replicas");
-        };
-        [cluster.primary().url(&name), one.url(&name), two.url(&name)]
-    });
-    (Servers::Postgres(cluster, turn), urls)
+    let names = [cluster.take_shop().await, cluster.take_shop().await];
+    let [one, two] = cluster.replicas() else {
+        panic!("there are two replicas");
+    };
+    let urls = names
+        .each_ref()
+        .map(|name| [cluster.primary().url(name), one.url(name), two.url(name)]);
+    (Servers::Postgres(cluster, names), urls)
 }
 
 async fn on_mariadb(alone: bool) -> (Servers, [Urls; 2]) {
-    static TURN: RwLock<()> = RwLock::const_new(());
+    static IDLE: Idle<mariadb::Cluster> = Idle::new();
 
-    let cluster = mariadb::Cluster::shared().await;
-    let turn = Turn::take(&TURN, alone).await;
-    for replica in cluster.replicas() {
-        replica.resume().await;
+    let cluster = if alone {
+        Lease::alone(&IDLE, mariadb::Cluster::start).await
+    } else {
+        Lease::shared(mariadb::Cluster::shared().await)
+    };
+    if alone {
+        for replica in cluster.replicas() {
+            replica.resume().await;
+        }
     }
-    let number = number();
-    let names = [format!("stage_{number}"), format!("stage_{number}_other")];
+    let names = names();
     for name in &names {
-        cluster.create_database(name).await;
+        cluster.create_shop(name).await;
     }
     let urls = names.map(|name| {
         let [one, two] = cluster.replicas() else {
@@ -278,7 +252,7 @@ async fn on_mariadb(alone: bool) -> (Servers, [Urls; 2]) {
         };
         [cluster.primary().url(&name), one.url(&name), two.url(&name)]
     });
-    (Servers::MariaDb(cluster, turn), urls)
+    (Servers::MariaDb(cluster), urls)
 }
 
 async fn on_sqlite() -> (Servers, [Urls; 2]) {
@@ -291,10 +265,14 @@ async fn on_sqlite() -> (Servers, [Urls; 2]) {
     // The other set is one file, beside the first: what it has is its own.
     let beside = files.path("other");
     let other = format!("sqlite://{}?mode=rwc", beside.display());
-    (
-        Servers::Sqlite(files),
-        [urls, [other, String::new(), String::new()]],
-    )
+    for primary in [&urls[0], &other] {
+        let db = Database::connect(primary).await.expect("the primary");
+        Migrator::up(&db, None).await.expect("a schema");
+        db.close().await.expect("the connection closes");
+    }
+    files.catch_up().await;
+    let other = [other, String::new(), String::new()];
+    (Servers::Sqlite(files), [urls, other])
 }
 
 fn other_set([primary, one, two]: &Urls) -> SetBuilder {
@@ -308,16 +286,16 @@ fn other_set([primary, one, two]: &Urls) -> SetBuilder {
     }
 }
 
-/// Nothing fails on these servers, whatever else the machine does: who answers late is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-fn patient(url: &str) -> NodeBuilder {
-    NodeBuilder::url(url).acquire_timeout(PATIENCE)
+/// A node that does not fail in this test, whatever else the machine does: a late answer is waited for.
+pub fn patient(url: impl Into<String>) -> NodeBuilder {
+    NodeBuilder::url(url).acquire_timeout(LIMIT)
 }
 
-fn patient_probes() -> ProbeRules {
+/// What asks such nodes.
+#[must_use]
+pub const fn patient_probes() -> ProbeRules {
     let mut probe = ProbeRules::DEFAULT;
-    probe.timeout = PATIENCE;
-    probe.suspect_after = PATIENCE;
+    probe.timeout = LIMIT;
+    probe.suspect_after = LIMIT;
     probe
 }

@@ -8,7 +8,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::sync::Arc;
 
-use real::{ConnectOptions, DbErr};
+use real::{ConnectOptions, DbBackend, DbErr};
 use routing_seaorm::{AnonymousReads, Decision, Observer, Role, Rules};
 
 pub use routing_seaorm::{
@@ -21,9 +21,7 @@ pub type DbConn = DatabaseConnection;
 pub struct Database;
 
 impl Database {
-    pub async fn connect<C: Into<ConnectOptions>>(
-        options: C,
-    ) -> Result<DatabaseConnection, DbErr> {
+    pub async fn connect<C: Into<ConnectOptions>>(options: C) -> Result<DatabaseConnection, DbErr> {
         let options = options.into();
         let primary = real::Database::connect(options.clone()).await?;
         let replica = replica(&primary, options).await?;
@@ -37,23 +35,17 @@ impl Database {
     }
 }
 
-#[cfg(feature = "sqlx-postgres")]
 async fn replica(
-    _: &real::DatabaseConnection,
+    primary: &real::DatabaseConnection,
     mut options: ConnectOptions,
 ) -> Result<real::DatabaseConnection, DbErr> {
+    if primary.get_database_backend() != DbBackend::Postgres {
+        return Ok(primary.clone());
+    }
     let port = std::env::var("REPLICA_PORT").expect("the standby's port");
     let port = port.parse().expect("a port");
     options.map_sqlx_postgres_opts(move |options| options.port(port));
     real::Database::connect(options).await
-}
-
-#[cfg(not(feature = "sqlx-postgres"))]
-async fn replica(
-    primary: &real::DatabaseConnection,
-    _: ConnectOptions,
-) -> Result<real::DatabaseConnection, DbErr> {
-    Ok(primary.clone())
 }
 
 /// Writes down each statement that a replica ran, for the script to count.

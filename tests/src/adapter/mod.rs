@@ -22,7 +22,8 @@ pub use seaorm::SeaOrm;
 
 use crate::clock::MovedClock;
 use crate::proxy::{Proxy, Way};
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, Witness};
+use crate::wait::{self, LIMIT};
 use crate::world::{Backend, World};
 
 /// An adapter's handle.
@@ -332,12 +333,8 @@ pub async fn until_seen<A: Adapter>(db: &A) {
         nodes.any(|node| node.up && node.left_out.contains(&"unseen"))
     };
     // The handle offers no event to wait for.
-    while is_unseen(&db.status()) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    wait::until("all nodes are observed", async || !is_unseen(&db.status())).await;
 }
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An adapter's handle over real servers.
 #[derive(Debug)]
@@ -351,6 +348,7 @@ pub struct Scene<A> {
     pub clock: Arc<MovedClock>,
     /// The servers.
     pub world: World,
+    _witness: Witness,
 }
 
 impl<A: Adapter> Scene<A> {
@@ -365,7 +363,7 @@ impl<A: Adapter> Scene<A> {
         settings: impl FnOnce(RoutingConfigBuilder) -> RoutingConfigBuilder,
     ) -> Self {
         // Others use the servers too: what this test waits for comes, if not at once.
-        let patient = |config: RoutingConfigBuilder| settings(config.catch_up_wait(PATIENCE));
+        let patient = |config: RoutingConfigBuilder| settings(config.catch_up_wait(LIMIT));
         Self::over(World::new(backend, false).await, patient).await
     }
 
@@ -393,6 +391,7 @@ impl<A: Adapter> Scene<A> {
         recorder.take();
         Self {
             db,
+            _witness: Witness::new(&recorder),
             recorder,
             clock,
             world,

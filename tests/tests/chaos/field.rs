@@ -127,7 +127,8 @@ impl Field {
 
     pub(crate) fn config(&self) -> RoutingConfigBuilder {
         let node = |node| self.node(node);
-        let wait = Duration::from_millis(400);
+        // Longer than a busy machine takes to connect.
+        let wait = Duration::from_secs(5);
         RoutingConfig::builder()
             .pin_release(PinRelease::CaughtUp)
             .lag(LagLimits::NONE)

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use routing_core::{HandOver, Session};
 use routing_tests::adapter::{Adapter, Shop};
+use routing_tests::wait::LIMIT;
 use tokio::time::Instant;
 
 /// The table, which takes every number as often as it is given.
@@ -23,7 +24,7 @@ pub(crate) struct Tally {
     pub(crate) failed_reads: AtomicU64,
     pub(crate) writes: AtomicU64,
     pub(crate) failed_writes: AtomicU64,
-    /// Reads that took longer than a statement may stay with a silent replica.
+    /// Reads that took longer than a statement may stay with a silent replica: on a busy machine some do.
     pub(crate) late_reads: AtomicU64,
     pub(crate) slowest: AtomicU64,
     /// Whether reads may fail now, as the primary is in trouble too.
@@ -36,6 +37,10 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn operations(&self) -> u64 {
         self.reads.load(Ordering::Relaxed) + self.writes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed) - self.failed_writes.load(Ordering::Relaxed)
     }
 
     /// How many reads there were, and how many of them late.
@@ -61,7 +66,7 @@ pub(crate) struct User<A> {
 }
 
 /// An operation that takes longer hangs.
-const HANGS: Duration = Duration::from_secs(45);
+const HANGS: Duration = LIMIT;
 
 impl<A: Adapter> User<A> {
     /// Works until it is enough.
@@ -90,11 +95,13 @@ impl<A: Adapter> User<A> {
         self.number += 1;
         let sql = format!("INSERT INTO ledger VALUES ({}, {})", self.id, self.number);
         let done = tokio::time::timeout(HANGS, db.execute(&sql)).await;
+        if !matches!(done, Ok(Ok(()))) {
+            self.tally.failed_writes.fetch_add(1, Ordering::Relaxed);
+        }
         self.tally.writes.fetch_add(1, Ordering::Relaxed);
         match done {
             Ok(Ok(())) => self.acknowledged.push(self.number),
             Ok(Err(_)) => {
-                self.tally.failed_writes.fetch_add(1, Ordering::Relaxed);
                 // As a user would, who is told that it does not work now.
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }

@@ -10,7 +10,8 @@ use routing_core::{
     Scope, Session,
 };
 use routing_tests::adapter::{Adapter, Begin, End, Log, Outcome, Scene, Shop, Step, until_seen};
-use routing_tests::world::Backend;
+use routing_tests::wait::{until, within};
+use routing_tests::world::{Backend, patient, patient_probes};
 use sea_orm::ConnectionTrait;
 
 use crate::own::{Setup, cluster_with_schema, config_of};
@@ -125,7 +126,8 @@ on_own_servers! {
 async fn a_session_that_loses_its_replica_does_not_go_back<A: Adapter>() {
     let cluster = cluster_with_schema().await;
     let wait = Duration::from_millis(20);
-    let setup = Setup::<A>::new(config_of(&cluster).catch_up_wait(wait));
+    let config = config_of(&cluster, &["replica-1", "replica-2"]);
+    let setup = Setup::<A>::new(config.catch_up_wait(wait));
     let reader = setup.session();
     let home = usize::from(reader.server().await == "replica-2");
     let other = &cluster.replicas()[1 - home];
@@ -145,15 +147,11 @@ async fn a_session_that_loses_its_replica_does_not_go_back<A: Adapter>() {
     other.resume().await;
     cluster.catch_up_alone(other).await;
     // The next reads wait for what is there.
-    let until = Duration::from_secs(30);
-    let back = async {
-        while reader.server().await != other.name() {
-            assert_eq!(reader.count().await, 1);
-        }
-    };
-    tokio::time::timeout(until, back)
-        .await
-        .expect("it comes back to a replica");
+    until("it comes back to a replica", async || {
+        assert_eq!(reader.count().await, 1);
+        reader.server().await == other.name()
+    })
+    .await;
     assert_eq!(reader.count().await, 1);
 }
 
@@ -178,9 +176,9 @@ async fn a_standby_that_crashes_unnoticed_shows_no_session_less<A: Adapter>() {
                 cluster.catch_up().await;
             }
         }
-        let mut seldom = ProbeRules::DEFAULT;
+        let mut seldom = patient_probes();
         seldom.heartbeat = Duration::from_secs(600);
-        let config = config_of(&cluster).pin_release(PinRelease::CaughtUp);
+        let config = config_of(&cluster, &[]).pin_release(PinRelease::CaughtUp);
         let setup = Setup::<A>::new(config.probe(seldom));
         until_seen(&setup.db).await;
         let db = setup.session();
@@ -205,7 +203,7 @@ async fn a_standby_that_crashes_unnoticed_shows_no_session_less<A: Adapter>() {
 
 async fn a_killed_replica_costs_no_read_and_is_taken_back<A: Adapter>() {
     let cluster = cluster_with_schema().await;
-    let setup = Setup::<A>::new(config_of(&cluster));
+    let setup = Setup::<A>::new(config_of(&cluster, &["replica-1"]));
     until_seen(&setup.db).await;
     // Both replicas have connections in their pools, which the kill breaks.
     let sessions: Vec<_> = (0..8).map(|_| setup.session()).collect();
@@ -228,18 +226,22 @@ async fn a_killed_replica_costs_no_read_and_is_taken_back<A: Adapter>() {
     let reasons: Vec<_> = setup.recorder.take().iter().map(|d| d.reason).collect();
     assert!(reasons.contains(&Reason::NotCaughtUp), "{reasons:?}");
 
-    // New sessions do not try it while it is down; a named node has no substitute.
+    // New sessions do not try it while it is down; a named node has no substitute. If its time is over
+    // already, one tries it, and it is down for longer.
+    setup.clock.stop();
     for _ in 0..4 {
         assert_eq!(setup.session().server().await, "replica-2");
     }
     let named = setup.db.scoped(Scope::node("replica-1"));
+    let _may_be_a_trial = named.attempt(Step::Server).await;
     let error = named.attempt(Step::Server).await.expect_err("it is down");
     assert!(
         matches!(error.routing, Some(RoutingError::NodeUnavailable { .. })),
         "{error:?}"
     );
     // Read-only transactions move on too.
-    setup.clock.advance(Duration::from_secs(1));
+    setup.clock.advance(Duration::from_secs(2));
+    setup.clock.go_on();
     let reading = setup.session();
     let outcomes = reading
         .transaction(Begin::ReadOnly, vec![Step::Server], End::Commit)
@@ -250,14 +252,10 @@ async fn a_killed_replica_costs_no_read_and_is_taken_back<A: Adapter>() {
     cluster.restart(victim).await;
     setup.clock.advance(Duration::from_secs(60));
     // Its monitor finds out that it is back, and then it takes sessions again.
-    let taken_back = async {
-        while setup.session().server().await != "replica-1" {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let limit = Duration::from_secs(30);
-    let taken_back = tokio::time::timeout(limit, taken_back).await;
-    taken_back.expect("it is taken back");
+    until("it is taken back", async || {
+        setup.session().server().await == "replica-1"
+    })
+    .await;
     setup.recorder.until_up();
 }
 
@@ -266,13 +264,14 @@ async fn replicas_that_were_never_up_are_passed_over<A: Adapter>() {
     for replica in cluster.replicas() {
         cluster.kill(replica);
     }
+    let config = || config_of(&cluster, &["replica-1", "replica-2"]);
     // Nothing is connected to before it is used.
-    let setup = Setup::<A>::new(config_of(&cluster));
+    let setup = Setup::<A>::new(config());
     assert_eq!(setup.session().server().await, "primary");
     let last = setup.recorder.take().last().map(|decision| decision.reason);
     assert_eq!(last, Some(Reason::NoReplica));
 
-    let setup = Setup::<A>::new(config_of(&cluster).no_replica(NoReplica::Error));
+    let setup = Setup::<A>::new(config().no_replica(NoReplica::Error));
     let error = setup.session().attempt(Step::Server).await;
     let error = error.expect_err("no replica");
     assert!(
@@ -283,10 +282,11 @@ async fn replicas_that_were_never_up_are_passed_over<A: Adapter>() {
 
 async fn without_the_primary_reads_go_on_and_writes_fail_typed<A: Adapter>() {
     let cluster = cluster_with_schema().await;
-    let setup = Setup::<A>::new(config_of(&cluster));
+    let setup = Setup::<A>::new(config_of(&cluster, &["primary"]));
     let reader = setup.session();
     let writer = setup.session();
     writer.insert("before").await.expect("an insert");
+    setup.clock.stop();
     cluster.kill(cluster.primary());
 
     for attempt in 0..5 {
@@ -301,10 +301,9 @@ async fn without_the_primary_reads_go_on_and_writes_fail_typed<A: Adapter>() {
     let error = writer.insert("refused").await.expect_err("no primary");
     match error.routing {
         Some(RoutingError::PrimaryUnavailable { retry_in, .. }) => {
-            // The clock runs.
-            let (least, most) = (Duration::from_secs(25), Duration::from_secs(30));
-            let is_right = retry_in.is_some_and(|wait| least < wait && wait <= most);
-            assert!(is_right, "{retry_in:?}");
+            // To the precision with which a breaker knows the time.
+            let millis = retry_in.map(|wait| wait.as_millis());
+            assert_eq!(millis, Some(30_000));
         }
         other => panic!("{other:?}"),
     }
@@ -318,7 +317,8 @@ async fn without_the_primary_reads_go_on_and_writes_fail_typed<A: Adapter>() {
         assert!(db.server().await.starts_with("replica-"));
     }
     cluster.restart(cluster.primary()).await;
-    setup.clock.advance(Duration::from_secs(30));
+    setup.clock.advance(Duration::from_secs(31));
+    setup.clock.go_on();
     writer.insert("after").await.expect("an insert");
     assert_eq!(setup.recorder.until_up().len(), 1);
     assert_eq!(
@@ -330,7 +330,7 @@ async fn without_the_primary_reads_go_on_and_writes_fail_typed<A: Adapter>() {
 
 async fn a_commit_on_a_broken_connection_is_unknown<A: Adapter>() {
     let cluster = cluster_with_schema().await;
-    let setup = Setup::<A>::new(config_of(&cluster));
+    let setup = Setup::<A>::new(config_of(&cluster, &[]));
     let log = Log::default();
     // The server ends the connection of its own transaction, with the statement before the commit.
     let end = "SELECT pg_terminate_backend(pg_backend_pid())";
@@ -392,10 +392,10 @@ async fn a_server_that_is_full_is_not_down<A: Adapter>() {
     // The server has heard of it when its process is gone; the pool may be the first to come.
     let db = setup.session();
     db.pin().expect("a pin");
-    let is_room = async { while db.execute("SELECT 1").await.is_err() {} };
-    let limit = Duration::from_secs(30);
-    let is_room = tokio::time::timeout(limit, is_room).await;
-    is_room.expect("there is room again");
+    until("there is room again", async || {
+        db.execute("SELECT 1").await.is_ok()
+    })
+    .await;
 }
 
 /// It takes connections, and that is all: a machine that hangs, or a firewall that drops.
@@ -404,28 +404,23 @@ async fn a_replica_that_never_answers_is_passed_over<A: Adapter>() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = silent.local_addr().expect("an address").port();
     let hanging = format!("postgres://postgres@127.0.0.1:{port}/fault");
-    let brief = |url| NodeBuilder::url(url).acquire_timeout(Duration::from_millis(300));
+    // Long enough that it is silence, and no busy machine.
+    let mut probe = ProbeRules::DEFAULT;
+    probe.timeout = Duration::from_secs(4);
     let config = RoutingConfig::builder()
-        .primary(brief(cluster.primary().url("fault")))
-        .replica(brief(hanging))
-        .replica(brief(cluster.replicas()[0].url("fault")));
+        .probe(probe)
+        .primary(patient(cluster.primary().url("fault")))
+        .replica(NodeBuilder::url(hanging).acquire_timeout(Duration::from_millis(300)))
+        .replica(patient(cluster.replicas()[0].url("fault")));
     let setup = Setup::<A>::new(config);
     for _ in 0..6 {
         let db = setup.session();
-        let server = tokio::time::timeout(Duration::from_secs(10), db.server()).await;
-        let server = server.expect("it is not waited for");
+        let server = within("it is not waited for", db.server()).await;
         // Under its name in this configuration it is the second.
         assert_eq!(server, "replica-1");
     }
     // Nobody's statement is needed to find out that it does not answer.
-    let found_out = async {
-        while setup.recorder.down().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let limit = Duration::from_secs(10);
-    let found_out = tokio::time::timeout(limit, found_out).await;
-    found_out.expect("it is down");
+    setup.recorder.until_down();
     // A transaction and a write are none the worse for it.
     let db = setup.session();
     db.insert("meanwhile").await.expect("an insert");
@@ -446,31 +441,29 @@ async fn a_read_that_replay_cancels_is_answered_by_another_node<A: Adapter>() {
         replica.set("hot_standby_feedback", "off").await;
         replica.set("max_standby_streaming_delay", "0").await;
     }
-    let setup = Setup::<A>::new(config_of(&cluster));
+    let setup = Setup::<A>::new(config_of(&cluster, &[]));
     setup.db.insert("gone").await.expect("an insert");
     cluster.catch_up().await;
     until_seen(&setup.db).await;
-    setup.recorder.moved();
     let reader = setup.session();
-    // It takes some seconds, and needs the row for as long.
-    let slow = "SELECT count(*) FROM cake, generate_series(1, 20000000)";
-    let reading = tokio::spawn(async move { reader.number(slow).await });
+    let home = reader.server().await;
+    setup.recorder.moved();
+    // On this server it needs the row for as long as it is let.
+    let slow = format!(
+        "SELECT count(*) FROM cake, \
+         pg_sleep(CASE current_setting('cluster_name') WHEN '{home}' THEN 600 ELSE 0 END)"
+    );
+    let reading = tokio::spawn(async move { reader.number(&slow).await });
     let admin = sea_orm::Database::connect(cluster.primary().url("fault")).await;
     let admin = admin.expect("the primary");
-    let conflicts = async {
-        while setup.recorder.moved().is_empty() {
-            for sql in ["UPDATE cake SET name = name || '.'", "VACUUM cake"] {
-                admin.execute_unprepared(sql).await.expect(sql);
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+    until("the standby cancels it", async || {
+        for sql in ["UPDATE cake SET name = name || '.'", "VACUUM cake"] {
+            admin.execute_unprepared(sql).await.expect(sql);
         }
-    };
-    let limit = Duration::from_secs(20);
-    let conflict = tokio::time::timeout(limit, conflicts).await;
-    conflict.expect("the standby cancels it");
-    assert_eq!(
-        reading.await.expect("no panic").expect("an answer"),
-        20_000_000
-    );
+        !setup.recorder.moved().is_empty()
+    })
+    .await;
+    let read = within("it is answered", reading).await.expect("no panic");
+    assert_eq!(read.expect("an answer"), 1);
     assert!(setup.recorder.down().is_empty(), "the standby is well");
 }

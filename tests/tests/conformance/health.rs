@@ -7,7 +7,9 @@ use routing_core::{
 };
 use routing_tests::adapter::{Adapter, Shop, Step, until_seen};
 use routing_tests::postgres::Cluster;
-use routing_tests::proxy::{Proxy, Way};
+use routing_tests::proxy::Proxy;
+use routing_tests::wait;
+use routing_tests::world::{patient, patient_probes};
 
 use crate::own::{Setup, cluster_with_schema, config_of};
 
@@ -20,13 +22,7 @@ on_own_servers! {
 }
 
 async fn until(setup: &Setup<impl Adapter>, what: &str, is_so: impl Fn(&Status) -> bool) {
-    let come = async {
-        while !is_so(&setup.db.status()) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let come = tokio::time::timeout(Duration::from_secs(30), come).await;
-    assert!(come.is_ok(), "{what}: {:#?}", setup.db.status());
+    wait::until(what, async || is_so(&setup.db.status())).await;
 }
 
 fn left_out(status: &Status, node: &str) -> Vec<&'static str> {
@@ -68,7 +64,7 @@ async fn who_only_looks_at_the_status_is_told_the_truth<A: Adapter>() {
 }
 
 fn often() -> ProbeRules {
-    let mut probe = ProbeRules::DEFAULT;
+    let mut probe = patient_probes();
     probe.heartbeat = Duration::from_millis(20);
     probe
 }
@@ -79,7 +75,7 @@ async fn a_replica_that_lags_is_left_out_and_taken_back<A: Adapter>() {
     limits.time = Duration::from_millis(200);
     limits.bytes = 4_000;
     let config = || {
-        let config = config_of(&cluster).catch_up_wait(Duration::from_millis(1));
+        let config = config_of(&cluster, &[]).catch_up_wait(Duration::from_millis(1));
         config.probe(often())
     };
     let setup = Setup::<A>::new(config().lag(limits));
@@ -95,6 +91,11 @@ async fn a_replica_that_lags_is_left_out_and_taken_back<A: Adapter>() {
     }
     let is_lagging = |status: &Status| left_out(status, "replica-1") == ["lagging"];
     until(&setup, "it lags", is_lagging).await;
+    cluster.catch_up_alone(&cluster.replicas()[1]).await;
+    until(&setup, "the other one is known to have all", |status| {
+        left_out(status, "replica-2").is_empty()
+    })
+    .await;
     for _ in 0..6 {
         assert_eq!(setup.session().server().await, "replica-2");
     }
@@ -103,22 +104,23 @@ async fn a_replica_that_lags_is_left_out_and_taken_back<A: Adapter>() {
     let loose = loose.expect("a configuration");
     setup.db.reconfigure(&loose).expect("it is loosened");
     assert!(!is_lagging(&setup.db.status()), "at once");
-    let told = [true, false].map(|is| ("replica-1".into(), Exclusion::Lagging, is));
-    assert_eq!(setup.recorder.until_exclusions(2), told);
+    let told = [true, false].map(|is| (Exclusion::Lagging, is));
+    assert_eq!(setup.recorder.until_exclusions("replica-1", 2), told);
     let strict = config().lag(limits).build().expect("a configuration");
     setup.db.reconfigure(&strict).expect("it is tightened");
     until(&setup, "it lags again", is_lagging).await;
     lagging.resume().await;
     until(&setup, "it is back", |status| !is_lagging(status)).await;
-    let taken_back = async { while setup.session().server().await != "replica-1" {} };
-    let limit = Duration::from_secs(30);
-    let taken_back = tokio::time::timeout(limit, taken_back).await;
-    taken_back.expect("it takes sessions again");
+    wait::until("it takes sessions again", async || {
+        setup.session().server().await == "replica-1"
+    })
+    .await;
 }
 
 async fn the_primary_takes_as_many_reads_as_its_budget_allows<A: Adapter>() {
     let cluster = cluster_with_schema().await;
-    let setup = Setup::<A>::new(config_of(&cluster).fallback_budget(FallbackBudget::new(1, 10)));
+    let config = config_of(&cluster, &["replica-1", "replica-2"]);
+    let setup = Setup::<A>::new(config.fallback_budget(FallbackBudget::new(1, 10)));
     until_seen(&setup.db).await;
     for replica in cluster.replicas() {
         cluster.kill(replica);
@@ -127,18 +129,14 @@ async fn the_primary_takes_as_many_reads_as_its_budget_allows<A: Adapter>() {
         let mut replicas = status.sets[0].nodes[1..].iter();
         replicas.all(|replica| !replica.up)
     };
-    let tell = async {
-        while !are_down(&setup.db.status()) {
-            let _any = setup.session().attempt(Step::Server).await;
-        }
-    };
-    let limit = Duration::from_secs(30);
-    tokio::time::timeout(limit, tell)
-        .await
-        .expect("they are down");
-    // As many as there can be at once.
+    wait::until("they are down", async || {
+        let _any = setup.session().attempt(Step::Server).await;
+        are_down(&setup.db.status())
+    })
+    .await;
+    // As many as there can be at once, and from now on no more.
     setup.clock.advance(Duration::from_secs(60));
-    let begun = tokio::time::Instant::now();
+    setup.clock.stop();
     let (mut served, mut refused) = (0, 0);
     for _ in 0..60 {
         match setup.session().attempt(Step::Server).await {
@@ -149,9 +147,8 @@ async fn the_primary_takes_as_many_reads_as_its_budget_allows<A: Adapter>() {
             },
         }
     }
-    let refilled = begun.elapsed().as_secs() + 1;
-    assert!((10..=10 + refilled).contains(&served), "{served} served");
-    assert!(refused > 0);
+    assert_eq!((served, refused), (10, 50));
+    setup.clock.go_on();
     // What the primary has to do anyway is not counted.
     for number in 0..3 {
         let written = setup.db.insert(&format!("cake {number}")).await;
@@ -174,10 +171,10 @@ async fn the_primary_takes_as_many_reads_as_its_budget_allows<A: Adapter>() {
 }
 
 async fn a_node_of_another_cluster_is_refused<A: Adapter>() {
-    let (cluster, other) = tokio::join!(cluster_with_schema(), Cluster::start());
-    other.create_database("fault").await;
+    let (cluster, other) = tokio::join!(cluster_with_schema(), Cluster::of_its_own());
+    other.create_shop("fault").await;
     let foreign = NodeBuilder::url(other.replicas()[0].url("fault")).name("foreign");
-    let setup = Setup::<A>::new(config_of(&cluster).replica(foreign));
+    let setup = Setup::<A>::new(config_of(&cluster, &[]).replica(foreign));
     until_seen(&setup.db).await;
     let is_foreign = |status: &Status| left_out(status, "foreign") == ["foreign"];
     until(&setup, "it is foreign", is_foreign).await;
@@ -194,45 +191,46 @@ async fn a_node_of_another_cluster_is_refused<A: Adapter>() {
 
 async fn a_slow_replica_takes_less<A: Adapter>() {
     let cluster = cluster_with_schema().await;
-    let slow = Proxy::start(cluster.replicas()[0].port()).await;
-    let url = format!("postgres://postgres@127.0.0.1:{}/fault", slow.port());
+    let proxy = async |place: usize| Proxy::start(cluster.replicas()[place].port()).await;
+    let (slow, other) = (proxy(0).await, proxy(1).await);
+    let through = |proxy: &Proxy, name: &str| {
+        let url = format!("postgres://postgres@127.0.0.1:{}/fault", proxy.port());
+        patient(url).name(name)
+    };
     let config = routing_core::RoutingConfig::builder()
-        .primary(cluster.primary().url("fault"))
-        .replica(NodeBuilder::url(url).name("replica-1"))
-        .replica(cluster.replicas()[1].url("fault"));
+        .probe(patient_probes())
+        .primary(patient(cluster.primary().url("fault")))
+        .replica(through(&slow, "replica-1"))
+        .replica(through(&other, "replica-2"));
     let setup = Setup::<A>::new(config);
     until_seen(&setup.db).await;
-    let read = async |count: usize| {
-        let sessions: Vec<_> = (0..count).map(|_| setup.session()).collect();
-        let reads = sessions.iter().map(Shop::server);
-        let servers = futures_util::future::join_all(reads).await;
-        servers
-            .iter()
-            .filter(|server| *server == "replica-1")
-            .count()
+    // How long a read takes is for the proxies to say.
+    setup.clock.stop();
+    let takes = |proxy: &Proxy, millis| proxy.takes(Duration::from_millis(millis), &setup.clock);
+    takes(&slow, 8);
+    takes(&other, 1);
+    let reads_there = async || setup.session().server().await == "replica-1";
+    let part = || {
+        let status = setup.db.status();
+        status.node("default", "replica-1").expect("a member").part
     };
-    // Some find out how fast it is.
-    slow.set(Way::Slow(Duration::from_millis(100)));
-    let part = |status: &Status| status.node("default", "replica-1").expect("a member").part;
-    let is_noticed = async {
-        while part(&setup.db.status()) > 0.25 {
-            read(4).await;
+    // One read of sixteen is measured, and an average takes some to move.
+    let until_part = async |is_so: fn(f64) -> bool| {
+        for _ in 0..20_000 {
+            if is_so(part()) {
+                return;
+            }
+            reads_there().await;
         }
+        panic!("its part is {}", part());
     };
-    let limit = Duration::from_secs(60);
-    tokio::time::timeout(limit, is_noticed)
-        .await
-        .expect("it is noticed");
-    let taken = read(100).await;
-    assert!((1..40).contains(&taken), "{taken} of 100");
+    until_part(|part| part <= 0.25).await;
+    let mut taken = 0;
+    for _ in 0..200 {
+        taken += usize::from(reads_there().await);
+    }
+    assert!((1..80).contains(&taken), "{taken} of 200");
     // Who takes some can show that he is well again.
-    slow.set(Way::Open);
-    let is_well = async {
-        while part(&setup.db.status()) < 1.0 {
-            read(4).await;
-        }
-    };
-    tokio::time::timeout(limit, is_well)
-        .await
-        .expect("it is forgotten");
+    takes(&slow, 1);
+    until_part(|part| part >= 1.0).await;
 }

@@ -1,9 +1,9 @@
 //! Replicas that come and go.
 
-use std::time::Duration;
-
 use routing_core::{Exclusion, NodeBuilder, RoutingConfig, RoutingError};
 use routing_tests::adapter::{Adapter, Begin, End, Outcome, Shop, Step, until_seen};
+use routing_tests::wait::{LIMIT, until};
+use routing_tests::world::{patient, patient_probes};
 
 use crate::own::{Setup, cluster_with_schema};
 
@@ -14,12 +14,13 @@ on_own_servers! {
 async fn replicas_come_and_go_while_work_goes_on<A: Adapter>() {
     let cluster = cluster_with_schema().await;
     let node = |name: &'static str, place: usize| {
-        NodeBuilder::url(cluster.replicas()[place].url("fault")).name(name)
+        patient(cluster.replicas()[place].url("fault")).name(name)
     };
     let base = || {
         RoutingConfig::builder()
-            .catch_up_wait(Duration::from_secs(5))
-            .primary(cluster.primary().url("fault"))
+            .catch_up_wait(LIMIT)
+            .probe(patient_probes())
+            .primary(patient(cluster.primary().url("fault")))
     };
     let setup = Setup::<A>::new(base().replica(node("replica-1", 0)));
     until_seen(&setup.db).await;
@@ -34,11 +35,10 @@ async fn replicas_come_and_go_while_work_goes_on<A: Adapter>() {
         .db
         .reconfigure(&both.build().expect("a configuration"))
         .expect("it is added");
-    let taken = async { while setup.session().server().await != "replica-2" {} };
-    let limit = Duration::from_secs(10);
-    tokio::time::timeout(limit, taken)
-        .await
-        .expect("it takes sessions");
+    until("it takes sessions", async || {
+        setup.session().server().await == "replica-2"
+    })
+    .await;
 
     // One is drained: it takes nothing new, and comes back.
     setup.db.drain("replica-1", true).expect("it is known");
@@ -56,8 +56,8 @@ async fn replicas_come_and_go_while_work_goes_on<A: Adapter>() {
     assert_eq!(left_out("replica-1"), ["draining"]);
     setup.db.drain("replica-1", true).expect("it is known");
     setup.db.drain("replica-1", false).expect("it is known");
-    let told = [true, false].map(|is| ("replica-1".into(), Exclusion::Draining, is));
-    assert_eq!(setup.recorder.until_exclusions(2), told);
+    let told = [true, false].map(|is| (Exclusion::Draining, is));
+    assert_eq!(setup.recorder.until_exclusions("replica-1", 2), told);
     let error = setup.db.drain("nobody", true).expect_err("it is not known");
     assert!(matches!(error, RoutingError::UnknownNode { .. }));
 

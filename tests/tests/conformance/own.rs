@@ -6,15 +6,16 @@ use std::time::Duration;
 use routing_core::{NodeBuilder, RoutingConfig, RoutingConfigBuilder, Session};
 use routing_tests::adapter::{Adapter, Ports};
 use routing_tests::clock::MovedClock;
-use routing_tests::migration::Migrator;
-use routing_tests::postgres::Cluster;
-use routing_tests::recorder::Recorder;
-use sea_orm_migration::MigratorTrait;
+use routing_tests::postgres::{Cluster, Server};
+use routing_tests::recorder::{Recorder, Witness};
+use routing_tests::wait::LIMIT;
+use routing_tests::world::{patient, patient_probes};
 
 pub(crate) struct Setup<A> {
     pub(crate) db: A,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) clock: Arc<MovedClock>,
+    _witness: Witness,
 }
 
 impl<A: Adapter> Setup<A> {
@@ -25,6 +26,7 @@ impl<A: Adapter> Setup<A> {
         let db = A::open(&config, ports).expect("a handle");
         Self {
             db,
+            _witness: Witness::new(&recorder),
             recorder,
             clock,
         }
@@ -35,23 +37,29 @@ impl<A: Adapter> Setup<A> {
     }
 }
 
-pub(crate) fn config_of(cluster: &Cluster) -> RoutingConfigBuilder {
-    let fast = |url| NodeBuilder::url(url).acquire_timeout(Duration::from_millis(500));
+/// Nodes that are waited for, however long they take, but for those that the test makes fail.
+pub(crate) fn config_of(cluster: &Cluster, fails: &[&str]) -> RoutingConfigBuilder {
+    let node = |server: &Server| {
+        let url = server.url("fault");
+        if fails.contains(&server.name()) {
+            NodeBuilder::url(url).acquire_timeout(BRIEF)
+        } else {
+            patient(url)
+        }
+    };
     RoutingConfig::builder()
-        .catch_up_wait(Duration::from_secs(5))
-        .primary(fast(cluster.primary().url("fault")))
-        .replica(cluster.replicas()[0].url("fault"))
-        .replica(cluster.replicas()[1].url("fault"))
+        .catch_up_wait(LIMIT)
+        .probe(patient_probes())
+        .primary(node(cluster.primary()))
+        .replica(node(&cluster.replicas()[0]))
+        .replica(node(&cluster.replicas()[1]))
 }
+
+/// How long a connection to a node is waited for that fails.
+const BRIEF: Duration = Duration::from_millis(500);
 
 pub(crate) async fn cluster_with_schema() -> Cluster {
     let cluster = Cluster::start().await;
-    cluster.create_database("fault").await;
-    let db = sea_orm::Database::connect(cluster.primary().url("fault"))
-        .await
-        .expect("the primary");
-    Migrator::up(&db, None).await.expect("a schema");
-    db.close().await.expect("the connection closes");
-    cluster.catch_up().await;
+    cluster.create_shop("fault").await;
     cluster
 }

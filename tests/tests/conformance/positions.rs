@@ -1,9 +1,8 @@
 //! Reads that come back to replicas, and what follows a session into the next.
 
-use std::time::Duration;
-
 use routing_core::{Mode, PinRelease, Position, Role, Session};
 use routing_tests::adapter::{Adapter, Begin, End, Scene, Shop, Step};
+use routing_tests::wait::{LIMIT, within};
 use routing_tests::world::Backend;
 
 conformance! {
@@ -14,9 +13,6 @@ conformance! {
     a_later_session_misses_nothing,
     nobody_waits_for_a_position_of_another_history,
 }
-
-/// Long enough that it is not by chance that somebody waited.
-const LONG: Duration = Duration::from_secs(5);
 
 async fn reads_come_back_to_a_replica_that_has_caught_up<A: Adapter>(backend: Backend) {
     let scene = Scene::<A>::with(backend, |config| config.pin_release(PinRelease::CaughtUp)).await;
@@ -84,7 +80,9 @@ async fn reads_go_to_the_replica_that_has_it<A: Adapter>(backend: Backend) {
         return;
     }
     let scene = Scene::<A>::lagging_with(backend, |config| {
-        config.pin_release(PinRelease::CaughtUp).catch_up_wait(LONG)
+        config
+            .pin_release(PinRelease::CaughtUp)
+            .catch_up_wait(LIMIT)
     })
     .await;
     for (paused, has_it) in [(0, "replica-2"), (1, "replica-1")] {
@@ -150,7 +148,8 @@ async fn a_later_session_misses_nothing<A: Adapter>(backend: Backend) {
 }
 
 async fn nobody_waits_for_a_position_of_another_history<A: Adapter>(backend: Backend) {
-    let scene = Scene::<A>::with(backend, |config| config).await;
+    // Whoever waited would wait for longer than anything is waited for here.
+    let scene = Scene::<A>::with(backend, |config| config.catch_up_wait(10 * LIMIT)).await;
     for position in [
         Position::postgres(1, 1, u64::MAX),
         Position::mariadb("0-4711-18446744073709551615").expect("a list"),
@@ -159,11 +158,7 @@ async fn nobody_waits_for_a_position_of_another_history<A: Adapter>(backend: Bac
         let session = Session::new();
         session.require("default", &position);
         let db = scene.db.with_session(&session);
-        let answer = tokio::time::timeout(LONG / 2, db.server()).await;
-        assert_eq!(
-            answer.expect("it does not wait for ever"),
-            "primary",
-            "{position}"
-        );
+        let answer = within("it does not wait for ever", db.server()).await;
+        assert_eq!(answer, "primary", "{position}");
     }
 }

@@ -9,6 +9,8 @@ use routing_core::{NodeBuilder, ProbeRules, RoutingConfig, RoutingConfigBuilder,
 use routing_tests::adapter::{Adapter, Begin, End, Log, Outcome, Shop, Step, until_seen};
 use routing_tests::postgres::{Cluster, Server};
 use routing_tests::proxy::{Proxy, Way};
+use routing_tests::wait::{until, within};
+use routing_tests::world::patient;
 
 use crate::own::{Setup, cluster_with_schema};
 
@@ -18,9 +20,6 @@ on_own_servers! {
     a_read_leaves_a_silent_replica_that_is_taken_out,
 }
 
-/// Longer than a suite beside it can delay anything, and shorter than a hang.
-const LIMIT: Duration = Duration::from_secs(30);
-
 async fn behind_proxy(server: &Server) -> (Arc<Proxy>, String) {
     let proxy = Proxy::start(server.port()).await;
     let url = format!("postgres://postgres@127.0.0.1:{}/fault", proxy.port());
@@ -28,13 +27,14 @@ async fn behind_proxy(server: &Server) -> (Arc<Proxy>, String) {
 }
 
 fn config_of(primary: String, cluster: &Cluster) -> RoutingConfigBuilder {
+    // Long enough that it is silence, and no busy machine.
     let mut probe = ProbeRules::DEFAULT;
-    probe.suspect_after = Duration::from_millis(50);
-    probe.timeout = Duration::from_millis(300);
+    probe.suspect_after = Duration::from_millis(500);
+    probe.timeout = Duration::from_secs(4);
     RoutingConfig::builder()
         .probe(probe)
-        .primary(primary)
-        .replica(NodeBuilder::url(cluster.replicas()[1].url("fault")).name("replica-2"))
+        .primary(patient(primary))
+        .replica(patient(cluster.replicas()[1].url("fault")).name("replica-2"))
 }
 
 async fn a_transaction_ends_although_its_server_does_not_answer<A: Adapter>() {
@@ -61,8 +61,7 @@ async fn a_transaction_ends_although_its_server_does_not_answer<A: Adapter>() {
         ];
         let db = setup.session();
         let transaction = db.transaction(Begin::Plain, steps, end);
-        let outcomes = tokio::time::timeout(LIMIT, transaction).await;
-        let outcomes = outcomes.expect("it ends");
+        let outcomes = within("it ends", transaction).await;
         let called = log.take();
         match (end, outcomes.last()) {
             // The connection is gone, and what it began with it.
@@ -76,18 +75,14 @@ async fn a_transaction_ends_although_its_server_does_not_answer<A: Adapter>() {
             (_, outcome) => panic!("{outcome:?}"),
         }
         proxy.set(Way::Open);
-        let is_back = async {
-            while let Err(error) = setup.session().insert(&format!("back {number}")).await {
+        until("it takes writes", async || {
+            let written = setup.session().insert(&format!("back {number}")).await;
+            if let Err(error) = &written {
                 assert!(error.routing.is_some(), "{error:?}");
-                tokio::time::sleep(Duration::from_millis(20)).await;
             }
-        };
-        let is_back = tokio::time::timeout(LIMIT, is_back).await;
-        assert!(
-            is_back.is_ok(),
-            "it takes no writes: {:#?}",
-            setup.db.status()
-        );
+            written.is_ok()
+        })
+        .await;
         if end == End::Rollback {
             let inserted = "SELECT count(*) FROM cake WHERE name = 'once'";
             let db = setup.session();
@@ -102,7 +97,10 @@ async fn a_read_leaves_a_silent_replica_that_is_taken_out<A: Adapter>() {
     let (proxy, url) = behind_proxy(&cluster.replicas()[0]).await;
     let primary = cluster.primary().url("fault");
     let config = || config_of(primary.clone(), &cluster);
-    let both = config().replica(NodeBuilder::url(url).name("replica-1"));
+    // What waits in its pool for a connection waits for so long.
+    let brief = Duration::from_secs(1);
+    let leaving = NodeBuilder::url(url).acquire_timeout(brief);
+    let both = config().replica(leaving.name("replica-1"));
     let setup = Setup::<A>::new(both);
     until_seen(&setup.db).await;
     let reader = loop {
@@ -114,21 +112,12 @@ async fn a_read_leaves_a_silent_replica_that_is_taken_out<A: Adapter>() {
     setup.recorder.take();
     proxy.set(Way::Silent);
     let reading = tokio::spawn(async move { reader.server().await });
-    while setup.recorder.take().is_empty() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    setup.recorder.until_decided().await;
     let without = config().build().expect("a configuration");
     setup.db.reconfigure(&without).expect("it goes");
-    let server = tokio::time::timeout(LIMIT, reading).await;
-    let server = server.expect("it does not wait for who is gone");
+    let server = within("it does not wait for who is gone", reading).await;
     assert_ne!(server.expect("no panic"), "replica-1");
     // Nobody keeps a connection to it, as is seen when it answers.
     proxy.set(Way::Open);
-    let is_left = async {
-        while proxy.open() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let is_left = tokio::time::timeout(LIMIT, is_left).await;
-    assert!(is_left.is_ok(), "{} connections are open", proxy.open());
+    until("its connections are closed", async || proxy.open() == 0).await;
 }

@@ -1,8 +1,5 @@
 //! What becomes of statements whose text does not say all.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use routing_core::sql::TableName;
 use routing_core::{
     Delegate, Mode, NodeBuilder, PinReason, PoolMode, Reason, Role, RoutingConfig,
@@ -10,7 +7,9 @@ use routing_core::{
 };
 use routing_tests::adapter::{Adapter, Begin, Diesel, End, Outcome, Ports, Scene, Shop, Step};
 use routing_tests::pgbouncer::PgBouncer;
+use routing_tests::wait::until;
 use routing_tests::world::{Backend, World};
+use std::sync::Arc;
 
 conformance! {
     a_disguised_write_runs_once_on_the_primary_and_is_known_from_then_on,
@@ -253,19 +252,13 @@ async fn the_catalog_is_asked_for_in_the_background<A: Adapter>(backend: Backend
     // It asks when it is first used.
     let fresh = A::open(&scene.world.config(|config| config), Ports::default());
     let fresh = fresh.expect("a handle");
-    let known = async {
-        loop {
-            let session = Session::new();
-            let db = fresh.with_session(&session);
-            db.rows("SELECT price()").await.expect("a row");
-            if !session.is_pinned("default") {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let in_time = tokio::time::timeout(Duration::from_secs(20), known).await;
-    in_time.expect("the catalog comes");
+    until("the catalog comes", async || {
+        let session = Session::new();
+        let db = fresh.with_session(&session);
+        db.rows("SELECT price()").await.expect("a row");
+        !session.is_pinned("default")
+    })
+    .await;
 }
 
 async fn a_replica_that_is_none_refuses_writes<A: Adapter>(backend: Backend) {

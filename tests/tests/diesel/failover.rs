@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel_async::AsyncPgConnection;
-use routing_core::{RoutingConfig, Session};
+use routing_core::{NodeBuilder, RoutingConfig, Session};
 use routing_diesel::{AsyncRoutedPool, RoutedPool};
 use routing_tests::postgres::{Cluster, Server};
 use routing_tests::runtime::run;
 use routing_tests::schema::server;
+use routing_tests::wait::LIMIT;
+use routing_tests::world::{patient, patient_probes};
 
 use crate::support::{blocking, server_of};
 
@@ -18,11 +20,15 @@ async fn cluster() -> (Cluster, RoutingConfig) {
     let [one, two] = cluster.replicas() else {
         panic!("there are two replicas");
     };
+    // Long enough for a busy machine, and the time that it takes to leave one that is gone.
+    let wait = Duration::from_secs(5);
+    let replica = |url: String| NodeBuilder::url(url).acquire_timeout(wait);
     let config = RoutingConfig::builder()
-        .catch_up_wait(Duration::from_secs(5))
-        .primary(cluster.primary().url("failover"))
-        .replica(one.url("failover"))
-        .replica(two.url("failover"))
+        .catch_up_wait(LIMIT)
+        .probe(patient_probes())
+        .primary(patient(cluster.primary().url("failover")))
+        .replica(replica(one.url("failover")))
+        .replica(replica(two.url("failover")))
         .build()
         .expect("a configuration");
     (cluster, config)

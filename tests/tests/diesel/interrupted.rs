@@ -1,18 +1,19 @@
 //! Transactions that do not end as they were meant to.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
-use diesel::sql_types::Integer;
+use diesel::sql_types::{BigInt, Integer};
 use diesel_async::{AsyncMysqlConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::TryStreamExt;
 use routing_core::{Mode, Session};
 use routing_diesel::{AsyncRoutedConnection, AsyncRoutedPool};
+use routing_tests::adapter::{Adapter, Ports, SeaOrm, Shop};
 use routing_tests::runtime::run;
 use routing_tests::schema::cake;
+use routing_tests::wait::until;
 use routing_tests::world::{Backend, World};
 use tokio::sync::Notify;
 
@@ -57,10 +58,16 @@ async fn interrupt_at<T>(here: &Notify, future: impl Future<Output = T>) {
     }
 }
 
-/// Lets a future run for a moment.
-async fn interrupt<T>(future: impl Future<Output = T>) {
-    let done = tokio::time::timeout(Duration::from_millis(80), future).await;
-    assert!(done.is_err(), "it is still running");
+/// Lets a future run until it is so, and drops it there.
+async fn interrupt_when<T>(
+    what: &str,
+    is_so: impl AsyncFnMut() -> bool,
+    future: impl Future<Output = T>,
+) {
+    tokio::select! {
+        _ = future => panic!("it is still running"),
+        () = until(what, is_so) => {}
+    }
 }
 
 #[test]
@@ -215,13 +222,26 @@ fn what_nobody_has_seen_the_end_of_is_asked_before_a_commit_is_believed() {
         let on = postgres_async().await;
         let log = Log::default();
         let mut conn = on.pool.get().await.expect("a connection");
-        // A statement that was dropped, and fails on the server.
-        let failing = "SELECT pg_sleep(0.2), 1 / (SELECT count(*) FROM cake WHERE id < 0)";
+        // A statement that waits, is dropped, and then fails on the server.
+        let mut beside = on.pool.get().await.expect("a connection");
+        let lock = "SELECT pg_advisory_lock(7)";
+        beside.batch_execute(lock).await.expect("a lock");
+        let failing =
+            "SELECT pg_advisory_xact_lock(7), 1 / (SELECT count(*) FROM cake WHERE id < 0)";
         let outcome = conn
             .transaction(async |conn| {
                 register(conn, &log);
                 insert(conn, "lost").await?;
-                interrupt(diesel::sql_query(failing).execute(conn)).await;
+                let waiters = "SELECT count(*) AS count FROM pg_locks \
+                               WHERE locktype = 'advisory' AND NOT granted";
+                let waits = async || {
+                    let waiters = diesel::sql_query(waiters).get_result::<Waiters>(&mut beside);
+                    waiters.await.expect("a number").count > 0
+                };
+                let statement = diesel::sql_query(failing).execute(conn);
+                interrupt_when("it waits", waits, statement).await;
+                let unlock = "SELECT pg_advisory_unlock(7)";
+                beside.batch_execute(unlock).await.expect("a lock");
                 Ok::<_, Error>(())
             })
             .await;
@@ -259,12 +279,19 @@ fn an_interrupted_statement_on_mariadb_loses_its_transaction() {
         let world = World::new(Backend::MariaDb, false).await;
         let config = world.config(|config| config.mode(Mode::Greedy));
         let pool = AsyncRoutedPool::<AsyncMysqlConnection>::new(&config).expect("a pool");
+        let beside = SeaOrm::open(&config, Ports::default()).expect("a handle");
         let mut conn = pool.get().await.expect("a connection");
         let outcome = conn
             .transaction(async |conn| {
                 conn.batch_execute("INSERT INTO cake (name) VALUES ('a')")
                     .await?;
-                interrupt(diesel::sql_query("SELECT SLEEP(1)").execute(conn)).await;
+                let sleep = diesel::sql_query("SELECT SLEEP(600)").execute(conn);
+                let runs = async || {
+                    let sql = "SELECT count(*) FROM information_schema.processlist \
+                               WHERE info LIKE '%SLEEP(600)%' AND id <> connection_id()";
+                    beside.number(sql).await.expect("a number") > 0
+                };
+                interrupt_when("it runs", runs, sleep).await;
                 let outside = conn
                     .batch_execute("INSERT INTO cake (name) VALUES ('b')")
                     .await;
@@ -364,6 +391,12 @@ fn a_transaction_in_the_middle_of_a_text_does_not_go_back_to_the_pool() {
             assert_eq!(count, Ok(2));
         });
     });
+}
+
+#[derive(QueryableByName)]
+struct Waiters {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
 }
 
 #[derive(QueryableByName)]

@@ -8,28 +8,18 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use routing_core::{
-    Clock, Exclusion, NodeBuilder, NodeName, Observer, PinRelease, ProbeRules, RoutingConfig,
-    Session, SetName, SystemClock,
+    Exclusion, NodeBuilder, NodeName, Observer, PinRelease, ProbeRules, RoutingConfig, Session,
+    SetName,
 };
 use routing_diesel::RoutedPool;
 use routing_tests::postgres::Cluster;
 use routing_tests::proxy::{Proxy, Way};
 use routing_tests::runtime::run;
 use routing_tests::schema::{cake, server};
+use routing_tests::wait::until_blocking;
 use routing_tests::world::{Backend, World};
 
 use crate::support::blocking;
-
-const LIMIT: Duration = Duration::from_secs(30);
-
-/// Pools have no event for it.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = SystemClock.now();
-    while !is_so() {
-        assert!(SystemClock.now().since(begun) < LIMIT, "{what}");
-        sleep(Duration::from_millis(5));
-    }
-}
 
 /// Panics the first times, on the thread that has found a node to be there.
 #[derive(Default)]
@@ -59,7 +49,7 @@ fn a_monitor_that_a_panic_ends_is_replaced() {
             let inserted = diesel::insert_into(cake::table).values(new);
             inserted.execute(&mut conn).expect("an insert");
             // Nobody would know that a replica has it, if nobody asked.
-            until("replicas serve what was written", || {
+            until_blocking("replicas serve what was written", || {
                 let mut conn = pool.get_in(&session).expect("a connection");
                 let name = server::table
                     .select(server::name)
@@ -87,7 +77,7 @@ fn a_silent_node_keeps_one_thread_however_often_it_is_asked() {
         let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port());
         let mut probe = ProbeRules::DEFAULT;
         probe.heartbeat = Duration::from_millis(20);
-        probe.timeout = Duration::from_millis(50);
+        probe.timeout = Duration::from_millis(100);
         let config = RoutingConfig::builder()
             .probe(probe)
             .primary(cluster.primary().url("postgres"))
@@ -104,14 +94,14 @@ fn a_silent_node_keeps_one_thread_however_often_it_is_asked() {
                 let node = status.node("default", "mute").expect("a member");
                 (node.up, node.left_out.is_empty())
             };
-            until("it is down", || !node(&pool).0);
+            until_blocking("it is down", || !node(&pool).0);
             // Some ten probes more.
             sleep(Duration::from_secs(1));
             assert_eq!(threads_named("routing-mute-probe"), 1);
             assert!(proxy.accepted() <= 1, "{} connections", proxy.accepted());
             // What it says at last is of a moment that is over; the next answer counts.
             proxy.set(Way::Open);
-            until("it is back", || node(&pool) == (true, true));
+            until_blocking("it is back", || node(&pool) == (true, true));
         });
     });
 }
@@ -143,7 +133,7 @@ fn replicas_that_are_gone_leave_no_threads() {
             let pool = RoutedPool::<PgConnection>::new(&config(0)).expect("a pool");
             for number in 1..=20 {
                 let last = format!("gone-{}", number - 1);
-                until("it serves", || {
+                until_blocking("it serves", || {
                     let mut conn = pool.get_in(&Session::new()).expect("a connection");
                     let _found: i64 = cake::table.count().get_result(&mut conn).expect("a count");
                     let status = pool.status();
@@ -152,7 +142,7 @@ fn replicas_that_are_gone_leave_no_threads() {
                 });
                 pool.reconfigure(&config(number)).expect("it is changed");
             }
-            until("they end", || threads() <= 1);
+            until_blocking("they end", || threads() <= 1);
         });
     });
 }

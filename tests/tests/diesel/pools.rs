@@ -11,6 +11,7 @@ use routing_core::{NodeBuilder, ProbeRules, RoutingConfig, RoutingError, Session
 use routing_diesel::{AsyncRoutedPool, RoutedPool};
 use routing_tests::runtime::run;
 use routing_tests::schema::{cake, server};
+use routing_tests::wait::{until, until_blocking};
 use routing_tests::world::{Backend, World};
 
 use crate::support::{blocking, server_of};
@@ -153,10 +154,16 @@ fn a_probe_that_is_not_answered_keeps_no_other_alive() {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
-    fn copy(mut from: std::net::TcpStream, mut to: std::net::TcpStream, frozen: &AtomicBool) {
+    /// What arrives while it is frozen is held back, and `is_held`.
+    fn copy(
+        mut from: std::net::TcpStream,
+        mut to: std::net::TcpStream,
+        [frozen, is_held]: &[AtomicBool; 2],
+    ) {
         let mut buffer = [0; 8192];
         while let Ok(n @ 1..) = from.read(&mut buffer) {
             while frozen.load(Ordering::SeqCst) {
+                is_held.store(true, Ordering::SeqCst);
                 std::thread::sleep(Duration::from_millis(10));
             }
             if to.write_all(&buffer[..n]).is_err() {
@@ -178,8 +185,8 @@ fn a_probe_that_is_not_answered_keeps_no_other_alive() {
         let real = front.rsplit_once('@').expect("a host").1.to_owned();
         let gate = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = gate.local_addr().expect("an address").port();
-        let frozen = Arc::new(AtomicBool::new(false));
-        let freezes = Arc::clone(&frozen);
+        let gates = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+        let freezes = Arc::clone(&gates);
         std::thread::spawn(move || {
             for client in gate.incoming() {
                 let client = client.expect("a client");
@@ -210,17 +217,15 @@ fn a_probe_that_is_not_answered_keeps_no_other_alive() {
             let mut conn = pool.get_in(&session).expect("a connection");
             let _: i64 = cake::table.count().get_result(&mut conn).expect("a count");
             assert!(threads("routing-answers") > 1);
+            let [frozen, is_held] = &*gates;
             frozen.store(true, Ordering::SeqCst);
-            // Some heartbeats later the probe hangs.
-            std::thread::sleep(Duration::from_millis(500));
+            until_blocking("the probe hangs", || is_held.load(Ordering::SeqCst));
         });
-        let gone = async {
-            // One is r2d2's, which goes when its next work is due.
-            while threads("routing-answers") > 1 {
-                tokio::task::yield_now().await;
-            }
-        };
-        let gone = tokio::time::timeout(Duration::from_secs(20), gone).await;
-        gone.expect("who asks a node that answers ends with the router");
+        // One is r2d2's, which goes when its next work is due.
+        until(
+            "who asks a node that answers ends with the router",
+            async || threads("routing-answers") <= 1,
+        )
+        .await;
     });
 }

@@ -1,9 +1,8 @@
 //! The lines of the failure tables that a server can be brought to say.
 
-use std::time::Duration;
-
 use routing_core::{ERROR_NUMBERS, Failure, Role, SQLSTATES};
 use routing_tests::runtime::run;
+use routing_tests::wait::until;
 use routing_tests::{mariadb, postgres};
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
@@ -42,14 +41,11 @@ async fn ended(
         connection.execute(*statement).await.expect(statement);
     }
     let gone = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
-    while !sqlx::query_scalar::<_, bool>(gone)
-        .bind(pid)
-        .fetch_one(server.admin())
-        .await
-        .expect("an answer")
-    {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("it is gone", async || {
+        let gone = sqlx::query_scalar::<_, bool>(gone).bind(pid);
+        gone.fetch_one(server.admin()).await.expect("an answer")
+    })
+    .await;
     of_postgres(connection.execute("SELECT 1").await, Role::Primary)
 }
 

@@ -8,22 +8,23 @@ use routing_core::{NodeBuilder, Reason, RoutingConfigBuilder, RoutingError};
 use routing_seaorm::{RoutedConnection, RoutingConfig, RoutingErrExt, Scope, Session};
 use routing_tests::clock::MovedClock;
 use routing_tests::entity::{cake, server};
-use routing_tests::migration::Migrator;
 use routing_tests::postgres::Cluster;
-use routing_tests::recorder::Recorder;
+use routing_tests::recorder::{Recorder, Witness};
 use routing_tests::runtime::run;
 use routing_tests::sqlite::Files;
 use routing_tests::stage::server_of;
+use routing_tests::wait::{LIMIT, until};
+use routing_tests::world::{patient, patient_probes};
 use sea_orm::{
     AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
     Statement, TransactionTrait,
 };
-use sea_orm_migration::MigratorTrait;
 
 struct Setup {
     db: RoutedConnection,
     recorder: Arc<Recorder>,
     clock: Arc<MovedClock>,
+    _witness: Witness,
 }
 
 impl Setup {
@@ -38,6 +39,7 @@ impl Setup {
             .expect("a connection");
         Self {
             db,
+            _witness: Witness::new(&recorder),
             recorder,
             clock,
         }
@@ -48,29 +50,30 @@ impl Setup {
     }
 }
 
+/// The first replica is the one that fails, in the test that has one fail.
 fn config_of(cluster: &Cluster) -> RoutingConfigBuilder {
-    let fast = |url| NodeBuilder::url(url).acquire_timeout(Duration::from_millis(500));
+    let [one, two] = cluster.replicas() else {
+        panic!("there are two replicas");
+    };
     RoutingConfig::builder()
-        .catch_up_wait(Duration::from_secs(5))
-        .primary(fast(cluster.primary().url("fault")))
-        .replica(cluster.replicas()[0].url("fault"))
-        .replica(cluster.replicas()[1].url("fault"))
+        .catch_up_wait(LIMIT)
+        .probe(patient_probes())
+        .primary(patient(cluster.primary().url("fault")))
+        .replica(NodeBuilder::url(one.url("fault")).acquire_timeout(Duration::from_millis(500)))
+        .replica(patient(two.url("fault")))
 }
 
 async fn cluster_with_schema() -> (Cluster, Setup) {
     let cluster = Cluster::start().await;
-    cluster.create_database("fault").await;
+    cluster.create_shop("fault").await;
     let setup = Setup::new(config_of(&cluster));
-    Migrator::up(setup.db.primary(), None)
-        .await
-        .expect("a schema");
-    cluster.catch_up().await;
     // Both replicas have been asked what they are.
     let is_unseen = |node: &routing_core::NodeStatus| node.left_out.contains(&"unseen");
     server_of(&setup.db).await;
-    while setup.db.status().sets[0].nodes.iter().any(is_unseen) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("all nodes are observed", async || {
+        !setup.db.status().sets[0].nodes.iter().any(is_unseen)
+    })
+    .await;
     setup.recorder.take();
     (cluster, setup)
 }
@@ -99,11 +102,14 @@ fn a_killed_replica_costs_no_read_and_is_taken_back() {
         let reasons: Vec<_> = setup.recorder.take().iter().map(|d| d.reason).collect();
         assert!(reasons.contains(&Reason::NotCaughtUp), "{reasons:?}");
 
-        // New sessions do not try it while it is down; a named node has no substitute.
+        // New sessions do not try it while it is down; a named node has no substitute. If its time is
+        // over already, one tries it, and it is down for longer.
+        setup.clock.stop();
         for _ in 0..4 {
             assert_eq!(server_of(&setup.session()).await, "replica-2");
         }
         let named = setup.db.scoped(Scope::node("replica-1"));
+        let _may_be_a_trial = server::Entity::find().one(&named).await;
         let error = server::Entity::find()
             .one(&named)
             .await
@@ -113,7 +119,8 @@ fn a_killed_replica_costs_no_read_and_is_taken_back() {
             "{error}"
         );
         // Read-only transactions and streams move on too.
-        setup.clock.advance(Duration::from_secs(1));
+        setup.clock.advance(Duration::from_secs(2));
+        setup.clock.go_on();
         let transaction = setup
             .session()
             .begin_with_config(None, Some(AccessMode::ReadOnly))
@@ -129,14 +136,10 @@ fn a_killed_replica_costs_no_read_and_is_taken_back() {
 
         cluster.restart(victim).await;
         setup.clock.advance(Duration::from_secs(60));
-        let taken_back = async {
-            while server_of(&setup.session()).await != "replica-1" {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let limit = Duration::from_secs(30);
-        let taken_back = tokio::time::timeout(limit, taken_back).await;
-        taken_back.expect("it is taken back");
+        until("it is taken back", async || {
+            server_of(&setup.session()).await == "replica-1"
+        })
+        .await;
         setup.recorder.until_up();
     });
 }
@@ -178,13 +181,14 @@ fn a_missing_sqlite_replica_is_passed_over_and_found_later() {
                 .replica(files.replica_url(0))
                 .replica(files.replica_url(1)),
         );
+        setup.clock.stop();
         for _ in 0..3 {
             assert_eq!(server_of(&setup.session()).await, "replica-2");
         }
         let down = setup.recorder.until_down();
         assert_eq!(down.len(), 1, "{down:?}");
         std::fs::rename(&hidden, files.path("replica-1")).expect("back");
-        setup.clock.advance(Duration::from_secs(1));
+        setup.clock.advance(Duration::from_secs(2));
         let mut servers = Vec::new();
         for _ in 0..2 {
             servers.push(server_of(&setup.session()).await);

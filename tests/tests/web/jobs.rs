@@ -5,6 +5,7 @@ use std::time::Duration;
 use routing_core::{Consistency, PinRelease, TokenKeys};
 use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Scene, SeaOrm, Shop};
 use routing_tests::runtime::run;
+use routing_tests::wait::LIMIT;
 use routing_tests::world::Backend;
 
 async fn a_job_reads_what_was_written_before_it<A: Adapter>(backend: Backend) {
@@ -41,7 +42,7 @@ async fn a_job_reads_what_was_written_before_it<A: Adapter>(backend: Backend) {
     // They go on while a job waits.
     let waiting = tokio::spawn({
         let db = db.clone();
-        async move { db.catch_up(Duration::from_secs(30)).await }
+        async move { db.catch_up(LIMIT).await }
     });
     scene.world.resume().await;
     assert!(waiting.await.expect("no panic"));
@@ -49,7 +50,7 @@ async fn a_job_reads_what_was_written_before_it<A: Adapter>(backend: Backend) {
     assert!(db.server().await.starts_with("replica-"));
     scene.world.catch_up().await;
     let sticky = job(Consistency::Sticky, Some(&token));
-    assert!(sticky.catch_up(Duration::from_secs(30)).await);
+    assert!(sticky.catch_up(LIMIT).await);
     assert!(sticky.server().await.starts_with("replica-"));
     assert_eq!(
         job(Consistency::Always, Some(&token)).server().await,

@@ -1,7 +1,7 @@
 //! A deterministic simulation of the whole: sessions, the router and its monitors as they are, over
 //! servers that are made up, in virtual time and from a seed.
 //!
-//! A seed that fails is printed, and `ROUTING_SEED=… cargo test -p routing-tests --test simulation`
+//! A seed that fails is printed, and `ROUTING_SEED=… cargo test -p routing-simulation`
 //! plays it again.
 
 mod clients;

@@ -1,0 +1,54 @@
+//! Waiting for what is to come.
+//!
+//! No test says how soon that is: a busy machine takes its time. What does not come in a [`LIMIT`] never
+//! comes.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::thread;
+use std::time::Duration;
+
+use routing_core::{Clock, SystemClock};
+
+/// How long anything is waited for.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// From one look to the next, at what offers no event to wait for.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What a future comes to.
+///
+/// # Panics
+///
+/// If it does not come.
+pub async fn within<F: Future>(what: impl Display, future: F) -> F::Output {
+    let done = tokio::time::timeout(LIMIT, future).await;
+    done.unwrap_or_else(|_| panic!("in vain: {what}"))
+}
+
+/// Looks again and again until it is so.
+///
+/// # Panics
+///
+/// If it never is.
+pub async fn until(what: impl Display, mut is_so: impl AsyncFnMut() -> bool) {
+    within(what, async {
+        while !is_so().await {
+            tokio::time::sleep(PAUSE).await;
+        }
+    })
+    .await;
+}
+
+/// The same on a thread.
+///
+/// # Panics
+///
+/// If it never is.
+pub fn until_blocking(what: impl Display, mut is_so: impl FnMut() -> bool) {
+    let begun = SystemClock.now();
+    while !is_so() {
+        assert!(SystemClock.now().since(begun) < LIMIT, "in vain: {what}");
+        thread::sleep(PAUSE);
+    }
+}

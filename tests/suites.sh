@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Builds all tests, and runs those whose names have FILTER in them, or all: ./tests/suites.sh [FILTER]
+#
+# The programs run side by side, as most of what they do is wait. Each one that fails is printed whole.
+#
+#   SUITES="core sea_orm_sqlite"   only these programs
+#   TEST_THREADS=4                 how many tests of a program run at once
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tests/part.sh
+
+filter=("$@")
+# The servers' data are in memory where there is enough of it: files are made by the thousand.
+if [ -w /dev/shm ] && [ "$(df --output=avail -k /dev/shm | tail -1)" -gt 8000000 ]; then
+    export TMPDIR=/dev/shm
+fi
+logs=$(mktemp -d)
+# Servers start from copies of a data directory that the first of them makes.
+ROUTING_TEMPLATES=$(mktemp -d)
+export ROUTING_TEMPLATES
+trap 'rm -rf "$logs" "$ROUTING_TEMPLATES"' EXIT
+chmod 755 "$ROUTING_TEMPLATES"
+
+build() {
+    cargo test --workspace --no-run --message-format=json-render-diagnostics > "$logs/build"
+    # The programs that have tests, by name and path.
+    sed -n 's|.*"reason":"compiler-artifact".*"executable":"\([^"]*/deps/\([^"]*\)-[0-9a-f]*\)".*|\2 \1|p' \
+        "$logs/build" > "$logs/programs"
+    [ -s "$logs/programs" ]
+}
+part "building the tests" build
+
+run() {
+    local name=$1 program=$2 begun=$SECONDS before=() threads=${TEST_THREADS:-4}
+    case $name in
+        sea_orm_sqlite) before=(env DATABASE_URL=sqlite::memory:) ;;
+        # What only computes gives way to what waits for an answer.
+        core | simulation) before=(nice) ;;
+        sea_orm_postgres) before=("$(dirname "$program")/../with_postgres") ;;
+    esac
+    local status=passed
+    "${before[@]}" "$program" --test-threads="$threads" "${filter[@]}" > "$logs/$name.log" 2>&1 ||
+        status=FAILED
+    awk -v name="$name" -v status=$status -v took=$((SECONDS - begun)) '
+        /^test result:/ { passed += $4; failed += $6 }
+        END { printf "%-18s %s: %d passed, %d failed, %d s\n", name, status, passed, failed, took }
+    ' "$logs/$name.log"
+    [ $status = passed ] || touch "$logs/$name.failed"
+}
+
+all() {
+    local name program
+    while read -r name program; do
+        case " ${SUITES:-$name} " in
+            *" $name "*) run "$name" "$program" & ;;
+        esac
+    done < "$logs/programs"
+    wait
+}
+part "tests" all
+
+for failed in "$logs"/*.failed; do
+    [ -e "$failed" ] || exit 0
+    log=${failed%.failed}.log
+    printf '\n-- %s\n' "$(basename "${log%.log}")"
+    cat "$log"
+    if ! grep -q '^test result:' "$log"; then
+        echo "test $(basename "${log%.log}") (the whole program) ... FAILED"
+    fi
+done
+exit 1
