@@ -1,11 +1,16 @@
 //! MySQL and MariaDB.
 
+use diesel::connection::TransactionManagerStatus;
 use diesel::mysql::{Mysql, MysqlType};
 use diesel::query_builder::QueryFragment;
 use diesel::query_builder::bind_collector::RawBytesBindCollector;
 use diesel::result::QueryResult;
-use diesel_async::pooled_connection::AsyncDieselConnectionManager;
-use diesel_async::{AnsiTransactionManager, AsyncConnectionCore, AsyncMysqlConnection};
+use diesel_async::pooled_connection::{
+    AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+};
+use diesel_async::{
+    AnsiTransactionManager, AsyncConnectionCore, AsyncMysqlConnection, TransactionManager,
+};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 
@@ -18,6 +23,24 @@ impl Sealed for AsyncMysqlConnection {}
 
 given_pools!(AsyncMysqlConnection);
 
+/// Asks whether a connection works, before a pool hands it out.
+///
+/// The pool stops waiting when its time is over, and would keep the connection: the answer that is still
+/// to come would be taken for the next statement's, as if that had been acknowledged. So the connection
+/// counts as broken until the answer is here.
+fn ping(connection: &mut AsyncMysqlConnection) -> BoxFuture<'_, QueryResult<()>> {
+    async move {
+        *AnsiTransactionManager::transaction_manager_status_mut(connection) =
+            TransactionManagerStatus::InError;
+        let question = diesel::sql_query("SELECT 1");
+        diesel_async::RunQueryDsl::execute(question, connection).await?;
+        *AnsiTransactionManager::transaction_manager_status_mut(connection) =
+            TransactionManagerStatus::default();
+        Ok(())
+    }
+    .boxed()
+}
+
 impl AsyncRoutable for AsyncMysqlConnection {
     /// What is half-way read is taken for the answer to what is asked next.
     const SURVIVES_CANCELLATION: bool = false;
@@ -29,7 +52,9 @@ impl AsyncRoutable for AsyncMysqlConnection {
     type Manager = AsyncDieselConnectionManager<Self>;
 
     fn manager(url: String) -> Self::Manager {
-        AsyncDieselConnectionManager::new(url)
+        let mut config = ManagerConfig::default();
+        config.recycling_method = RecyclingMethod::CustomFunction(Box::new(ping));
+        AsyncDieselConnectionManager::new_with_config(url, config)
     }
 
     fn collect<Q: QueryFragment<Mysql>>(query: &Q) -> QueryResult<Self::Binds> {

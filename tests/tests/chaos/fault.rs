@@ -102,12 +102,13 @@ const LASTS: Duration = Duration::from_millis(1_200);
 
 /// Silence lasts until it is noticed, and then for a while.
 async fn noticed<A: Adapter>(db: &A, node: usize) {
-    until("silence is noticed", async || {
+    let is_noticed = || {
         let status = db.status();
         let node = status.node("default", NAMES[node]).expect("a member");
         !node.up || !node.left_out.is_empty()
-    })
-    .await;
+    };
+    let what = format!("the silence of {} is noticed", NAMES[node]);
+    until(what, async || is_noticed()).await;
     tokio::time::sleep(LASTS).await;
 }
 

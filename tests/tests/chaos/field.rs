@@ -119,7 +119,10 @@ impl Field {
         let port = self.proxies[node].port();
         let url = match self.servers {
             Servers::Postgres(..) => format!("postgres://postgres@127.0.0.1:{port}/chaos"),
-            Servers::MariaDb(_) => format!("mysql://app@127.0.0.1:{port}/chaos"),
+            // mysql_async would find the server's socket, and go round the proxy.
+            Servers::MariaDb(_) => {
+                format!("mysql://app@127.0.0.1:{port}/chaos?prefer_socket=false")
+            }
         };
         let connections = u32::try_from(CONNECTIONS).expect("a few");
         NodeBuilder::url(url).max_connections(connections)

@@ -65,6 +65,9 @@ pub(crate) struct User<A> {
     pub(crate) token: Vec<HandOver>,
 }
 
+/// From a user's request to his next.
+const THINKS: Duration = Duration::from_millis(250);
+
 /// An operation that takes longer hangs.
 const HANGS: Duration = LIMIT;
 
@@ -73,6 +76,8 @@ impl<A: Adapter> User<A> {
     pub(crate) async fn work(mut self) -> Self {
         while !self.tally.is_enough.load(Ordering::Acquire) {
             self.request().await;
+            // The machine is for the servers, and for who waits for them.
+            tokio::time::sleep(THINKS).await;
         }
         self
     }

@@ -1,6 +1,7 @@
 //! Transactions that do not end as they were meant to.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -8,13 +9,15 @@ use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::{BigInt, Integer};
 use diesel_async::{AsyncMysqlConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::TryStreamExt;
-use routing_core::{Mode, Session};
+use routing_core::{Mode, NodeBuilder, RoutingConfig, Session};
 use routing_diesel::{AsyncRoutedConnection, AsyncRoutedPool};
 use routing_tests::adapter::{Adapter, Ports, SeaOrm, Shop};
+use routing_tests::clock::MovedClock;
+use routing_tests::proxy::{Proxy, Way};
 use routing_tests::runtime::run;
 use routing_tests::schema::cake;
 use routing_tests::wait::until;
-use routing_tests::world::{Backend, World};
+use routing_tests::world::{Backend, World, patient_probes};
 use tokio::sync::Notify;
 
 use crate::support::{blocking, postgres, postgres_async, sqlite};
@@ -319,6 +322,53 @@ fn an_interrupted_statement_on_mariadb_loses_its_transaction() {
         }
         let count = cake::table.count().get_result::<i64>(&mut conn).await;
         assert_eq!(count, Ok(0));
+    });
+}
+
+/// A pool stops waiting while it asks a silent server whether a connection works; the answer comes later.
+#[test]
+fn an_answer_that_comes_too_late_acknowledges_nothing() {
+    run(async {
+        let world = World::new(Backend::MariaDb, false).await;
+        let [primary, _] = world.primary_and_replica();
+        let (server, database) = primary.rsplit_once('/').expect("a database");
+        let (_, port) = server.rsplit_once(':').expect("a port");
+        let proxy = Proxy::start(port.parse().expect("a port")).await;
+        let url = format!(
+            "mysql://app@127.0.0.1:{}/{database}?prefer_socket=false",
+            proxy.port()
+        );
+        // Its only connection, which is waited for so long.
+        let node = NodeBuilder::url(url).max_connections(1);
+        let node = node.acquire_timeout(Duration::from_secs(2));
+        let config = RoutingConfig::builder()
+            .probe(patient_probes())
+            .primary(node);
+        let config = config.build().expect("a configuration");
+        let clock = Arc::new(MovedClock::default());
+        let pool = AsyncRoutedPool::<AsyncMysqlConnection>::builder(&config);
+        let pool = pool.clock(Arc::clone(&clock) as _).build().expect("a pool");
+        let write = async |sql: &str| {
+            let mut conn = pool.get().await.expect("a handle");
+            conn.batch_execute(sql).await
+        };
+        until("it takes writes", async || {
+            write("INSERT INTO cake (name) VALUES ('a') ON DUPLICATE KEY UPDATE name = name")
+                .await
+                .is_ok()
+        })
+        .await;
+        proxy.set(Way::Silent);
+        let silent = write("INSERT INTO nowhere VALUES (1)").await;
+        silent.expect_err("the server is silent");
+        proxy.set(Way::Open);
+        clock.advance(Duration::from_secs(60));
+        until("it answers", async || {
+            let written = write("INSERT INTO nowhere VALUES (1)").await;
+            let error = written.expect_err("there is no such table");
+            error.to_string().contains("nowhere")
+        })
+        .await;
     });
 }
 
