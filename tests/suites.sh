@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Builds all tests, and runs those whose names have FILTER in them, or all: ./tests/suites.sh [FILTER]
 #
-# The programs run side by side, as most of what they do is wait. Each one that fails is printed whole.
+# A program's tests run side by side, more of them than there are cores, as most of what they do is
+# wait. The output of each program that fails is printed whole.
 #
 #   SUITES="core sea_orm_sqlite"   only these programs
-#   TEST_THREADS=4                 how many tests of a program run at once
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/part.sh
@@ -31,11 +31,10 @@ build() {
 part "building the tests" build
 
 run() {
-    local name=$1 program=$2 begun=$SECONDS before=() threads=${TEST_THREADS:-4}
+    local name=$1 program=$2 begun=$SECONDS before=() threads=4
     case $name in
+        chaos) threads=8 ;;
         sea_orm_sqlite) before=(env DATABASE_URL=sqlite::memory:) ;;
-        # What only computes gives way to what waits for an answer.
-        core | simulation) before=(nice) ;;
         sea_orm_postgres) before=("$(dirname "$program")/../with_postgres") ;;
     esac
     local status=passed
@@ -52,10 +51,9 @@ all() {
     local name program
     while read -r name program; do
         case " ${SUITES:-$name} " in
-            *" $name "*) run "$name" "$program" & ;;
+            *" $name "*) run "$name" "$program" ;;
         esac
     done < "$logs/programs"
-    wait
 }
 part "tests" all
 

@@ -34,6 +34,7 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end return redis.call('DE
 pub struct RedisStore {
     client: Client,
     namespace: String,
+    answer_timeout: Duration,
     connection: tokio::sync::OnceCell<ConnectionManager>,
 }
 
@@ -47,16 +48,27 @@ impl RedisStore {
         Ok(Self {
             client: Client::open(url).map_err(StoreError::new)?,
             namespace: namespace.into(),
+            answer_timeout: ANSWER_TIMEOUT,
             connection: tokio::sync::OnceCell::new(),
         })
+    }
+
+    /// How long a connection, and then an answer, is waited for: **500 ms**.
+    ///
+    /// A store that misses it has failed. A request waits for less: for
+    /// `SessionLayer::store_wait`.
+    #[must_use]
+    pub const fn answer_timeout(mut self, timeout: Duration) -> Self {
+        self.answer_timeout = timeout;
+        self
     }
 
     async fn connection(&self) -> Result<ConnectionManager, StoreError> {
         let connect = || {
             let config = ConnectionManagerConfig::new()
                 .set_number_of_retries(0)
-                .set_connection_timeout(Some(ANSWER_TIMEOUT))
-                .set_response_timeout(Some(ANSWER_TIMEOUT));
+                .set_connection_timeout(Some(self.answer_timeout))
+                .set_response_timeout(Some(self.answer_timeout));
             self.client.get_connection_manager_with_config(config)
         };
         let connection = self.connection.get_or_try_init(connect).await;

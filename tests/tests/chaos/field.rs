@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use routing_core::{
-    LagLimits, NodeBuilder, PinRelease, PoolMode, RoutingConfig, RoutingConfigBuilder,
+    LagLimits, NodeBuilder, PinRelease, PoolMode, RetryRules, RoutingConfig, RoutingConfigBuilder,
 };
 use routing_tests::pgbouncer::PgBouncer;
 use routing_tests::proxy::Proxy;
@@ -132,9 +132,12 @@ impl Field {
         let node = |node| self.node(node);
         // Longer than a busy machine takes to connect.
         let wait = Duration::from_secs(5);
+        let mut retry = RetryRules::DEFAULT;
+        retry.deadline = 6 * wait;
         RoutingConfig::builder()
             .pin_release(PinRelease::CaughtUp)
             .lag(LagLimits::NONE)
+            .retry(retry)
             .primary(node(0))
             .replica(node(1).acquire_timeout(wait))
             .replica(node(2).acquire_timeout(wait).pool_mode(self.mode))

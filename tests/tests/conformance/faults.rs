@@ -319,7 +319,11 @@ async fn without_the_primary_reads_go_on_and_writes_fail_typed<A: Adapter>() {
     cluster.restart(cluster.primary()).await;
     setup.clock.advance(Duration::from_secs(31));
     setup.clock.go_on();
-    writer.insert("after").await.expect("an insert");
+    // Its monitor may be trying it right now.
+    until("the primary takes writes", async || {
+        writer.insert("after").await.is_ok()
+    })
+    .await;
     assert_eq!(setup.recorder.until_up().len(), 1);
     assert_eq!(
         writer.count().await,

@@ -404,7 +404,9 @@ fn a_store_knows_who_keeps_no_cookies() {
         let stage = Stage::lagging(Backend::Postgres, Mode::Greedy).await;
         stage.pause().await;
         let mut redis = Redis::start();
-        let store = RedisStore::new(&redis.url(), "shop").expect("a URL");
+        let store = RedisStore::new(&redis.url(), "shop")
+            .expect("a URL")
+            .answer_timeout(LIMIT);
         let settings = layer().store(store, |parts| {
             let users = parts.headers.get_all("x-user").iter();
             users

@@ -10,7 +10,8 @@ use routing_tests::runtime::run;
 const LONG: Duration = Duration::from_secs(60);
 
 fn store(redis: &Redis, namespace: &str) -> RedisStore {
-    RedisStore::new(&redis.url(), namespace).expect("a URL")
+    let store = RedisStore::new(&redis.url(), namespace).expect("a URL");
+    store.answer_timeout(LONG)
 }
 
 async fn load(store: &RedisStore, key: &str) -> Option<String> {
