@@ -33,9 +33,10 @@ part "building the tests" build
 run() {
     local name=$1 program=$2 begun=$SECONDS before=() threads=4
     case $name in
-        chaos) threads=8 ;;
+        # Its tests take turns, and have the machine for themselves.
+        chaos) threads=2 ;;
         sea_orm_sqlite) before=(env DATABASE_URL=sqlite::memory:) ;;
-        sea_orm_postgres) before=("$(dirname "$program")/../with_postgres") ;;
+        sea_orm_postgres) threads=1 before=("$(dirname "$program")/../with_postgres") ;;
     esac
     local status=passed
     "${before[@]}" "$program" --test-threads="$threads" "${filter[@]}" > "$logs/$name.log" 2>&1 ||

@@ -263,18 +263,12 @@ impl Cluster {
 
     /// Stops all processes of a server where they are, without ending any.
     pub fn freeze(&self, server: &Server) {
-        self.signal(server, "-STOP");
+        signal(server, "-STOP");
     }
 
     /// Lets them go on.
     pub fn thaw(&self, server: &Server) {
-        self.signal(server, "-CONT");
-    }
-
-    fn signal(&self, server: &Server, signal: &str) {
-        let postmaster = server.postmaster();
-        send(account(), signal, &[postmaster]);
-        send(account(), signal, &children(postmaster));
+        signal(server, "-CONT");
     }
 
     /// Makes a standby the primary, and has the other one follow it.
@@ -417,6 +411,12 @@ impl Server {
         })
         .await;
     }
+}
+
+fn signal(server: &Server, signal: &str) {
+    let postmaster = server.postmaster();
+    send(account(), signal, &[postmaster]);
+    send(account(), signal, &children(postmaster));
 }
 
 fn end_of_connections(of_which: &str) -> String {
