@@ -28,8 +28,10 @@ fn main() {
 
 /// Where Cargo has unpacked SeaORM.
 fn source() -> PathBuf {
+    // Of this platform alone: what others need has not been downloaded.
     let metadata = Command::new(std::env::var_os("CARGO").expect("Cargo sets it"))
-        .args(["metadata", "--format-version=1", "--offline"])
+        .args(["metadata", "--format-version=1", "--filter-platform"])
+        .arg(std::env::var_os("TARGET").expect("Cargo sets it"))
         .output()
         .expect("cargo metadata");
     let metadata: serde_json::Value =
