@@ -45,7 +45,7 @@ run() {
             ;;
     esac
     local status=passed
-    "${before[@]}" "$program" --test-threads="$threads" "${filter[@]}" "${after[@]}" > "$logs/$name.log" 2>&1 ||
+    "${before[@]}" "$program" --test-threads="$threads" "${filter[@]}" "${after[@]}" < /dev/null > "$logs/$name.log" 2>&1 ||
         status=FAILED
     awk -v name="$name" -v status=$status -v took=$((SECONDS - begun)) '
         /^test result:/ { passed += $4; failed += $6 }

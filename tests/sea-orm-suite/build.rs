@@ -78,7 +78,7 @@ fn files(suite: &Path) -> Result<impl Iterator<Item = (String, PathBuf)>> {
     Ok(files.into_iter())
 }
 
-/// A file of the suite as a part of the one crate. What its `common` has declared, the crate's has.
+/// Rewrites a file as a module of the one crate, and collects the modules of its `common`.
 fn in_one_crate(file: &str, common: &mut BTreeSet<String>) -> String {
     let mut lines = Vec::new();
     let mut is_in_common = false;

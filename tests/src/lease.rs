@@ -38,7 +38,7 @@ impl<C> Lease<C> {
         }
     }
 
-    /// Servers that nobody else uses: idle ones or, without any, new ones.
+    /// Takes idle servers for this test alone, or starts new ones.
     pub(crate) async fn alone<F: Future<Output = C>>(
         idle: &'static Idle<C>,
         start: impl FnOnce() -> F,

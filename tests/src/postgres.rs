@@ -515,7 +515,7 @@ fn make(data: &Path) {
         .output()
         .expect("pg_dump");
     assert!(dump.status.success(), "{dump:?}");
-    // What begins with a backslash is for psql.
+    // pg_dump writes lines for psql, which begin with a backslash.
     let dump = String::from_utf8(dump.stdout).expect("text");
     let lines = dump.lines().filter(|line| !line.starts_with('\\'));
     let sql: Vec<_> = lines.collect();
@@ -549,7 +549,7 @@ async fn fill(port: u16) {
     shop.close().await.expect("the connection closes");
 }
 
-/// Whoever has the latest mark has everything.
+/// A standby that shows the latest mark has replayed everything.
 const MARK: [&str; 2] = [
     "CREATE TABLE mark (n bigint NOT NULL)",
     "INSERT INTO mark VALUES (0)",
@@ -578,7 +578,7 @@ fn start_server(data: &Path, name: &str, port: u16) {
     run("pg_ctl", &[&start[..], &["-W", "-s"]].concat());
 }
 
-/// What makes the shop's schema in an empty database.
+/// The SQL that makes the shop's schema in an empty database.
 fn dump_of(data: &Path) -> PathBuf {
     data.join("shop.sql")
 }

@@ -41,7 +41,7 @@ pub struct Proxy {
     port: u16,
     state: watch::Sender<State>,
     accepted: Arc<AtomicU64>,
-    /// What each piece of an answer moves on, and by how much.
+    /// The clock that each piece of an answer advances, and by how much.
     clock: Moved,
     /// One more reference for each connection that is open.
     open: Arc<()>,

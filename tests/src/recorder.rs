@@ -42,7 +42,7 @@ struct Told {
     disguised: Vec<(NodeName, bool)>,
     moved: Vec<(NodeName, Failure)>,
     exclusions: Vec<(NodeName, Exclusion, bool)>,
-    /// The last decisions, whoever has taken them.
+    /// The router's last decisions, also after a test has taken them.
     last: VecDeque<Recorded>,
 }
 

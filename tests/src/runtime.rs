@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use tokio::runtime::Runtime;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    // What the routers log is of interest where a test fails, and much: it is asked for.
+    // The routers log too much to print it always: `ROUTING_LOG` asks for it.
     if std::env::var_os("ROUTING_LOG").is_some() {
         let log = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG);
         let _another_is_set = log.with_test_writer().try_init();

@@ -1,7 +1,7 @@
 //! Waiting for what is to come.
 //!
-//! No test says how soon that is: a busy machine takes its time. What does not come in a [`LIMIT`] never
-//! comes.
+//! A busy machine delays every event, so no test expects one soon. A test fails if an event does not come
+//! within [`LIMIT`].
 
 use std::fmt::Display;
 use std::future::Future;
@@ -16,7 +16,7 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 /// From one look to the next, at what offers no event to wait for.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What a future comes to.
+/// Awaits a future, at most for [`LIMIT`].
 ///
 /// # Panics
 ///

@@ -46,8 +46,8 @@ enum Servers {
 type Urls = [String; 3];
 
 impl World {
-    /// Databases that nobody else uses, on servers that nobody else uses if it is to be `alone`, which
-    /// it must be to [pause](Self::pause) replicas.
+    /// Makes databases for this test. With `alone` the test has the servers for itself too, and can
+    /// [pause](Self::pause) replicas.
     pub async fn new(backend: Backend, alone: bool) -> Self {
         let (servers, urls) = match backend {
             Backend::Postgres => on_postgres(alone).await,
@@ -291,7 +291,7 @@ pub fn patient(url: impl Into<String>) -> NodeBuilder {
     NodeBuilder::url(url).acquire_timeout(LIMIT)
 }
 
-/// What asks such nodes.
+/// Probe settings for such nodes.
 #[must_use]
 pub const fn patient_probes() -> ProbeRules {
     let mut probe = ProbeRules::DEFAULT;

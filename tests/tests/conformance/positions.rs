@@ -148,7 +148,7 @@ async fn a_later_session_misses_nothing<A: Adapter>(backend: Backend) {
 }
 
 async fn nobody_waits_for_a_position_of_another_history<A: Adapter>(backend: Backend) {
-    // Whoever waited would wait for longer than anything is waited for here.
+    // A read that waited for the position would outlast the test's limit.
     let scene = Scene::<A>::with(backend, |config| config.catch_up_wait(10 * LIMIT)).await;
     for position in [
         Position::postgres(1, 1, u64::MAX),

@@ -97,7 +97,7 @@ async fn a_read_leaves_a_silent_replica_that_is_taken_out<A: Adapter>() {
     let (proxy, url) = behind_proxy(&cluster.replicas()[0]).await;
     let primary = cluster.primary().url("fault");
     let config = || config_of(primary.clone(), &cluster);
-    // What waits in its pool for a connection waits for so long.
+    // A statement waits in the pool for a connection for so long.
     let brief = Duration::from_secs(1);
     let leaving = NodeBuilder::url(url).acquire_timeout(brief);
     let both = config().replica(leaving.name("replica-1"));

@@ -154,7 +154,7 @@ fn a_probe_that_is_not_answered_keeps_no_other_alive() {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
-    /// What arrives while it is frozen is held back, and `is_held`.
+    /// Holds back what arrives while it is `frozen`, and then sets `is_held`.
     fn copy(
         mut from: std::net::TcpStream,
         mut to: std::net::TcpStream,

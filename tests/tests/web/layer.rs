@@ -28,7 +28,7 @@ fn keys() -> TokenKeys {
     TokenKeys::new("a secret that is long enough for this").expect("a secret")
 }
 
-/// What is there is waited for, however busy the machine is.
+/// A layer that waits for stores and positions, however busy the machine is.
 fn layer() -> SessionLayer {
     SessionLayer::new(keys())
         .secure(false)
