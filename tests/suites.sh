@@ -31,21 +31,16 @@ build() {
 part "building the tests" build
 
 run() {
-    local name=$1 program=$2 begun=$SECONDS before=() after=() threads=4
+    local name=$1 program=$2 begun=$SECONDS before=() threads=4
     case $name in
-        # Its tests take turns, and have the machine for themselves.
-        chaos) threads=2 ;;
+        chaos) threads=8 ;;
         sea_orm_sqlite) before=(env DATABASE_URL=sqlite::memory:) ;;
         sea_orm_postgres)
-            threads=1
             before=("$(dirname "$program")/../with_postgres")
-            # It expects that of two transactions that begin at once the first gets the only connection,
-            # which it does not always.
-            after=(--skip connection_ping_closed_postgres)
             ;;
     esac
     local status=passed
-    "${before[@]}" "$program" --test-threads="$threads" "${filter[@]}" "${after[@]}" < /dev/null > "$logs/$name.log" 2>&1 ||
+    "${before[@]}" "$program" --test-threads="$threads" "${filter[@]}" < /dev/null > "$logs/$name.log" 2>&1 ||
         status=FAILED
     awk -v name="$name" -v status=$status -v took=$((SECONDS - begun)) '
         /^test result:/ { passed += $4; failed += $6 }

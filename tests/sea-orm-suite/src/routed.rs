@@ -8,7 +8,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::sync::Arc;
 
-use real::{ConnectOptions, DbBackend, DbErr};
+use real::{ConnectOptions, DbBackend, DbErr, TransactionTrait};
 use routing_seaorm::{AnonymousReads, Decision, Observer, Role, Rules};
 
 pub use routing_seaorm::{
@@ -27,11 +27,14 @@ impl Database {
         let replica = replica(&primary, options).await?;
         let mut rules = Rules::default();
         rules.anonymous_reads = AnonymousReads::Replica;
-        DatabaseConnection::from_connections(primary, [replica])
+        let routed = DatabaseConnection::from_connections(primary, [replica])
             .rules("default", rules)
             .observer(Arc::new(Counter))
             .build()
-            .map_err(|error| DbErr::Custom(error.to_string()))
+            .map_err(|error| DbErr::Custom(error.to_string()))?;
+        // What is for the primary waits, in no order, until the primary has been observed.
+        routed.begin().await?.rollback().await?;
+        Ok(routed)
     }
 }
 

@@ -7,15 +7,15 @@ use std::time::Duration;
 use routing_core::{ProbeRules, RoutingConfig, RoutingError, Scope, Session};
 use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm, Shop, until_seen};
 use routing_tests::runtime::run;
+use routing_tests::wait::{LIMIT, until};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use tokio::time::Instant;
 
 use super::field::{Field, Servers};
 use super::ledger::Tally;
-use super::{ALONE, checked, set_to_work};
+use super::{checked, set_to_work};
 
 async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
-    let _alone = ALONE.lock().await;
     let field = Field::postgres(None).await;
     let Servers::Postgres(cluster, _) = &field.servers else {
         unreachable!("it is PostgreSQL");
@@ -24,12 +24,12 @@ async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
     let primary = cluster.primary();
     primary.set("synchronous_standby_names", "ANY 1 (*)").await;
     let config = field.config().build().expect("a configuration");
-    let db = A::open(&config, Ports::default()).expect("a handle");
+    let ports = Ports::default();
+    let clock = Arc::clone(&ports.clock);
+    let db = A::open(&config, ports).expect("a handle");
     let tally = Arc::new(Tally::default());
     let users = set_to_work(&db, &tally, Duration::from_secs(2));
-    while tally.operations() < 1_000 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    have_done(&tally, 1_000).await;
 
     tally.may_fail.store(true, Ordering::Release);
     cluster.kill(primary);
@@ -46,15 +46,17 @@ async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
             })
         )
     };
-    while !is_refused().await {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the breaker is open", is_refused).await;
     let opened = lost.elapsed();
+    // It stays open for as long as the clock stands still.
+    clock.stop();
+    until("the breaker is open", is_refused).await;
     let begun = Instant::now();
     for _ in 0..20 {
         assert!(is_refused().await);
     }
     let refused = begun.elapsed() / 20;
+    clock.go_on();
     assert!(db.status().read_only());
     for _ in 0..50 {
         // Of who has not written, and waits for nothing that is with the primary alone.
@@ -74,49 +76,30 @@ async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
     promoted.set("synchronous_standby_names", "").await;
     cluster.promote(promoted).await;
     let begun = Instant::now();
-    while db
-        .execute("INSERT INTO ledger VALUES (-1, 2)")
-        .await
-        .is_err()
-    {
-        assert!(
-            begun.elapsed() < Duration::from_secs(10),
-            "{:#?}",
-            db.status()
-        );
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until("the promoted one takes writes", async || {
+        let write = "INSERT INTO ledger VALUES (-1, 2)";
+        db.execute(write).await.is_ok()
+    })
+    .await;
     let resumed = begun.elapsed();
 
     // The old one comes back, and is nobody's primary any more.
     cluster.restart(primary).await;
-    let begun = Instant::now();
-    let is_fenced = || {
+    until("the old one is fenced", async || {
         let status = db.status();
         let node = status.node("default", "primary").expect("it is a member");
         node.up && node.role == "replica" && node.left_out == ["superseded"]
-    };
-    while !is_fenced() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(30),
-            "{:#?}",
-            db.status()
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    })
+    .await;
     let status = db.status();
     assert_eq!(status.sets[0].nodes[0].name, promoted.name());
     assert_eq!(status.sets[0].primary_changes, 1);
     // The other one follows, and serves.
-    while !status_of(&db, other.name()) {
-        assert!(
-            begun.elapsed() < Duration::from_secs(30),
-            "{:#?}",
-            db.status()
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    until("the other one serves", async || {
+        status_of(&db, other.name())
+    })
+    .await;
+    have_done(&tally, 1_000).await;
     tally.is_enough.store(true, Ordering::Release);
     let place = if promoted.name() == one.name() { 1 } else { 2 };
     let acknowledged = checked(users, &field.beside(place).await).await;
@@ -132,7 +115,6 @@ async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
 
 /// An operator makes the primary read-only, and a replica that has everything takes writes.
 async fn a_switch_over_takes_the_writes_along<A: Adapter>() {
-    let _alone = ALONE.lock().await;
     let field = Field::mariadb().await;
     let Servers::MariaDb(cluster) = &field.servers else {
         unreachable!("it is MariaDB");
@@ -141,43 +123,27 @@ async fn a_switch_over_takes_the_writes_along<A: Adapter>() {
     let db = A::open(&config, Ports::default()).expect("a handle");
     let tally = Arc::new(Tally::default());
     let users = set_to_work(&db, &tally, Duration::from_secs(2));
-    while tally.operations() < 1_000 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    have_done(&tally, 1_000).await;
 
     tally.may_fail.store(true, Ordering::Release);
     let promoted = &cluster.replicas()[1];
     cluster.switch_over(promoted).await;
     let begun = Instant::now();
     let write = "INSERT INTO ledger VALUES (-1, 1)";
-    while db.execute(write).await.is_err() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(10),
-            "{:#?}",
-            db.status()
-        );
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until("the promoted one takes writes", async || {
+        db.execute(write).await.is_ok()
+    })
+    .await;
     let resumed = begun.elapsed();
     let status = db.status();
     assert_eq!(status.sets[0].nodes[0].name, promoted.name());
     assert_eq!(status.sets[0].primary_changes, 1);
     // The old one follows the new one, and serves reads as the other does.
     for node in ["primary", "replica-1"] {
-        while !status_of(&db, node) {
-            assert!(
-                begun.elapsed() < Duration::from_secs(30),
-                "{:#?}",
-                db.status()
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until("it serves", async || status_of(&db, node)).await;
     }
     tally.may_fail.store(false, Ordering::Release);
-    let operations = tally.operations();
-    while tally.operations() < operations + 1_000 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    have_done(&tally, 1_000).await;
     tally.is_enough.store(true, Ordering::Release);
     let acknowledged = checked(users, &field.beside(2).await).await;
     let wrong = tally.wrong.lock().expect("no panic inside");
@@ -203,10 +169,9 @@ const SLEEPERS: &str =
     "FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
 
 impl<A: Adapter> Crowded<A> {
-    async fn start(sleeps: u32) -> Self {
+    async fn start() -> Self {
         let field = Field::postgres(None).await;
-        let patient = Duration::from_secs(25);
-        let only = field.node(0).max_connections(1).acquire_timeout(patient);
+        let only = field.node(0).max_connections(1).acquire_timeout(LIMIT);
         let mut probe = ProbeRules::DEFAULT;
         probe.heartbeat = Duration::from_millis(200);
         let config = RoutingConfig::builder()
@@ -219,14 +184,14 @@ impl<A: Adapter> Crowded<A> {
         until_seen(&db).await;
         let holder = db.scoped(Scope::primary());
         let holding = tokio::spawn(async move {
-            let sleep = format!("SELECT count(*) FROM pg_sleep({sleeps})");
-            // It is cancelled, or its primary superseded.
-            let _outcome = holder.number(&sleep).await;
+            // It is cancelled.
+            let _outcome = holder.number("SELECT count(*) FROM pg_sleep(600)").await;
         });
         let old = field.beside(0).await;
-        while number(&old, &format!("SELECT count(*) AS count {SLEEPERS}")).await == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("the connection is taken", async || {
+            number(&old, &format!("SELECT count(*) AS count {SLEEPERS}")).await > 0
+        })
+        .await;
         Self {
             field,
             db,
@@ -242,6 +207,12 @@ impl<A: Adapter> Crowded<A> {
         cluster.promote(&cluster.replicas()[0]).await;
     }
 
+    /// Has the one that holds the connection let it go.
+    async fn release(&self) {
+        let wake = format!("SELECT count(pg_cancel_backend(pid)) AS count {SLEEPERS}");
+        number(&self.old, &wake).await;
+    }
+
     fn is_superseded(&self) -> bool {
         let status = self.db.status();
         let node = status.node("default", "primary").expect("it is a member");
@@ -251,17 +222,15 @@ impl<A: Adapter> Crowded<A> {
 
 /// It was decided before the failover, and there is a connection after it.
 async fn a_write_that_waits_for_a_connection_is_not_sent_to_who_was_the_primary<A: Adapter>() {
-    let _alone = ALONE.lock().await;
-    let crowded = Crowded::<A>::start(4).await;
+    let crowded = Crowded::<A>::start().await;
     let waiting = crowded.db.clone();
     let waiting = tokio::spawn(async move {
         let write = "INSERT INTO ledger VALUES (-2, 1)";
         waiting.execute(write).await
     });
     crowded.promote().await;
-    while !crowded.is_superseded() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("it is superseded", async || crowded.is_superseded()).await;
+    crowded.release().await;
     let written = waiting.await.expect("no panic");
     crowded.holding.await.expect("no panic");
     let rows = "SELECT count(*) AS count FROM ledger WHERE who = -2";
@@ -284,8 +253,7 @@ async fn a_write_that_waits_for_a_connection_is_not_sent_to_who_was_the_primary<
 
 /// Also who has only just begun to wait when that becomes known.
 async fn writes_that_have_just_begun_to_wait_are_not_sent_to_who_was_the_primary<A: Adapter>() {
-    let _alone = ALONE.lock().await;
-    let crowded = Crowded::<A>::start(20).await;
+    let crowded = Crowded::<A>::start().await;
     let writing = async {
         let mut writes = Vec::new();
         while !crowded.is_superseded() {
@@ -295,8 +263,7 @@ async fn writes_that_have_just_begun_to_wait_are_not_sent_to_who_was_the_primary
             // The writes begin at times of all distances from when it becomes known.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let wake = format!("SELECT count(pg_cancel_backend(pid)) AS count {SLEEPERS}");
-        number(&crowded.old, &wake).await;
+        crowded.release().await;
         writes
     };
     let ((), writes) = futures_util::future::join(crowded.promote(), writing).await;
@@ -309,6 +276,12 @@ async fn writes_that_have_just_begun_to_wait_are_not_sent_to_who_was_the_primary
     assert_eq!(number(&crowded.old, rows).await, 0, "{}", A::NAME);
     let new = number(&crowded.field.beside(1).await, rows).await;
     assert_eq!(new, acknowledged, "{}", A::NAME);
+}
+
+/// Waits until so many more operations are done.
+async fn have_done(tally: &Tally, more: u64) {
+    let enough = tally.operations() + more;
+    until("the users go on", async || tally.operations() >= enough).await;
 }
 
 async fn number(db: &DatabaseConnection, sql: &str) -> i64 {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use routing_core::Scope;
 use routing_tests::adapter::{Adapter, Shop};
 use routing_tests::proxy::Way;
+use routing_tests::wait::until;
 
 use super::field::{CONNECTIONS, Field, NAMES, Servers};
 
@@ -99,6 +100,18 @@ impl Fault {
 
 const LASTS: Duration = Duration::from_millis(1_200);
 
+/// Silence lasts until it is noticed, and then for a while.
+async fn noticed<A: Adapter>(db: &A, node: usize) {
+    let is_noticed = || {
+        let status = db.status();
+        let node = status.node("default", NAMES[node]).expect("a member");
+        !node.up || !node.left_out.is_empty()
+    };
+    let what = format!("the silence of {} is noticed", NAMES[node]);
+    until(what, async || is_noticed()).await;
+    tokio::time::sleep(LASTS).await;
+}
+
 impl Field {
     /// Does something to a server for a while, and undoes it.
     pub(crate) async fn suffer<A: Adapter>(&self, fault: Fault, db: &A) {
@@ -118,7 +131,11 @@ impl Field {
                 self.proxies[2].cut();
                 self.way(&[1, 2], Way::Refused, LASTS).await;
             }
-            Silent(node) => self.way(&[node], Way::Silent, 2 * LASTS).await,
+            Silent(node) => {
+                self.proxies[node].set(Way::Silent);
+                noticed(db, node).await;
+                self.proxies[node].set(Way::Open);
+            }
             Exhaust(node) => self.exhaust(node, db).await,
             Full(node) => {
                 // Who is connected has to come again, and again.
@@ -135,7 +152,7 @@ impl Field {
             }
             Freeze(node) => {
                 self.freeze(node);
-                tokio::time::sleep(2 * LASTS).await;
+                noticed(db, node).await;
                 self.thaw(node);
             }
             Kill(node) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use routing_core::{
-    LagLimits, NodeBuilder, PinRelease, PoolMode, RoutingConfig, RoutingConfigBuilder,
+    LagLimits, NodeBuilder, PinRelease, PoolMode, RetryRules, RoutingConfig, RoutingConfigBuilder,
 };
 use routing_tests::pgbouncer::PgBouncer;
 use routing_tests::proxy::Proxy;
@@ -119,7 +119,10 @@ impl Field {
         let port = self.proxies[node].port();
         let url = match self.servers {
             Servers::Postgres(..) => format!("postgres://postgres@127.0.0.1:{port}/chaos"),
-            Servers::MariaDb(_) => format!("mysql://app@127.0.0.1:{port}/chaos"),
+            // mysql_async would find the server's socket, and go round the proxy.
+            Servers::MariaDb(_) => {
+                format!("mysql://app@127.0.0.1:{port}/chaos?prefer_socket=false")
+            }
         };
         let connections = u32::try_from(CONNECTIONS).expect("a few");
         NodeBuilder::url(url).max_connections(connections)
@@ -127,10 +130,14 @@ impl Field {
 
     pub(crate) fn config(&self) -> RoutingConfigBuilder {
         let node = |node| self.node(node);
-        let wait = Duration::from_millis(400);
+        // Longer than a busy machine takes to connect.
+        let wait = Duration::from_secs(5);
+        let mut retry = RetryRules::DEFAULT;
+        retry.deadline = 6 * wait;
         RoutingConfig::builder()
             .pin_release(PinRelease::CaughtUp)
             .lag(LagLimits::NONE)
+            .retry(retry)
             .primary(node(0))
             .replica(node(1).acquire_timeout(wait))
             .replica(node(2).acquire_timeout(wait).pool_mode(self.mode))

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use routing_core::{HandOver, Session};
 use routing_tests::adapter::{Adapter, Shop};
+use routing_tests::wait::LIMIT;
 use tokio::time::Instant;
 
 /// The table, which takes every number as often as it is given.
@@ -23,7 +24,7 @@ pub(crate) struct Tally {
     pub(crate) failed_reads: AtomicU64,
     pub(crate) writes: AtomicU64,
     pub(crate) failed_writes: AtomicU64,
-    /// Reads that took longer than a statement may stay with a silent replica.
+    /// Reads that took longer than a statement may stay with a silent replica: on a busy machine some do.
     pub(crate) late_reads: AtomicU64,
     pub(crate) slowest: AtomicU64,
     /// Whether reads may fail now, as the primary is in trouble too.
@@ -36,6 +37,10 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn operations(&self) -> u64 {
         self.reads.load(Ordering::Relaxed) + self.writes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed) - self.failed_writes.load(Ordering::Relaxed)
     }
 
     /// How many reads there were, and how many of them late.
@@ -60,14 +65,22 @@ pub(crate) struct User<A> {
     pub(crate) token: Vec<HandOver>,
 }
 
+/// From a user's request to his next.
+const THINKS: Duration = Duration::from_millis(250);
+
+/// How long a request waits until its position is known. While the primary fails, it is not.
+const SETTLES: Duration = Duration::from_secs(2);
+
 /// An operation that takes longer hangs.
-const HANGS: Duration = Duration::from_secs(45);
+const HANGS: Duration = LIMIT;
 
 impl<A: Adapter> User<A> {
     /// Works until it is enough.
     pub(crate) async fn work(mut self) -> Self {
         while !self.tally.is_enough.load(Ordering::Acquire) {
             self.request().await;
+            // The machine is for the servers, and for who waits for them.
+            tokio::time::sleep(THINKS).await;
         }
         self
     }
@@ -77,12 +90,14 @@ impl<A: Adapter> User<A> {
         session.expect_hand_over();
         session.take_over(self.token.drain(..));
         let db = self.db.with_session(&session);
-        self.write(&db).await;
-        for _ in 0..8 {
+        for _ in 0..4 {
             self.read(&db).await;
         }
-        let limit = Duration::from_millis(200);
-        let _settled = tokio::time::timeout(limit, session.when_settled()).await;
+        self.write(&db).await;
+        for _ in 0..4 {
+            self.read(&db).await;
+        }
+        let _settled = tokio::time::timeout(SETTLES, session.when_settled()).await;
         self.token = session.hand_over();
     }
 
@@ -90,11 +105,13 @@ impl<A: Adapter> User<A> {
         self.number += 1;
         let sql = format!("INSERT INTO ledger VALUES ({}, {})", self.id, self.number);
         let done = tokio::time::timeout(HANGS, db.execute(&sql)).await;
+        if !matches!(done, Ok(Ok(()))) {
+            self.tally.failed_writes.fetch_add(1, Ordering::Relaxed);
+        }
         self.tally.writes.fetch_add(1, Ordering::Relaxed);
         match done {
             Ok(Ok(())) => self.acknowledged.push(self.number),
             Ok(Err(_)) => {
-                self.tally.failed_writes.fetch_add(1, Ordering::Relaxed);
                 // As a user would, who is told that it does not work now.
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
