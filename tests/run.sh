@@ -17,8 +17,7 @@ fi
 
 # A warning that the workspace's features hide is one in somebody's build.
 check_quietly() {
-    said=$(cargo check --quiet "$@" 2>&1) || { echo "$said" >&2; exit 1; }
-    [ -z "$said" ] || { echo "$said" >&2; exit 1; }
+    said=$(cargo check --quiet "$@" 2>&1) && [ -z "$said" ] || { echo "$said" >&2; exit 1; }
 }
 each_feature() {
     for features in token tower redis; do
@@ -35,6 +34,10 @@ each_feature() {
         exit 1
     fi
 }
-part "each feature by itself, and no runtime where none is asked for" each_feature
-./tests/suites.sh
-part "examples of the documentation" cargo test --quiet --workspace --doc
+
+# What comes after a failure is run too.
+failed=0
+./tests/suites.sh || failed=1
+(part "examples of the documentation" cargo test --quiet --workspace --doc) || failed=1
+(part "each feature by itself, and no runtime where none is asked for" each_feature) || failed=1
+exit $failed

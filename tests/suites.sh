@@ -23,9 +23,11 @@ chmod 755 "$ROUTING_TEMPLATES"
 
 build() {
     cargo test --workspace --no-run --message-format=json-render-diagnostics > "$logs/build"
-    # The programs that have tests, by name and path.
+    # The programs that have tests, by name and path: those with quick answers come first.
     sed -n 's|.*"reason":"compiler-artifact".*"executable":"\([^"]*/deps/\([^"]*\)-[0-9a-f]*\)".*|\2 \1|p' \
-        "$logs/build" > "$logs/programs"
+        "$logs/build" |
+        awk '{ print $1 ~ /core|sqlite|simulation/ ? 0 : $1 == "chaos" ? 2 : 1, $0 }' |
+        sort -s -n -k1,1 | cut -d' ' -f2- > "$logs/programs"
     [ -s "$logs/programs" ]
 }
 part "building the tests" build

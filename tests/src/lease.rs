@@ -1,6 +1,5 @@
 //! Servers that tests share, and servers that a test has for itself until it ends.
 
-use std::future::Future;
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -29,31 +28,36 @@ impl<C> Idle<C> {
     }
 }
 
-impl<C> Lease<C> {
-    /// Servers that others use too.
-    pub(crate) const fn shared(cluster: &'static C) -> Self {
-        Self {
-            cluster,
-            idle: None,
-        }
-    }
+/// A primary and two replicas.
+pub(crate) trait Servers: Sized + 'static {
+    async fn start() -> Self;
+    /// Those that all tests of this process share.
+    async fn shared() -> &'static Self;
+    /// Has all replicas replay again.
+    async fn resume(&self);
+    /// The primary's URL of a database, and the replicas'.
+    fn urls(&self, database: &str) -> [String; 3];
+}
 
-    /// Takes idle servers for this test alone, or starts new ones.
-    pub(crate) async fn alone<F: Future<Output = C>>(
-        idle: &'static Idle<C>,
-        start: impl FnOnce() -> F,
-    ) -> Self {
+impl<C: Servers> Lease<C> {
+    /// Takes servers for this test alone, idle ones or new ones, or else those that others use too.
+    pub(crate) async fn new(idle: &'static Idle<C>, alone: bool) -> Self {
+        if !alone {
+            let (cluster, idle) = (C::shared().await, None);
+            return Self { cluster, idle };
+        }
         let cluster = match idle.with(Vec::pop) {
             Some(cluster) => cluster,
             // The process's end stops them: it may come at any time.
-            None => Box::leak(Box::new(start().await)),
+            None => Box::leak(Box::new(C::start().await)),
         };
-        Self {
-            cluster,
-            idle: Some(idle),
-        }
+        cluster.resume().await;
+        let idle = Some(idle);
+        Self { cluster, idle }
     }
+}
 
+impl<C> Lease<C> {
     /// The servers, for what others would be disturbed by.
     pub(crate) fn alone_with(&self) -> &'static C {
         assert!(self.idle.is_some(), "others use these servers");

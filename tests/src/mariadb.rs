@@ -13,6 +13,7 @@ use sea_orm::sqlx::{self, Connection, Executor, MySqlPool};
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::OnceCell;
 
+use crate::lease::Servers;
 use crate::migration::Migrator;
 use crate::process::{self, Account, command, home, keep, send, until_over};
 use crate::wait::{self, LIMIT};
@@ -334,6 +335,26 @@ impl Server {
             sqlx::query("SELECT 1").execute(&self.admin).await.is_ok()
         })
         .await;
+    }
+}
+
+impl Servers for Cluster {
+    async fn start() -> Self {
+        Self::start().await
+    }
+
+    async fn shared() -> &'static Self {
+        Self::shared().await
+    }
+
+    async fn resume(&self) {
+        for replica in self.replicas() {
+            replica.resume().await;
+        }
+    }
+
+    fn urls(&self, database: &str) -> [String; 3] {
+        self.servers.each_ref().map(|server| server.url(database))
     }
 }
 

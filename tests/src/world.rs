@@ -9,7 +9,7 @@ use routing_core::{NodeBuilder, ProbeRules, RoutingConfig, RoutingConfigBuilder,
 use sea_orm::Database;
 use sea_orm_migration::MigratorTrait;
 
-use crate::lease::{Idle, Lease};
+use crate::lease::{Idle, Lease, Servers as _};
 use crate::migration::Migrator;
 use crate::sqlite::Files;
 use crate::wait::LIMIT;
@@ -209,49 +209,21 @@ fn names() -> [String; 2] {
 async fn on_postgres(alone: bool) -> (Servers, [Urls; 2]) {
     static IDLE: Idle<postgres::Cluster> = Idle::new();
 
-    let cluster = if alone {
-        Lease::alone(&IDLE, postgres::Cluster::start).await
-    } else {
-        Lease::shared(postgres::Cluster::shared().await)
-    };
-    if alone {
-        for replica in cluster.replicas() {
-            replica.resume().await;
-        }
-    }
+    let cluster = Lease::new(&IDLE, alone).await;
     let names = [cluster.take_shop().await, cluster.take_shop().await];
-    let [one, two] = cluster.replicas() else {
-        panic!("there are two replicas");
-    };
-    let urls = names
-        .each_ref()
-        .map(|name| [cluster.primary().url(name), one.url(name), two.url(name)]);
+    let urls = names.each_ref().map(|name| cluster.urls(name));
     (Servers::Postgres(cluster, names), urls)
 }
 
 async fn on_mariadb(alone: bool) -> (Servers, [Urls; 2]) {
     static IDLE: Idle<mariadb::Cluster> = Idle::new();
 
-    let cluster = if alone {
-        Lease::alone(&IDLE, mariadb::Cluster::start).await
-    } else {
-        Lease::shared(mariadb::Cluster::shared().await)
-    };
-    if alone {
-        for replica in cluster.replicas() {
-            replica.resume().await;
-        }
-    }
+    let cluster = Lease::new(&IDLE, alone).await;
     let names = names();
     for name in &names {
         cluster.create_shop(name).await;
     }
-    let urls = names.map(|name| {
-        let [one, two] = cluster.replicas() else {
-            panic!("there are two replicas");
-        };
-        [cluster.primary().url(&name), one.url(&name), two.url(&name)]
-    });
+    let urls = names.map(|name| cluster.urls(&name));
     (Servers::MariaDb(cluster), urls)
 }
 
