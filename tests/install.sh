@@ -33,10 +33,10 @@ if [ -n "$packages" ] && have apt-get; then
     as_root=()
     [ "$(id -u)" = 0 ] || as_root=(sudo)
     "${as_root[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq $packages > /dev/null
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $packages > /dev/null
 fi
 
-left=$(missing | cut -d' ' -f2- | sed 's/^[^:]*: //')
+left=$(missing | sed 's/^[^:]*: //')
 have cargo || left="Rust 1.94 or newer is needed: see https://rustup.rs
 $left"
 if [ -n "$left" ]; then

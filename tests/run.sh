@@ -29,7 +29,8 @@ each_feature() {
     for features in postgres mysql sqlite async-postgres async-mysql async-sqlite async-sqlite,deadpool; do
         check_quietly -p routing-diesel --features "$features"
     done
-    if cargo tree -p routing-diesel --features postgres,mysql,sqlite -e normal | grep -q ' tokio v'; then
+    tree=$(cargo tree -p routing-diesel --features postgres,mysql,sqlite -e normal) || exit 1
+    if grep -q ' tokio v' <<< "$tree"; then
         echo "Tokio is in the dependencies of the synchronous build" >&2
         exit 1
     fi

@@ -13,10 +13,10 @@ report=$(mktemp)
 busy=()
 stop() {
     [ ${#busy[@]} = 0 ] || kill "${busy[@]}" 2> /dev/null || true
-    rm -f "$report"
+    rm -f "$report" "$report.now"
 }
 trap stop EXIT
-./tests/suites.sh "there-is-no-such-test" > /dev/null
+cargo test --workspace --no-run --quiet
 for ((thread = 0; thread < ${LOAD:-$((2 * $(nproc)))}; thread++)); do
     (while :; do :; done) &
     busy+=($!)
@@ -25,14 +25,15 @@ done
 failed=0
 for ((run = 1; run <= times; run++)); do
     begun=$SECONDS
-    ./tests/suites.sh "$@" > "$report.$run" 2>&1 || failed=$((failed + 1))
+    status=0
+    ./tests/suites.sh "$@" > "$report.now" 2>&1 || status=$?
+    [ $status = 0 ] || failed=$((failed + 1))
     printf 'run %d of %d: %d s, at a load of %s; %d runs have failed\n' \
         "$run" "$times" $((SECONDS - begun)) "$(cut -d' ' -f1 /proc/loadavg)" "$failed"
-    grep -hE '^test .* FAILED$' "$report.$run" | tee -a "$report" || true
-    if grep -q ' FAILED' "$report.$run"; then
+    grep -hE '^test .* FAILED$' "$report.now" | tee -a "$report" || true
+    if [ $status != 0 ]; then
+        mv "$report.now" "$report.$run"
         echo "  its output: $report.$run"
-    else
-        rm -f "$report.$run"
     fi
 done
 echo "failures by test:"

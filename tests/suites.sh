@@ -22,12 +22,12 @@ trap 'rm -rf "$logs" "$ROUTING_TEMPLATES"' EXIT
 chmod 755 "$ROUTING_TEMPLATES"
 
 build() {
-    cargo test --workspace --no-run --message-format=json-render-diagnostics > "$logs/build"
+    cargo test --workspace --no-run --message-format=json-render-diagnostics > "$logs/build" || return 1
     # The programs that have tests, by name and path: those with quick answers come first.
     sed -n 's|.*"reason":"compiler-artifact".*"executable":"\([^"]*/deps/\([^"]*\)-[0-9a-f]*\)".*|\2 \1|p' \
         "$logs/build" |
         awk '{ print $1 ~ /core|sqlite|simulation/ ? 0 : $1 == "chaos" ? 2 : 1, $0 }' |
-        sort -s -n -k1,1 | cut -d' ' -f2- > "$logs/programs"
+        sort -s -n -k1,1 | cut -d' ' -f2- > "$logs/programs" || return 1
     [ -s "$logs/programs" ]
 }
 part "building the tests" build
@@ -60,6 +60,13 @@ all() {
     done < "$logs/programs"
 }
 part "tests" all
+
+# A name that is spelled wrong is no success.
+for name in ${SUITES:-}; do
+    grep -q "^$name " "$logs/programs" || { echo "there is no program $name" >&2; exit 2; }
+done
+grep -qhE '^test .* \.\.\. |^test result:.* [1-9][0-9]* (passed|failed)' "$logs"/*.log ||
+    { echo "there is no such test" >&2; exit 2; }
 
 for failed in "$logs"/*.failed; do
     [ -e "$failed" ] || exit 0

@@ -83,6 +83,7 @@ impl World {
         let [[primary, one, two], _] = &self.urls;
         RoutingConfig::builder()
             .probe(patient_probes())
+            .time_pin(10 * LIMIT)
             .primary(patient(primary))
             .replica(patient(one))
             .replica(patient(two))

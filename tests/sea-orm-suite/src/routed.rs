@@ -7,6 +7,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use real::{ConnectOptions, DbBackend, DbErr, TransactionTrait};
 use routing_seaorm::{AnonymousReads, Decision, Observer, Role, Rules};
@@ -27,6 +28,9 @@ impl Database {
         let replica = replica(&primary, options).await?;
         let mut rules = Rules::default();
         rules.anonymous_reads = AnonymousReads::Replica;
+        // A busy machine answers late.
+        rules.probe.timeout = Duration::from_secs(60);
+        rules.probe.suspect_after = Duration::from_secs(60);
         let routed = DatabaseConnection::from_connections(primary, [replica])
             .rules("default", rules)
             .observer(Arc::new(Counter))

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use routing_core::{ProbeRules, RoutingConfig, RoutingError, Scope, Session};
+use routing_core::{RoutingConfig, RoutingError, Scope, Session};
 use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm, Shop, until_seen};
 use routing_tests::runtime::run;
 use routing_tests::wait::{LIMIT, until};
+use routing_tests::world::patient_probes;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use tokio::time::Instant;
 
@@ -23,7 +24,8 @@ async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
     // What is acknowledged is with one of the standbys.
     let primary = cluster.primary();
     primary.set("synchronous_standby_names", "ANY 1 (*)").await;
-    let config = field.config().build().expect("a configuration");
+    let config = field.config().probe(patient_probes());
+    let config = config.build().expect("a configuration");
     let ports = Ports::default();
     let clock = Arc::clone(&ports.clock);
     let db = A::open(&config, ports).expect("a handle");
@@ -119,7 +121,8 @@ async fn a_switch_over_takes_the_writes_along<A: Adapter>() {
     let Servers::MariaDb(cluster) = &field.servers else {
         unreachable!("it is MariaDB");
     };
-    let config = field.config().build().expect("a configuration");
+    let config = field.config().probe(patient_probes());
+    let config = config.build().expect("a configuration");
     let db = A::open(&config, Ports::default()).expect("a handle");
     let tally = Arc::new(Tally::default());
     let users = set_to_work(&db, &tally, Duration::from_secs(2));
@@ -172,13 +175,13 @@ impl<A: Adapter> Crowded<A> {
     async fn start() -> Self {
         let field = Field::postgres(None).await;
         let only = field.node(0).max_connections(1).acquire_timeout(LIMIT);
-        let mut probe = ProbeRules::DEFAULT;
+        let mut probe = patient_probes();
         probe.heartbeat = Duration::from_millis(200);
         let config = RoutingConfig::builder()
             .probe(probe)
             .primary(only)
-            .replica(field.node(1))
-            .replica(field.node(2));
+            .replica(field.node(1).acquire_timeout(LIMIT))
+            .replica(field.node(2).acquire_timeout(LIMIT));
         let config = config.build().expect("a configuration");
         let db = A::open(&config, Ports::default()).expect("a handle");
         until_seen(&db).await;

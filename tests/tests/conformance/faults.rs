@@ -129,7 +129,13 @@ async fn a_session_that_loses_its_replica_does_not_go_back<A: Adapter>() {
     let config = config_of(&cluster, &["replica-1", "replica-2"]);
     let setup = Setup::<A>::new(config.catch_up_wait(wait));
     let reader = setup.session();
-    let home = usize::from(reader.server().await == "replica-2");
+    let mut at = String::new();
+    until("the reader has a replica", async || {
+        at = reader.server().await;
+        at.starts_with("replica-")
+    })
+    .await;
+    let home = usize::from(at == "replica-2");
     let other = &cluster.replicas()[1 - home];
     other.pause().await;
     setup.db.insert("seen").await.expect("an insert");
@@ -206,10 +212,14 @@ async fn a_killed_replica_costs_no_read_and_is_taken_back<A: Adapter>() {
     let setup = Setup::<A>::new(config_of(&cluster, &["replica-1"]));
     until_seen(&setup.db).await;
     // Both replicas have connections in their pools, which the kill breaks.
-    let sessions: Vec<_> = (0..8).map(|_| setup.session()).collect();
-    for db in &sessions {
-        db.server().await;
-    }
+    let mut sessions = Vec::new();
+    until("a session has the first replica", async || {
+        let db = setup.session();
+        let is_first = db.server().await == "replica-1";
+        sessions.push(db);
+        is_first && sessions.len() >= 8
+    })
+    .await;
     let victim = &cluster.replicas()[0];
     cluster.kill(victim);
     for db in &sessions {
@@ -285,7 +295,10 @@ async fn without_the_primary_reads_go_on_and_writes_fail_typed<A: Adapter>() {
     let setup = Setup::<A>::new(config_of(&cluster, &["primary"]));
     let reader = setup.session();
     let writer = setup.session();
-    writer.insert("before").await.expect("an insert");
+    until("the writer writes", async || {
+        writer.insert("before").await.is_ok()
+    })
+    .await;
     setup.clock.stop();
     cluster.kill(cluster.primary());
 
@@ -417,6 +430,11 @@ async fn a_replica_that_never_answers_is_passed_over<A: Adapter>() {
         .replica(NodeBuilder::url(hanging).acquire_timeout(Duration::from_millis(300)))
         .replica(patient(cluster.replicas()[0].url("fault")));
     let setup = Setup::<A>::new(config);
+    // Its pool's first connection proves the replica, and the primary answers until then.
+    until("the other replica answers", async || {
+        setup.session().server().await == "replica-1"
+    })
+    .await;
     for _ in 0..6 {
         let db = setup.session();
         let server = within("it is not waited for", db.server()).await;
@@ -434,7 +452,10 @@ async fn a_replica_that_never_answers_is_passed_over<A: Adapter>() {
         let db = setup.session();
         let _ = tokio::time::timeout(Duration::from_millis(20), db.server()).await;
     }
-    assert_eq!(setup.session().server().await, "replica-1");
+    until("the other replica answers again", async || {
+        setup.session().server().await == "replica-1"
+    })
+    .await;
     drop(silent);
 }
 

@@ -8,7 +8,7 @@ use routing_core::{
 use routing_tests::adapter::{Adapter, Shop, Step, until_seen};
 use routing_tests::postgres::Cluster;
 use routing_tests::proxy::Proxy;
-use routing_tests::wait;
+use routing_tests::wait::{self, LIMIT};
 use routing_tests::world::{patient, patient_probes};
 
 use crate::own::{Setup, cluster_with_schema, config_of};
@@ -72,7 +72,7 @@ fn often() -> ProbeRules {
 async fn a_replica_that_lags_is_left_out_and_taken_back<A: Adapter>() {
     let cluster = cluster_with_schema().await;
     let mut limits = LagLimits::DEFAULT;
-    limits.time = Duration::from_millis(200);
+    limits.time = Duration::from_secs(10);
     limits.bytes = 4_000;
     let config = || {
         let config = config_of(&cluster, &[]).catch_up_wait(Duration::from_millis(1));
@@ -83,12 +83,13 @@ async fn a_replica_that_lags_is_left_out_and_taken_back<A: Adapter>() {
     let lagging = &cluster.replicas()[0];
     lagging.pause().await;
     // A primary that writes nothing has no replica lag, however long.
-    tokio::time::sleep(3 * limits.time).await;
+    setup.clock.advance(3 * limits.time);
     assert_eq!(left_out(&setup.db.status(), "replica-1"), [""; 0]);
     for number in 0..40 {
         let name = format!("{number} {}", "x".repeat(200));
         setup.db.insert(&name).await.expect("an insert");
     }
+    setup.clock.advance(3 * limits.time);
     let is_lagging = |status: &Status| left_out(status, "replica-1") == ["lagging"];
     until(&setup, "it lags", is_lagging).await;
     cluster.catch_up_alone(&cluster.replicas()[1]).await;
@@ -120,6 +121,8 @@ async fn a_replica_that_lags_is_left_out_and_taken_back<A: Adapter>() {
 async fn the_primary_takes_as_many_reads_as_its_budget_allows<A: Adapter>() {
     let cluster = cluster_with_schema().await;
     let config = config_of(&cluster, &["replica-1", "replica-2"]);
+    // The replicas are still slow when the test looks.
+    let config = config.slow_start(10 * LIMIT);
     let setup = Setup::<A>::new(config.fallback_budget(FallbackBudget::new(1, 10)));
     until_seen(&setup.db).await;
     for replica in cluster.replicas() {
@@ -173,7 +176,7 @@ async fn the_primary_takes_as_many_reads_as_its_budget_allows<A: Adapter>() {
 async fn a_node_of_another_cluster_is_refused<A: Adapter>() {
     let (cluster, other) = tokio::join!(cluster_with_schema(), Cluster::of_its_own());
     other.create_shop("fault").await;
-    let foreign = NodeBuilder::url(other.replicas()[0].url("fault")).name("foreign");
+    let foreign = patient(other.replicas()[0].url("fault")).name("foreign");
     let setup = Setup::<A>::new(config_of(&cluster, &[]).replica(foreign));
     until_seen(&setup.db).await;
     let is_foreign = |status: &Status| left_out(status, "foreign") == ["foreign"];

@@ -2,13 +2,13 @@
 
 use routing_core::sql::TableName;
 use routing_core::{
-    Delegate, Mode, NodeBuilder, PinReason, PoolMode, Reason, Role, RoutingConfig,
-    RoutingConfigBuilder, RoutingError, Scope, Session, SetName, StatementKind,
+    Delegate, Mode, PinReason, PoolMode, Reason, Role, RoutingConfig, RoutingConfigBuilder,
+    RoutingError, Scope, Session, SetName, StatementKind,
 };
 use routing_tests::adapter::{Adapter, Begin, Diesel, End, Outcome, Ports, Scene, Shop, Step};
 use routing_tests::pgbouncer::PgBouncer;
 use routing_tests::wait::until;
-use routing_tests::world::{Backend, World};
+use routing_tests::world::{Backend, World, patient, patient_probes};
 use std::sync::Arc;
 
 conformance! {
@@ -298,10 +298,11 @@ async fn a_pooler_in_transaction_mode_can_stand_between<A: Adapter>(backend: Bac
     for name in ["replica", "lie"] {
         let ports = Ports::default();
         let recorder = Arc::clone(&ports.recorder);
-        let node = |name| NodeBuilder::url(pooler.url(name)).pool_mode(PoolMode::Transaction);
+        let node = |name| patient(pooler.url(name)).pool_mode(PoolMode::Transaction);
         let config = RoutingConfig::builder()
             // Asked what it is, it would be left out.
             .positions(name != "lie")
+            .probe(patient_probes())
             .primary(node("shop"))
             .replica(node(name));
         let config = config.build().expect("a configuration");

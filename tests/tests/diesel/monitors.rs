@@ -3,7 +3,6 @@
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::sleep;
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -77,7 +76,7 @@ fn a_silent_node_keeps_one_thread_however_often_it_is_asked() {
         let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port());
         let mut probe = ProbeRules::DEFAULT;
         probe.heartbeat = Duration::from_millis(20);
-        probe.timeout = Duration::from_millis(100);
+        probe.timeout = Duration::from_secs(1);
         let config = RoutingConfig::builder()
             .probe(probe)
             .primary(cluster.primary().url("postgres"))
@@ -95,8 +94,16 @@ fn a_silent_node_keeps_one_thread_however_often_it_is_asked() {
                 (node.up, node.left_out.is_empty())
             };
             until_blocking("it is down", || !node(&pool).0);
-            // Some ten probes more.
-            sleep(Duration::from_secs(1));
+            // It is left alone for longer each time that it has been asked again.
+            let (mut times, mut last) = (0, 0.0);
+            until_blocking("it is asked again", || {
+                let status = pool.status();
+                let node = status.node("default", "mute").expect("a member");
+                let left = node.retry_in.unwrap_or(0.0);
+                times += i32::from(left > last);
+                last = left;
+                times > 2
+            });
             assert_eq!(threads_named("routing-mute-probe"), 1);
             assert!(proxy.accepted() <= 1, "{} connections", proxy.accepted());
             // What it says at last is of a moment that is over; the next answer counts.

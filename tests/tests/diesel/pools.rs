@@ -7,12 +7,12 @@ use diesel::r2d2::{ConnectionManager, Pool, TestCustomizer};
 use diesel::sqlite::SqliteConnection;
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
-use routing_core::{NodeBuilder, ProbeRules, RoutingConfig, RoutingError, Session};
+use routing_core::{NodeBuilder, ProbeRules, RoutingConfig, RoutingError, Rules, Session};
 use routing_diesel::{AsyncRoutedPool, RoutedPool};
 use routing_tests::runtime::run;
 use routing_tests::schema::{cake, server};
 use routing_tests::wait::{until, until_blocking};
-use routing_tests::world::{Backend, World};
+use routing_tests::world::{Backend, World, patient_probes};
 
 use crate::support::{blocking, server_of};
 
@@ -105,7 +105,9 @@ fn bb8_and_deadpool_pools_are_routed() {
             AsyncRoutedPool::from_pools(bb8(&primary), [bb8(&replica)]),
             AsyncRoutedPool::from_pools(deadpool(&primary), [deadpool(&replica)]),
         ] {
-            let pool = pool.build().expect("a pool");
+            let mut rules = Rules::default();
+            rules.probe = patient_probes();
+            let pool = pool.rules("default", rules).build().expect("a pool");
             let mut conn = pool.get_in(&Session::new()).await.expect("a connection");
             assert_eq!(server_of(&mut conn).await, "replica-1");
         }

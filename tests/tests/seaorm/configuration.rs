@@ -1,10 +1,11 @@
 //! Bad input, and routing switched off.
 
-use routing_core::{ConfigProblem, Mode, Reason, RoutingConfig, RoutingError, SetBuilder};
+use routing_core::{ConfigProblem, Mode, Reason, RoutingConfig, RoutingError, Rules, SetBuilder};
 use routing_seaorm::{RoutedConnection, RoutingErrExt, Scope};
 use routing_tests::entity::cake;
 use routing_tests::runtime::run;
 use routing_tests::stage::{Backend, Stage, server_of};
+use routing_tests::world::patient_probes;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, Database, DatabaseConnection, DbErr, EntityTrait,
     PaginatorTrait, TransactionTrait,
@@ -87,8 +88,11 @@ async fn given_connections_are_routed_too(backend: Backend) {
     let primary = Database::connect(config.default_set().primary().url())
         .await
         .expect("a connection");
+    let mut rules = Rules::default();
+    rules.mode = Mode::Strict;
+    rules.probe = patient_probes();
     let db = RoutedConnection::from_connections(primary, given)
-        .mode(Mode::Strict)
+        .rules("default", rules)
         .build()
         .expect("a connection");
     let session = routing_core::Session::new();

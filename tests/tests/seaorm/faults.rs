@@ -83,10 +83,14 @@ fn a_killed_replica_costs_no_read_and_is_taken_back() {
     run(async {
         let (cluster, setup) = cluster_with_schema().await;
         // Both replicas have connections in their pools, which the kill breaks.
-        let sessions: Vec<_> = (0..8).map(|_| setup.session()).collect();
-        for db in &sessions {
-            server_of(db).await;
-        }
+        let mut sessions = Vec::new();
+        until("a session has the first replica", async || {
+            let db = setup.session();
+            let is_first = server_of(&db).await == "replica-1";
+            sessions.push(db);
+            is_first && sessions.len() >= 8
+        })
+        .await;
         let victim = &cluster.replicas()[0];
         cluster.kill(victim);
         for db in &sessions {

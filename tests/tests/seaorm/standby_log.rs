@@ -6,6 +6,7 @@ use routing_tests::entity::cake;
 use routing_tests::migration::Migrator;
 use routing_tests::postgres::Cluster;
 use routing_tests::runtime::run;
+use routing_tests::world::{patient, patient_probes};
 use sea_orm::{
     AccessMode, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
     PaginatorTrait, Set, TransactionTrait,
@@ -22,9 +23,10 @@ fn no_write_ever_reaches_a_standby() {
         let connect = |mode| {
             let config = RoutingConfig::builder()
                 .mode(mode)
-                .primary(cluster.primary().url("log"))
-                .replica(cluster.replicas()[0].url("log"))
-                .replica(cluster.replicas()[1].url("log"))
+                .probe(patient_probes())
+                .primary(patient(cluster.primary().url("log")))
+                .replica(patient(cluster.replicas()[0].url("log")))
+                .replica(patient(cluster.replicas()[1].url("log")))
                 .build()
                 .expect("a configuration");
             RoutedConnection::new(&config).expect("a connection")
