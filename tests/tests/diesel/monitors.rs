@@ -102,10 +102,10 @@ fn a_silent_node_keeps_one_thread_however_often_it_is_asked() {
                 let left = node.retry_in.unwrap_or(0.0);
                 times += i32::from(left > last);
                 last = left;
+                // Each thread has one connection, which libpq gives up after a while.
+                assert!(threads_named("routing-mute-probe") <= 1);
                 times > 2
             });
-            assert_eq!(threads_named("routing-mute-probe"), 1);
-            assert!(proxy.accepted() <= 1, "{} connections", proxy.accepted());
             // What it says at last is of a moment that is over; the next answer counts.
             proxy.set(Way::Open);
             until_blocking("it is back", || node(&pool) == (true, true));
