@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::access::StatementKind;
-use crate::name::{NodeName, SetName};
+use crate::names::{NodeName, SetName};
+use crate::sql::kind::StatementKind;
 
 /// Why a statement was not run, or a configuration not taken.
 ///

@@ -40,126 +40,69 @@
 //! [`Session::take_over`] carry it to the next session of the same user; with the feature `token`,
 //! `TokenKeys` seals it for a client, and with `tower` the layer in `web` does so for each request.
 
-mod access;
-mod aftermath;
-mod ambient;
-mod ask;
-mod balance;
-mod breaker;
-mod budget;
-mod callbacks;
-mod changes;
-mod choice;
-mod classifier;
-mod clock;
+mod adapter;
+mod cluster;
 mod config;
-mod connected;
-mod decision;
-mod delegate;
+mod decide;
 mod error;
-mod exclusion;
-mod failure;
-mod generations;
-mod hand_over;
-mod in_transaction;
-#[cfg(feature = "token")]
-mod job;
-mod load;
-mod marks;
-mod members;
+mod execute;
 mod monitor;
-mod name;
-mod needs;
-mod node;
-mod notice;
-mod observer;
-mod patience;
-mod pin;
-mod policy;
-mod ports;
+mod names;
+mod observe;
 mod position;
-mod probe;
-mod proof;
-mod race;
 mod random;
-mod reconfigure;
-#[cfg(feature = "redis")]
-mod redis_store;
-mod replica_set;
-mod replica_set_builder;
-mod report;
-mod resolution;
-mod route;
-mod routed_builder;
-mod router;
-mod rules;
-mod running;
-mod samples;
-mod scope;
 mod session;
-mod sight;
-mod slot;
 pub mod sql;
-mod status;
-#[cfg(feature = "token")]
-mod store;
-mod succession;
-mod tick;
-mod timer;
-#[cfg(feature = "token")]
-mod token;
-mod topology;
-mod tried;
-mod waiting;
+mod time;
 #[cfg(feature = "tower")]
 pub mod web;
 
-pub use access::{Access, StatementKind};
-pub use aftermath::Next;
-pub use ambient::{Context, Entered, InContext, in_current_session};
-pub use ask::{Answer, Ask, ProbeTicket};
-pub use balance::{Balancer, Candidates};
-pub use callbacks::{Callbacks, Committed};
-pub use classifier::Classifier;
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use adapter::builder::{Pool, Routed, RoutedBuilder};
+pub use adapter::status::{NodeStatus, SetStatus, Status};
+pub use cluster::balancer::{Balancer, Candidates};
+pub use cluster::builder::ReplicaSetBuilder;
+pub use cluster::connected::Connected;
+pub use cluster::node::{Lag, Node};
+pub use cluster::pools::{Footing, Generations};
+pub use cluster::probe::{Observation, Probe};
+pub use cluster::replica_set::ReplicaSet;
+pub use config::rules::{
+    AnonymousReads, Balance, BreakerRules, FallbackBudget, LagLimits, LatePin, Mode, NoReplica,
+    PinRelease, ProbeRules, RetryRules, Rules,
+};
 pub use config::{
     NodeBuilder, NodeConfig, PoolConfig, PoolMode, RoutingConfig, RoutingConfigBuilder, SetBuilder,
     SetConfig,
 };
-pub use connected::Connected;
-pub use decision::{Decision, Reason, Role};
-pub use delegate::Delegate;
 pub use error::{ConfigProblem, RoutingError};
-pub use exclusion::Exclusion;
-pub use failure::{ERROR_NUMBERS, Failure, RECOVERY_CONFLICTS, RESULT_CODES, SQLSTATES};
-pub use generations::{Footing, Generations};
-pub use hand_over::HandOver;
-#[cfg(feature = "token")]
-pub use job::Consistency;
+pub use execute::attempt::{Permit, Running};
+pub use execute::retry::Next;
+pub use execute::route::Route;
+pub use execute::router::Router;
+pub use monitor::ticket::{Answer, Ask, ProbeTicket};
 pub use monitor::{Monitor, Pause, Turn};
-pub use name::{NodeName, SetName};
-pub use node::{Lag, Node};
-pub use observer::Observer;
-pub use pin::{PinInfo, PinReason};
+pub use names::{NodeName, SetName};
+pub use observe::decision::{Decision, Reason, Role};
+pub use observe::exclusion::Exclusion;
+pub use observe::failure::{ERROR_NUMBERS, Failure, RECOVERY_CONFLICTS, RESULT_CODES, SQLSTATES};
+pub use observe::observer::Observer;
 pub use position::{InvalidPosition, Position, Reach};
-pub use probe::{Observation, Probe};
-#[cfg(feature = "redis")]
-pub use redis_store::RedisStore;
-pub use replica_set::ReplicaSet;
-pub use replica_set_builder::ReplicaSetBuilder;
-pub use route::Route;
-pub use routed_builder::{Pool, Routed, RoutedBuilder};
-pub use router::Router;
-pub use rules::{
-    AnonymousReads, Balance, BreakerRules, FallbackBudget, LagLimits, LatePin, Mode, NoReplica,
-    PinRelease, ProbeRules, RetryRules, Rules,
-};
-pub use running::{Permit, Running};
-pub use scope::{Scope, Scopes};
 pub use session::Session;
-pub use status::{NodeStatus, SetStatus, Status};
+pub use session::context::{Context, Entered, InContext, in_current_session};
+pub use session::hand_over::HandOver;
+pub use session::hooks::{Callbacks, Committed};
 #[cfg(feature = "token")]
-pub use store::{Merge, PinStore, StoreError, StoreFuture};
-pub use timer::Timer;
+pub use session::job::Consistency;
+pub use session::pin::{PinInfo, PinReason};
+#[cfg(feature = "redis")]
+pub use session::redis::RedisStore;
+pub use session::scope::{Scope, Scopes};
 #[cfg(feature = "token")]
-pub use token::{TokenCounts, TokenError, TokenKeys, WeakSecret};
+pub use session::store::{Merge, PinStore, StoreError, StoreFuture};
+#[cfg(feature = "token")]
+pub use session::token::{TokenCounts, TokenError, TokenKeys, WeakSecret};
+pub use sql::classifier::Classifier;
+pub use sql::kind::{Access, StatementKind};
+pub use sql::set_lookup::Delegate;
+pub use time::clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use time::timer::Timer;

@@ -8,11 +8,11 @@ use serde::Deserialize;
 
 use super::PoolMode;
 use super::lenient::{Ignored, Lenient, Span};
-use crate::error::ConfigProblem;
-use crate::rules::{
+use crate::config::rules::{
     AnonymousReads, Balance, BreakerRules, FallbackBudget, LagLimits, LatePin, Mode, NoReplica,
     PinRelease, ProbeRules, RetryRules,
 };
+use crate::error::ConfigProblem;
 
 type Given<T> = Option<Lenient<T>>;
 

@@ -1,8 +1,8 @@
 //! The environment's four variables.
 
 use super::builder::{NodeBuilder, RoutingConfigBuilder};
+use crate::config::rules::Mode;
 use crate::error::ConfigProblem;
-use crate::rules::Mode;
 
 impl RoutingConfigBuilder {
     /// Takes what the environment has, in place of what was set until now; what it has not, stays.

@@ -12,15 +12,16 @@ mod lenient;
 mod nested;
 mod problems;
 mod resolve;
+pub(crate) mod rules;
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::config::rules::Rules;
 use crate::error::RoutingError;
-use crate::name::{NodeName, SetName};
-use crate::rules::Rules;
+use crate::names::{NodeName, SetName};
 use crate::sql::Dialect;
 
 pub use builder::{NodeBuilder, RoutingConfigBuilder, SetBuilder};

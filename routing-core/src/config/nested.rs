@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::builder::{BreakerBuilder, BudgetBuilder, LagBuilder, ProbeBuilder, RetryBuilder};
 use super::lenient::{Lenient, Span};
 use super::problems::{Problems, join, report_unknown};
-use crate::rules::{BreakerRules, FallbackBudget, LagLimits, ProbeRules, RetryRules};
-use crate::tried::Tried;
+use crate::config::rules::{BreakerRules, FallbackBudget, LagLimits, ProbeRules, RetryRules};
+use crate::decide::attempts::Tried;
 
 pub(super) fn span(
     path: &str,

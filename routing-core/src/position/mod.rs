@@ -10,6 +10,7 @@
 pub(crate) mod binary;
 mod gtid_list;
 mod gtid_set;
+pub(crate) mod log;
 mod lsn;
 mod text;
 

@@ -6,7 +6,7 @@ use super::lexer::{Lexer, Token};
 use super::query::{Found, is_any};
 use super::statement::query;
 use super::verb::Verb;
-use crate::access::StatementKind;
+use crate::sql::kind::StatementKind;
 
 /// `SHOW`: what the statement before left on the connection is the primary's.
 pub(super) fn show(

@@ -6,7 +6,7 @@ use super::lexer::{Lexer, Token};
 use super::query::{Found, is_any};
 use super::statement::{query, statement};
 use super::verb::Verb;
-use crate::access::StatementKind;
+use crate::sql::kind::StatementKind;
 
 /// `EXPLAIN`, `DESCRIBE` and MariaDB's `ANALYZE`: what is explained must only read, where it is
 /// executed, where planning it may execute parts of it (MySQL), and where the prefix does not

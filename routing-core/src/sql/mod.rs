@@ -18,14 +18,17 @@
 
 mod bytes;
 mod calls;
+pub(crate) mod classifier;
 mod clause;
 mod commands;
 mod explain;
 mod functions;
 mod keyword;
+pub(crate) mod kind;
 mod lexer;
 mod names;
 mod query;
+pub(crate) mod set_lookup;
 mod settings;
 mod shape;
 mod statement;
@@ -34,7 +37,7 @@ mod tables;
 mod transaction_control;
 mod verb;
 
-use crate::access::StatementKind;
+use crate::sql::kind::StatementKind;
 
 pub use functions::{CATALOG_QUERY, CatalogFunction, Functions};
 pub use statement::Statement;

@@ -10,7 +10,7 @@ use super::lexer::{Lexer, Strings, Token};
 use super::query::{Found, Query};
 use super::statements::statements;
 use super::verb::Verb;
-use crate::access::{Access, StatementKind};
+use crate::sql::kind::{Access, StatementKind};
 
 /// What a text does, and the words that say so.
 ///

@@ -2,7 +2,7 @@
 
 use super::Dialect;
 use super::query::is_any;
-use crate::access::StatementKind;
+use crate::sql::kind::StatementKind;
 
 /// How a statement goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

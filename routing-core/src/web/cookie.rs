@@ -4,7 +4,7 @@ use ::cookie::Cookie;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
-use crate::token::TokenKeys;
+use crate::session::token::TokenKeys;
 
 /// Which requests from other sites carry a cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use http::request::Parts;
 
-use crate::hand_over::HandOver;
 use crate::session::Session;
-use crate::store::{PinStore, StoreError};
-use crate::token::TokenKeys;
+use crate::session::hand_over::HandOver;
+use crate::session::store::{PinStore, StoreError};
+use crate::session::token::TokenKeys;
 
 /// Whom a request is of.
 pub(super) type Identities = dyn Fn(&Parts) -> Vec<String> + Send + Sync;

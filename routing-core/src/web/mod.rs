@@ -22,8 +22,8 @@ pub use known::StoreCounts;
 pub use rules::{InvalidPattern, PinParameter, RouteRule};
 pub use service::SessionService;
 
-use crate::store::PinStore;
-use crate::token::TokenKeys;
+use crate::session::store::PinStore;
+use crate::session::token::TokenKeys;
 use cookie::CookieSettings;
 pub use cookie::SameSite;
 use known::Known;

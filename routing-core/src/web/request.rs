@@ -5,8 +5,8 @@ use http::{HeaderMap, HeaderValue};
 
 use super::Settings;
 use super::known::Names;
-use crate::ambient::Context;
 use crate::session::Session;
+use crate::session::context::Context;
 
 /// A request that is being served.
 pub(super) struct Request {

@@ -7,9 +7,9 @@ use http::Uri;
 use http::request::Parts;
 use thiserror::Error;
 
-use crate::ambient::Context;
-use crate::scope::Scope;
 use crate::session::Session;
+use crate::session::context::Context;
+use crate::session::scope::Scope;
 
 /// What holds for the requests of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use tower_service::Service;
 
 use super::Settings;
-use crate::ambient::InContext;
+use crate::session::context::InContext;
 
 /// Runs each request in a session of its own.
 #[derive(Debug, Clone)]

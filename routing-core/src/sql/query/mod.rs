@@ -11,7 +11,7 @@ use super::functions::Functions;
 use super::keyword::Keyword;
 use super::lexer::{Glue, Lexer, Stop, Token};
 use super::settings;
-use crate::access::StatementKind;
+use crate::sql::kind::StatementKind;
 
 /// What makes a write of a statement, and where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::super::clause::{Before, Part, Place};
 use super::super::keyword::Keyword;
 use super::super::lexer::{Lexer, Token};
 use super::{Found, Query, is_any};
-use crate::access::StatementKind;
+use crate::sql::kind::StatementKind;
 
 impl Query<'_, '_> {
     fn next_is(&self, accept: impl FnOnce(Token, &[u8]) -> bool) -> bool {

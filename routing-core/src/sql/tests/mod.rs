@@ -3,7 +3,7 @@ mod postgres;
 mod sqlite;
 
 use super::{CatalogFunction, Dialect, Functions, Statement, classify};
-use crate::access::{Access, StatementKind as Kind};
+use crate::sql::kind::{Access, StatementKind as Kind};
 
 const ALL: [Dialect; 3] = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite];
 

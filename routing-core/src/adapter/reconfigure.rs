@@ -1,0 +1,176 @@
+//! What an application changes while the router is in use.
+
+use std::sync::Arc;
+
+use crate::adapter::builder::Pool;
+use crate::cluster::events::leave_out;
+use crate::cluster::node::Node;
+use crate::cluster::replica_set::ReplicaSet;
+use crate::config::rules::{LagLimits, Rules};
+use crate::config::{NodeConfig, RoutingConfig, SetConfig};
+use crate::error::{ConfigProblem, RoutingError};
+use crate::execute::router::Router;
+use crate::names::NodeName;
+use crate::observe::decision::Role;
+use crate::observe::exclusion::Exclusion;
+
+/// What is to be done to one set.
+struct Plan<'r, 'c, P> {
+    set: &'r ReplicaSet<P>,
+    config: &'c SetConfig,
+    added: Vec<(&'c NodeConfig, P)>,
+    kept: Vec<(&'r Arc<Node<P>>, u16)>,
+    gone: Vec<&'r Arc<Node<P>>>,
+}
+
+impl<P: Pool> Router<P> {
+    /// Takes over another configuration of the same sets: replicas that are new are added, those that
+    /// are missing are taken out, weights and [`LagLimits`](crate::LagLimits) are changed. All of it
+    /// or, if something is wrong, nothing. Nodes are known by their names.
+    ///
+    /// The nodes that were taken out are given back, so that the adapter closes their pools; what runs
+    /// on them goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::Config`] with all mistakes: a set more or less, rules that cannot change while
+    /// the set is in use, a primary that is taken out, a node whose URL or pool has changed, URLs that
+    /// do not fit the driver.
+    pub fn reconfigure<'r>(
+        &'r self,
+        config: &RoutingConfig,
+    ) -> Result<Vec<&'r Arc<Node<P>>>, RoutingError> {
+        let mut problems = Vec::new();
+        if config.sets().len() != self.sets().len() {
+            let message = "sets cannot be added or taken out while they are in use";
+            problems.push(ConfigProblem::new("sets", message));
+        }
+        if self
+            .sets()
+            .iter()
+            .any(|set| set.enabled != config.is_enabled())
+        {
+            let message = "cannot change while the router is in use";
+            problems.push(ConfigProblem::new("enabled", message));
+        }
+        let mut plans = Vec::new();
+        for set in config.sets() {
+            match self.set(set.name().clone()) {
+                Ok(mine) => plans.push(plan(mine, set, &mut problems)),
+                Err(_) => {
+                    let path = format!("sets.{}", set.name());
+                    problems.push(ConfigProblem::new(path, "is new, and cannot be added"));
+                }
+            }
+        }
+        if !problems.is_empty() {
+            return Err(RoutingError::Config(problems));
+        }
+        let mut gone = Vec::new();
+        for plan in plans {
+            gone.extend(plan.carry_out(self)?);
+        }
+        Ok(gone)
+    }
+}
+
+impl<P> Router<P> {
+    /// Has a replica take nothing new, or again; what runs on it goes on, and its monitor too. In
+    /// [`Scope::node`](crate::Scope::node) it still serves.
+    ///
+    /// # Errors
+    ///
+    /// - [`RoutingError::UnknownNode`] if there is none of that name.
+    /// - [`RoutingError::Config`] if it is to be drained and is the primary.
+    pub fn drain(
+        &self,
+        set: &ReplicaSet<P>,
+        name: &NodeName,
+        is_drained: bool,
+    ) -> Result<(), RoutingError> {
+        let members = set.members();
+        let index = set.named(members, name).ok_or_else(|| set.unknown(name))?;
+        if is_drained && index == members.primary() {
+            let path = format!("sets.{}.{name}", set.name());
+            let problem = ConfigProblem::new(path, "the primary cannot be drained");
+            return Err(RoutingError::Config(vec![problem]));
+        }
+        let node = set.node(members, index);
+        leave_out(&self.ports, set, node, Exclusion::Draining, is_drained);
+        set.samples().tell();
+        Ok(())
+    }
+
+    /// How far behind the replicas of a set may be, from now on; its [rules](crate::Rules) keep what
+    /// it was.
+    pub fn set_lag_limits(&self, set: &ReplicaSet<P>, limits: LagLimits) {
+        set.limit_all(&self.ports, limits);
+    }
+}
+
+fn plan<'r, 'c, P: Pool>(
+    set: &'r ReplicaSet<P>,
+    config: &'c SetConfig,
+    problems: &mut Vec<ConfigProblem>,
+) -> Plan<'r, 'c, P> {
+    let mut problem = |path: &str, message: String| {
+        let path = format!("sets.{}{path}", config.name());
+        problems.push(ConfigProblem::new(path, message));
+    };
+    let lag = set.rules().lag;
+    let others = Rules {
+        lag,
+        ..config.rules().clone()
+    };
+    if others != *set.rules() {
+        let message = "only nodes, weights and `lag` can change while the set is in use";
+        problem("", message.into());
+    }
+    if config.is_managed() != set.managed {
+        problem("", "`managed` cannot change while the set is in use".into());
+    }
+    let mut plan = Plan {
+        set,
+        config,
+        added: Vec::new(),
+        kept: Vec::new(),
+        gone: Vec::new(),
+    };
+    let wanted = std::iter::once(config.primary()).chain(config.replicas());
+    for node in wanted.clone() {
+        let mut mine = set.nodes().into_iter();
+        match mine.find(|mine| mine.name() == node.name()) {
+            Some(mine) if !mine.pool().is_of(node) => {
+                let message = "a node that changes needs another name";
+                problem(&format!(".{}", node.name()), message.into());
+            }
+            Some(mine) => plan.kept.push((mine, node.weight())),
+            None => match P::configured(node, Role::Replica) {
+                Ok(pool) => plan.added.push((node, pool)),
+                Err(message) => problem(&format!(".{}.url", node.name()), message),
+            },
+        }
+    }
+    for mine in set.nodes() {
+        if !wanted.clone().any(|node| node.name() == mine.name()) {
+            if set.role_of(mine) == Role::Primary {
+                let message = "is the primary, and cannot be taken out";
+                problem(&format!(".{}", mine.name()), message.into());
+            }
+            plan.gone.push(mine);
+        }
+    }
+    plan
+}
+
+impl<'r, P: Pool> Plan<'r, '_, P> {
+    /// What can be wrong has been looked for, unless somebody else changes the set meanwhile.
+    fn carry_out(self, router: &Router<P>) -> Result<Vec<&'r Arc<Node<P>>>, RoutingError> {
+        let set = self.set;
+        let added = self.added.into_iter();
+        let added = added.map(|(node, pool)| (node.name(), node.weight(), pool));
+        set.exchange(added.collect(), &self.kept, &self.gone)?;
+        router.set_lag_limits(set, self.config.rules().lag);
+        Ok(self.gone)
+    }
+}

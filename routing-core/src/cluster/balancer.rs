@@ -1,0 +1,161 @@
+//! Which replica, among those that may serve a read.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::cluster::members::MAX_NODES;
+use crate::config::rules::Balance;
+use crate::random::SplitMix64;
+
+/// The nodes that may serve a read, by their index in the set.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidates<'a> {
+    /// One bit per node.
+    eligible: u64,
+    shares: Shares<'a>,
+}
+
+/// Shares of reads, by index.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shares<'a> {
+    /// As they are configured.
+    Whole(&'a [u16]),
+    /// Less for who comes back or is slow.
+    Parts(&'a [u32; MAX_NODES]),
+}
+
+impl<'a> Candidates<'a> {
+    /// `eligible` must not be empty, and every eligible node must have a weight.
+    pub(crate) const fn new(eligible: u64, shares: Shares<'a>) -> Self {
+        Self { eligible, shares }
+    }
+
+    /// Whether the node at `index` is a candidate.
+    #[must_use]
+    pub const fn contains(&self, index: usize) -> bool {
+        index < u64::BITS as usize && self.eligible & (1 << index) != 0
+    }
+
+    /// The candidates' indices, in the order of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + use<> {
+        let mut rest = self.eligible;
+        std::iter::from_fn(move || {
+            let index = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
+            rest &= rest - 1;
+            Some(index)
+        })
+    }
+
+    /// The weight of the node at `index`, relative to the others'; less than was configured for one
+    /// that has just come back, or is slow.
+    #[must_use]
+    #[inline]
+    pub fn weight(&self, index: usize) -> u32 {
+        match self.shares {
+            Shares::Whole(weights) => weights.get(index).copied().unwrap_or(0).into(),
+            Shares::Parts(weights) => weights.get(index).copied().unwrap_or(0),
+        }
+    }
+
+    /// The sum of the candidates' weights.
+    #[must_use]
+    pub fn total_weight(&self) -> u64 {
+        self.iter().map(|index| u64::from(self.weight(index))).sum()
+    }
+
+    /// The candidate at `point` of the line on which each takes up its weight; `point` counts
+    /// modulo the total weight.
+    #[must_use]
+    pub fn at(&self, point: u64) -> usize {
+        let mut rest = point % self.total_weight().max(1);
+        let mut last = 0;
+        for index in self.iter() {
+            let weight = u64::from(self.weight(index));
+            if rest < weight {
+                return index;
+            }
+            rest -= weight;
+            last = index;
+        }
+        last
+    }
+}
+
+/// Chooses a replica for a read, where the session has none yet.
+///
+/// ```
+/// use routing_core::{Balancer, Candidates};
+///
+/// /// Always the first that is up: the others are spares.
+/// #[derive(Debug)]
+/// struct FirstUp;
+///
+/// impl Balancer for FirstUp {
+///     fn pick(&self, candidates: Candidates<'_>) -> usize {
+///         candidates.iter().next().unwrap_or(0)
+///     }
+/// }
+/// ```
+pub trait Balancer: Send + Sync + fmt::Debug + 'static {
+    /// The index of one of the candidates, of which there is at least one. An index that is none
+    /// counts as the first.
+    fn pick(&self, candidates: Candidates<'_>) -> usize;
+}
+
+impl Balance {
+    pub(crate) fn balancer(self, seed: u64) -> Box<dyn Balancer> {
+        let random = SplitMix64::from_seed(seed);
+        match self {
+            Self::RoundRobin => Box::new(RoundRobin(AtomicU64::new(random.next()))),
+            Self::Random => Box::new(Random(random)),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct RoundRobin(AtomicU64);
+
+impl Balancer for RoundRobin {
+    fn pick(&self, candidates: Candidates<'_>) -> usize {
+        candidates.at(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+#[derive(Debug)]
+struct Random(SplitMix64);
+
+impl Balancer for Random {
+    fn pick(&self, candidates: Candidates<'_>) -> usize {
+        candidates.at(self.0.next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(balancer: &dyn Balancer, candidates: Candidates<'_>, draws: usize) -> [usize; 4] {
+        let mut shares = [0; 4];
+        for _ in 0..draws {
+            shares[balancer.pick(candidates)] += 1;
+        }
+        shares
+    }
+
+    #[test]
+    fn round_robin_is_exact_and_skips_what_is_not_a_candidate() {
+        let candidates = Candidates::new(0b1011, Shares::Whole(&[1, 2, 1, 3]));
+        let balancer = Balance::RoundRobin.balancer(1);
+        assert_eq!(shares(&*balancer, candidates, 600), [100, 200, 0, 300]);
+    }
+
+    #[test]
+    fn random_follows_the_weights() {
+        let candidates = Candidates::new(0b1110, Shares::Whole(&[9, 1, 1, 2]));
+        let balancer = Random(SplitMix64::from_seed(7));
+        let [none, one, other, twice] = shares(&balancer, candidates, 4_000);
+        assert_eq!(none, 0);
+        assert!((900..1_100).contains(&one) && (900..1_100).contains(&other));
+        assert!((1_850..2_150).contains(&twice));
+    }
+}

@@ -1,0 +1,216 @@
+//! Who is told: the log, the observer and the node's breaker.
+
+use std::fmt;
+
+use crate::cluster::breaker::{Change, Trial};
+use crate::cluster::node::Node;
+use crate::cluster::replica_set::ReplicaSet;
+use crate::config::rules::LatePin;
+use crate::error::RoutingError;
+use crate::names::{NodeName, SetName};
+use crate::observe::decision::{Decision, Role};
+use crate::observe::exclusion::Exclusion;
+use crate::observe::failure::Failure;
+use crate::observe::ports::Ports;
+use crate::position::log::Hurry;
+use crate::session::context::warn_late_pin;
+
+impl<P> ReplicaSet<P> {
+    /// Writes in the log with what error a statement failed: the first of a node that was well as a
+    /// warning, and those that follow, which may be very many, for who debugs. To be called before the
+    /// failure is reported.
+    pub fn log_failure(&self, node: &Node<P>, error: &dyn fmt::Display, failure: Failure) {
+        let (set, name) = (self.name().as_str(), node.name().as_str());
+        if failure.blames_node() && node.breaker.is_spotless() {
+            tracing::warn!(target: "routing", set, node = name, %error, ?failure, "node failed");
+        } else {
+            tracing::debug!(target: "routing", set, node = name, %error, ?failure, "node failed");
+        }
+    }
+}
+
+/// Counts a failure against a node, if it is the node's.
+pub(crate) fn report_failure<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    trial: Option<Trial>,
+    failure: Failure,
+) {
+    if !set.has_rules() {
+        return;
+    }
+    if failure.blames_node() {
+        // Whoever knows more is asked: the node itself.
+        hurry_of(set, node).ask();
+    } else if failure == Failure::ReadOnly && set.role_of(node) == Role::Primary {
+        // Perhaps another is the primary by now.
+        set.hurry_all();
+    }
+    count_failure(ports, set, node, trial, failure);
+}
+
+/// The same for who has asked the node.
+pub(crate) fn count_failure<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    trial: Option<Trial>,
+    failure: Failure,
+) {
+    let role = set.role_of(node);
+    if failure.blames_node() && role == Role::Replica {
+        // It may come back from behind where it was.
+        node.lose_track();
+    }
+    let rules = match role {
+        Role::Primary => &set.rules().primary_breaker,
+        Role::Replica => &set.rules().replica_breaker,
+    };
+    let change = if failure.blames_node() {
+        node.breaker.failed(trial, ports.clock.now(), rules)
+    } else {
+        // It answers, if only to say that it is full.
+        node.breaker.succeeded(trial)
+    };
+    announce_change(ports, set, node, change);
+}
+
+/// The primary's is with its samples, as sessions ask it that know no set.
+pub(crate) fn hurry_of<'s, P>(set: &'s ReplicaSet<P>, node: &'s Node<P>) -> &'s Hurry {
+    match set.role_of(node) {
+        Role::Primary => &set.samples().primary,
+        Role::Replica => node.hurry(),
+    }
+}
+
+pub(crate) fn announce_refusal(ports: &Ports, error: &RoutingError) {
+    tracing::debug!(target: "routing", %error, "refused");
+    ports.observe(|observer| observer.refused(error));
+}
+
+pub(crate) fn announce_late_pin(ports: &Ports, set: &SetName, late: LatePin, cause: &str) {
+    if late == LatePin::Warn {
+        warn_late_pin(set, cause);
+    } else {
+        tracing::debug!(target: "routing", set = set.as_str(), cause, "late pin");
+    }
+    ports.observe(|observer| observer.late_pin(set));
+}
+
+/// One warning per shape: the statement will not be sent there again.
+pub(crate) fn announce_disguised<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &NodeName,
+    sql: &str,
+) {
+    let is_new = set.classifier().remember_disguised(sql.as_bytes());
+    if is_new {
+        tracing::warn!(
+            target: "routing",
+            set = set.name().as_str(),
+            node = node.as_str(),
+            statement = sql,
+            "a statement that looks like a read writes; it counts as a write from now on"
+        );
+    }
+    ports.observe(|observer| observer.disguised_write(set.name(), node, sql, is_new));
+}
+
+#[inline]
+pub(crate) fn announce(ports: &Ports, decision: &Decision<'_>) {
+    tracing::debug!(
+        target: "routing",
+        set = decision.set.as_str(),
+        node = decision.node.as_str(),
+        role = decision.role.as_str(),
+        access = decision.access().as_str(),
+        statement = decision.kind.as_str(),
+        reason = decision.reason.as_str(),
+        "routed"
+    );
+    ports.observe(|observer| observer.decided(decision));
+}
+
+/// Whoever waits for the node is told too.
+pub(crate) fn announce_change<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    change: Change,
+) {
+    let (set_name, name) = (set.name(), node.name());
+    match change {
+        Change::None => return,
+        Change::WentUp => {
+            node.load.came_back(ports.clock.now());
+            tracing::info!(target: "routing", set = set_name.as_str(), node = name.as_str(), "node is up");
+            ports.observe(|observer| observer.node_up(set_name, name));
+        }
+        Change::WentDown(back_off) => {
+            node.went_down();
+            if set.role_of(node) == Role::Primary {
+                // From here on one of the others may become it: their monitors do not sleep on.
+                set.hurry_all();
+            }
+            tracing::warn!(
+                target: "routing",
+                set = set_name.as_str(),
+                node = name.as_str(),
+                back_off_ms = back_off.as_millis(),
+                "node is down"
+            );
+            ports.observe(|observer| observer.node_down(set_name, name, back_off));
+        }
+    }
+    set.samples().tell();
+}
+
+/// A node serves for a reason less, or does not for one more.
+pub(crate) fn announce_exclusion<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    why: Exclusion,
+    is: bool,
+) {
+    let (set, node) = (set.name(), node.name());
+    let (set_name, name) = (set.as_str(), node.as_str());
+    if is {
+        tracing::warn!(target: "routing", set = set_name, node = name, why = why.as_str(), "node is left out");
+    } else {
+        tracing::info!(target: "routing", set = set_name, node = name, why = why.as_str(), "node is taken back");
+    }
+    ports.observe(|observer| observer.exclusion(set, node, why, is));
+}
+
+/// Leaves a node out for this reason, or no longer; whoever watches is told if that is news.
+pub(crate) fn leave_out<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    why: Exclusion,
+    is: bool,
+) {
+    if node.exclusions.set(why, is) {
+        announce_exclusion(ports, set, node, why, is);
+    }
+}
+
+/// Another node is the primary.
+pub(crate) fn announce_primary<P>(
+    ports: &Ports,
+    set: &ReplicaSet<P>,
+    old: &Node<P>,
+    new: &Node<P>,
+) {
+    tracing::warn!(
+        target: "routing",
+        set = set.name().as_str(),
+        from = old.name().as_str(),
+        to = new.name().as_str(),
+        "the primary has changed"
+    );
+    ports.observe(|observer| observer.primary_changed(set.name(), old.name(), new.name()));
+}

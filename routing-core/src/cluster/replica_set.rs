@@ -1,0 +1,382 @@
+//! One primary and its replicas.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use crate::cluster::balancer::Balancer;
+use crate::cluster::budget::Budget;
+use crate::cluster::election::History;
+use crate::cluster::members::{Member, Members, Rolls};
+use crate::cluster::node::Node;
+use crate::config::rules::{LagLimits, Rules};
+use crate::decide::requirement::Needs;
+use crate::decide::rule::Wanted;
+use crate::names::{NodeName, SetName};
+use crate::observe::decision::Role;
+use crate::position::log::Samples;
+use crate::random::SplitMix64;
+use crate::session::set_state::Slot;
+use crate::sql::classifier::Classifier;
+use crate::sql::kind::StatementKind;
+use crate::time::clock::Clock;
+use crate::time::sequence;
+
+/// Times the wait. What a session requires is older than its read, so that a replica which is further
+/// behind than the wait may have it in time; at 20 ms of lag a wait of 10 ms doubles the share of the
+/// replicas, at 200 ms it only costs (`docs/reading-your-writes.md`).
+const FAR: u32 = 4;
+
+/// A primary, its replicas and the rules that apply to them.
+#[derive(Debug)]
+pub struct ReplicaSet<P> {
+    name: SetName,
+    pub(crate) enabled: bool,
+    pub(crate) managed: bool,
+    pub(crate) rules: Rules,
+    classifier: Classifier,
+    tables: Box<[String]>,
+    /// All that it has ever had, so that what runs on a node can borrow it.
+    roster: boxcar::Vec<Arc<Node<P>>>,
+    members: Rolls,
+    /// What is known of who is the primary; held while that is judged or the members change.
+    pub(crate) history: Mutex<History>,
+    pub(crate) lag_limits: ArcSwap<LagLimits>,
+    pub(crate) budget: Budget,
+    pub(crate) balancer: Box<dyn Balancer>,
+    samples: Arc<Samples>,
+    is_surveyed: AtomicBool,
+    /// Whether the nodes are to be monitored, and nobody does so.
+    monitor_wanted: AtomicBool,
+    is_closed: AtomicBool,
+    pub(crate) random: SplitMix64,
+}
+
+/// What a set is made of.
+pub(crate) struct Parts<P> {
+    pub(crate) name: SetName,
+    pub(crate) enabled: bool,
+    pub(crate) managed: bool,
+    pub(crate) rules: Rules,
+    pub(crate) classifier: Classifier,
+    pub(crate) tables: Vec<String>,
+    /// The primary first, at most [`MAX_NODES`](crate::cluster::members::MAX_NODES), each with its weight as a
+    /// replica.
+    pub(crate) nodes: Vec<(Node<P>, u16)>,
+    pub(crate) balancer: Box<dyn Balancer>,
+    pub(crate) samples: Samples,
+    pub(crate) random: SplitMix64,
+}
+
+impl<P> ReplicaSet<P> {
+    pub(crate) fn new(parts: Parts<P>) -> Self {
+        let Parts {
+            name,
+            enabled,
+            managed,
+            rules,
+            classifier,
+            tables,
+            nodes,
+            balancer,
+            samples,
+            random,
+        } = parts;
+        let roster = boxcar::Vec::with_capacity(nodes.len());
+        let mut members = Vec::new();
+        for (node, weight) in nodes {
+            let id = node.id();
+            let place = roster.push(Arc::new(node));
+            members.push(Member { place, id, weight });
+        }
+        Self {
+            is_surveyed: AtomicBool::new(true),
+            monitor_wanted: AtomicBool::new(samples.has_positions()),
+            is_closed: AtomicBool::new(false),
+            samples: Arc::new(samples),
+            members: Rolls::new(Members::new(members, 0, rules.primary_read_weight)),
+            history: Mutex::default(),
+            lag_limits: ArcSwap::from_pointee(rules.lag),
+            budget: Budget::new(rules.fallback_budget),
+            roster,
+            name,
+            enabled,
+            managed,
+            rules,
+            classifier,
+            tables: tables.into(),
+            balancer,
+            random,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &SetName {
+        &self.name
+    }
+
+    /// Its rules.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// What it knows of statements.
+    #[must_use]
+    pub const fn classifier(&self) -> &Classifier {
+        &self.classifier
+    }
+
+    /// The kind of a statement that is to run here.
+    #[must_use]
+    pub fn kind_of<T: AsRef<[u8]> + ?Sized>(&self, sql: &T) -> StatementKind {
+        self.classifier.kind_of(sql)
+    }
+
+    /// The tables that live in it and not in the default set, by name or `schema.name`.
+    #[must_use]
+    pub fn tables(&self) -> &[String] {
+        &self.tables
+    }
+
+    /// Its nodes, the primary first.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<&Arc<Node<P>>> {
+        let members = self.members();
+        let primary = members.primary();
+        let others = (0..members.all().len()).filter(|&index| index != primary);
+        std::iter::once(primary)
+            .chain(others)
+            .map(|index| self.node(members, index))
+            .collect()
+    }
+
+    /// Its primary, as far as that is known: the one that was configured, until another has been
+    /// promoted.
+    #[must_use]
+    pub fn primary(&self) -> &Arc<Node<P>> {
+        let members = self.members();
+        self.node(members, members.primary())
+    }
+
+    /// What a node is here.
+    #[must_use]
+    pub fn role_of(&self, node: &Node<P>) -> Role {
+        let members = self.members();
+        members
+            .index_of(node.id())
+            .map_or(Role::Replica, |index| members.role(index))
+    }
+
+    #[inline]
+    pub(crate) fn members(&self) -> &Members {
+        self.members.now()
+    }
+
+    /// Who calls this holds the history.
+    pub(crate) fn set_members(&self, members: Members) {
+        self.members.replace(members);
+    }
+
+    /// Adds a node to those that there are, but not to the members.
+    pub(crate) fn enrol(&self, node: Node<P>) -> usize {
+        self.roster.push(Arc::new(node))
+    }
+
+    /// The node of a member; `members` are of this set.
+    #[inline]
+    pub(crate) fn node(&self, members: &Members, index: usize) -> &Arc<Node<P>> {
+        self.node_at(members.all()[index].place)
+    }
+
+    #[inline]
+    pub(crate) fn node_at(&self, place: usize) -> &Arc<Node<P>> {
+        &self.roster[place]
+    }
+
+    /// Whether each of the nodes has been asked what it is, so that it is known who is the primary.
+    #[inline]
+    pub(crate) fn is_surveyed(&self) -> bool {
+        self.is_surveyed.load(Ordering::Acquire)
+    }
+
+    /// Nobody has been asked as yet.
+    pub(crate) fn begin_survey(&self) {
+        self.is_surveyed.store(false, Ordering::Release);
+    }
+
+    /// One more has answered, or has not.
+    pub(crate) fn survey(&self) {
+        let has_been_asked = |node: &&Arc<Node<P>>| node.has_been_asked() || !node.is_monitored();
+        if !self.is_surveyed() && self.nodes().iter().all(has_been_asked) {
+            self.is_surveyed.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether queries report to and ask the breakers of the nodes.
+    pub(crate) const fn has_rules(&self) -> bool {
+        self.enabled && self.managed
+    }
+
+    pub(crate) fn named(&self, members: &Members, name: &NodeName) -> Option<usize> {
+        let mut indices = 0..members.all().len();
+        indices.find(|&index| self.node(members, index).name().same(name))
+    }
+
+    /// What is known of who is the primary.
+    pub(crate) fn history(&self) -> History {
+        *self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) const fn samples(&self) -> &Arc<Samples> {
+        &self.samples
+    }
+
+    /// Whether somebody has to start monitoring the nodes; who is told so has to.
+    #[inline]
+    #[must_use]
+    pub fn take_monitor_request(&self) -> bool {
+        self.monitor_wanted.load(Ordering::Relaxed)
+            && self.monitor_wanted.swap(false, Ordering::AcqRel)
+    }
+
+    /// Nobody monitors the nodes: the next to ask is to start.
+    pub fn want_monitor(&self) {
+        self.monitor_wanted
+            .store(!self.is_closed(), Ordering::Release);
+    }
+
+    /// The adapter has closed its pools, so that nobody is to connect any more: the monitors end.
+    pub fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        self.monitor_wanted.store(false, Ordering::Release);
+        self.wake_monitors();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    fn wake_monitors(&self) {
+        self.samples.primary.wake();
+        for (_, node) in &self.roster {
+            node.hurry().wake();
+        }
+    }
+
+    /// Has all nodes asked now, whoever may be waiting.
+    pub(crate) fn hurry_all(&self) {
+        self.samples.primary.ask();
+        for node in self.nodes() {
+            node.hurry().ask();
+        }
+    }
+
+    /// The session has seen what a node shows now that has this role.
+    #[inline]
+    pub(crate) fn saw(&self, slot: &Slot, node: &Node<P>, role: Role, asked_for: bool) {
+        let tick = sequence::now();
+        if role == Role::Primary {
+            slot.marks.saw(tick);
+            return;
+        }
+        let id = node.id();
+        if let Some((home, read @ 1..)) = slot.marks.home()
+            && home == id
+            && !node.is_unbroken_since(read)
+        {
+            // What it showed before it began anew is not what it shows now.
+            slot.marks.saw(tick);
+        }
+        let is_home = slot.marks.read(id, tick);
+        if !is_home && !asked_for && self.rules.affinity {
+            slot.marks.saw(tick);
+        }
+    }
+
+    /// The session has written, or may have.
+    pub(crate) fn wrote(&self, slot: &Slot, hurry: bool) {
+        slot.wrote(&self.rules, &self.samples);
+        if hurry && self.samples.has_positions() {
+            self.samples.primary.ask();
+        }
+    }
+
+    /// Whether waiting for a replica is in vain: the primary itself was asked after the session was
+    /// told of a position, and does not know it, as it is of another history, or of the future; or
+    /// nobody asks for positions at all.
+    pub(crate) fn is_in_vain(&self, slot: Option<&Slot>) -> bool {
+        !self.samples.has_positions()
+            || slot.is_some_and(|slot| slot.marks.is_beyond(&self.samples))
+    }
+
+    /// Whether every replica that is up is known to be so far behind that a read would most likely
+    /// wait for nothing.
+    pub(crate) fn is_far_behind(&self) -> bool {
+        let far = self.rules.catch_up_wait.saturating_mul(FAR);
+        let nodes = self.nodes();
+        let mut up = nodes[1..].iter().filter(|node| node.breaker.is_up());
+        up.all(|node| {
+            let behind = node.lag().and_then(|lag| lag.time);
+            behind.is_some_and(|behind| behind > far)
+        })
+    }
+
+    /// Whether a replica has what the session requires; `None` if one may soon. Finds it out.
+    pub(crate) fn is_caught_up(&self, slot: Option<&Slot>, clock: &dyn Clock) -> Option<bool> {
+        // Its reads are the primary's, whatever replicas have.
+        let is_held =
+            |slot: &Slot| slot.is_pinned() && slot.holds_reads(&self.rules, &self.samples);
+        if slot.is_some_and(is_held) {
+            return Some(false);
+        }
+        let members = self.members();
+        let needs = Needs::of(slot, Wanted::CaughtUp, &self.samples, members);
+        let serves = |index| {
+            let node = self.node(members, index);
+            node.breaker.is_up() && node.exclusions.is_empty() && needs.are_met_by(node, index)
+        };
+        let mut indices = 0..members.all().len();
+        if indices.any(|index| index != members.primary() && serves(index)) {
+            return Some(true);
+        }
+        drop(needs);
+        if self.is_in_vain(slot) {
+            return Some(false);
+        }
+        self.hurry(slot, clock);
+        None
+    }
+
+    /// Has it found out whether a replica has what the session requires.
+    pub(crate) fn hurry(&self, slot: Option<&Slot>, clock: &dyn Clock) {
+        let samples = &self.samples;
+        if let Some(slot) = slot {
+            let is_covered = |(_, read)| read == 0 || samples.after(read).is_some();
+            let is_settled = slot.settle(samples);
+            if !is_settled
+                || slot.marks.is_untested(samples)
+                || !slot.marks.home().is_none_or(is_covered)
+            {
+                // The replicas are asked when it is known for what.
+                samples.primary.ask();
+                return;
+            }
+            if let Some(required) = slot.marks.required().as_deref() {
+                samples.aim(required.clone(), clock.now());
+            }
+        }
+        for node in &self.nodes()[1..] {
+            node.hurry().ask();
+        }
+    }
+}
+
+/// The monitors find that it is gone.
+impl<P> Drop for ReplicaSet<P> {
+    fn drop(&mut self) {
+        self.wake_monitors();
+    }
+}

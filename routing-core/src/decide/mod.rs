@@ -1,0 +1,7 @@
+//! The rule, and what it needs: which node a statement goes to.
+
+pub(crate) mod attempts;
+pub(crate) mod requirement;
+pub(crate) mod resolve;
+pub(crate) mod rule;
+pub(crate) mod select;

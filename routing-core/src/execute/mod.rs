@@ -1,0 +1,12 @@
+//! Carrying a decision out: a route, its attempts, its waits and retries.
+
+pub(crate) mod attempt;
+pub(crate) mod patience;
+pub(crate) mod proof;
+pub(crate) mod record;
+pub(crate) mod retry;
+pub(crate) mod route;
+pub(crate) mod router;
+pub(crate) mod select;
+pub(crate) mod transaction;
+pub(crate) mod wait;

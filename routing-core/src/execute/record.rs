@@ -1,0 +1,47 @@
+//! What becomes of a session when it has seen or written something, in a route or outside.
+
+use crate::cluster::node::Node;
+use crate::cluster::replica_set::ReplicaSet;
+use crate::config::rules::PinRelease;
+use crate::decide::resolve::{session_of, slot_of};
+use crate::observe::decision::Role;
+use crate::position::Position;
+use crate::session::context::Context;
+
+/// The caller's session has seen what a node shows now that has this role.
+#[inline]
+pub(crate) fn saw<P>(
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    role: Role,
+    caller: &Context,
+    asked_for: bool,
+) {
+    Context::with_current(|ambient| {
+        if let Some(slot) = slot_of(set, caller, ambient) {
+            set.saw(slot, node, role, asked_for);
+        }
+    });
+}
+
+/// The caller's session has written, or may have.
+pub(crate) fn wrote<P>(set: &ReplicaSet<P>, caller: &Context) {
+    Context::with_current(|ambient| {
+        if let Some(session) = session_of(caller, ambient)
+            && let Some(slot) = slot_of(set, caller, ambient)
+        {
+            let is_released = set.rules().pin_release == PinRelease::CaughtUp;
+            set.wrote(slot, is_released || session.is_to_hand_over());
+        }
+    });
+}
+
+/// The caller's session goes on to write where nobody will see when.
+pub(crate) fn wrote_out_of_sight<P>(set: &ReplicaSet<P>, caller: &Context) {
+    wrote(set, caller);
+    Context::with_current(|ambient| {
+        if let Some(slot) = slot_of(set, caller, ambient) {
+            slot.marks.require(&Position::UNKNOWN);
+        }
+    });
+}

@@ -1,0 +1,225 @@
+//! What becomes of a probe's answer.
+
+use crate::cluster::breaker::{Change, Trial};
+use crate::cluster::election::Sighting;
+use crate::cluster::events::{announce_change, count_failure, leave_out};
+use crate::cluster::node::{Lag, Node};
+use crate::cluster::probe::Observation;
+use crate::cluster::replica_set::ReplicaSet;
+use crate::monitor::ticket::{Answer, ProbeTicket};
+use crate::observe::decision::Role;
+use crate::observe::exclusion::Exclusion;
+use crate::observe::failure::Failure;
+use crate::observe::ports::Ports;
+use crate::position::log::Positions;
+use crate::position::{Position, Reach};
+use crate::time::clock::Timestamp;
+
+/// Of a probe that was answered, or was not.
+pub(crate) struct Report<'a, P> {
+    pub(crate) ports: &'a Ports,
+    pub(crate) set: &'a ReplicaSet<P>,
+    pub(crate) node: &'a Node<P>,
+    pub(crate) ticket: &'a ProbeTicket<P>,
+    /// Whether the probe before it failed.
+    pub(crate) was_failing: bool,
+}
+
+impl<P> Report<'_, P> {
+    /// Takes note of it, for all who decide or wait.
+    pub(crate) fn take(&self, answer: Answer, trial: Option<Trial>) {
+        let Self { set, node, .. } = *self;
+        let is_replica = || set.role_of(node) == Role::Replica;
+        match answer {
+            Answer::Failed(failure) if failure.blames_node() => self.unanswered(trial, failure),
+            Answer::Failed(_) | Answer::Unintelligible => {
+                if let Answer::Failed(failure) = answer {
+                    tracing::debug!(target: "routing", node = node.name().as_str(), ?failure, "a probe failed");
+                }
+                self.is_well(trial);
+                // Who is full has said nothing of what it is.
+                if answer == Answer::Unintelligible {
+                    self.is_seen();
+                }
+                if is_replica() {
+                    node.lose_track();
+                }
+            }
+            Answer::Observed(observation) => {
+                if self.was_failing && is_replica() {
+                    // It may come back from behind where it was, which nobody remembers.
+                    node.lose_track();
+                }
+                // What it is counts before that it is there.
+                self.observed(observation);
+                node.has_been_observed(self.ticket.number);
+                self.is_well(trial);
+                set.judge(self.ports, None);
+            }
+        }
+        set.survey();
+        set.samples().tell();
+    }
+
+    fn unanswered(&self, trial: Option<Trial>, failure: Failure) {
+        let Self { set, node, .. } = *self;
+        if !self.was_failing {
+            let (set, node) = (set.name().as_str(), node.name().as_str());
+            tracing::warn!(target: "routing", set, node, ?failure, "a probe was not answered");
+        }
+        // Who refuses a connection, or begins anew, answers nothing that was sent before.
+        node.left_unanswered(self.ticket.number);
+        let was_up = node.breaker.is_up();
+        count_failure(self.ports, set, node, trial, failure);
+        if was_up && !node.breaker.is_up() && failure == Failure::Silent {
+            // What waits for an answer there keeps its connection; nobody else is to have it.
+            node.renew();
+        }
+        node.tell_trouble();
+        set.judge(self.ports, None);
+    }
+
+    fn is_well(&self, trial: Option<Trial>) {
+        let Self { set, node, .. } = *self;
+        node.has_answered(self.ticket.number);
+        let change = match trial {
+            // It has been seen down, and is back.
+            None if self.was_failing => node.breaker.proved(),
+            // Of the primary nobody's statement need be the trial: who answers is there, also if each
+            // connection broke that there was, or one statement lasts and lasts.
+            None if set.role_of(node) == Role::Primary
+                && node.was_down_before(self.ticket.number) =>
+            {
+                node.breaker.proved()
+            }
+            None => Change::None,
+            trial => node.breaker.succeeded(trial),
+        };
+        announce_change(self.ports, set, node, change);
+    }
+
+    fn observed(&self, observation: Observation) {
+        let Self { set, node, .. } = *self;
+        let before = node.sighting();
+        let before = before.as_deref();
+        let is_another = before.is_some_and(|before| {
+            (before.system, before.server) != (observation.system, observation.server)
+        });
+        if is_another {
+            // Somebody else answers at its address.
+            node.lose_track();
+            node.renew();
+        }
+        let observation = if is_another || self.was_failing {
+            observation
+        } else {
+            observation.on_timeline_of(before)
+        };
+        let took_over = match before {
+            Some(before) if observation.takes_writes && !is_another => {
+                if !before.takes_writes {
+                    node.turned();
+                }
+                !before.takes_writes || before.took_over
+            }
+            _ => false,
+        };
+        node.see(Sighting {
+            role: observation.role,
+            takes_writes: observation.takes_writes,
+            system: observation.system,
+            timeline: observation.timeline,
+            server: observation.server,
+            took_over,
+            position: observation.position.clone(),
+        });
+        if observation.takes_writes && set.role_of(node) == Role::Primary {
+            set.reject_claims(self.ticket.number);
+        }
+        set.judge(self.ports, Some(node.id()));
+        match set.role_of(node) {
+            Role::Primary => self.take_sample(observation),
+            // By what it says as a replica, if it was asked as one.
+            Role::Replica if self.ticket.role == Role::Replica => {
+                self.take_position(observation.position);
+            }
+            Role::Replica => {}
+        }
+        self.is_seen();
+    }
+
+    fn is_seen(&self) {
+        let Self { set, node, .. } = *self;
+        leave_out(self.ports, set, node, Exclusion::Unseen, false);
+    }
+
+    fn take_position(&self, position: Position) {
+        let Self { set, node, .. } = *self;
+        let was = node.position();
+        let goes_on = match (&was, position.is_known()) {
+            (Some(was), true) => position.reaches(was) == Reach::Yes,
+            (Some(_), false) => false,
+            // What it has shown while nobody knew where it was counts no more.
+            (None, true) => false,
+            (None, false) => true,
+        };
+        if !goes_on {
+            node.lose_track();
+        }
+        let lag = lag_of(set, &position, self.ports.clock.now());
+        node.set_lag(lag);
+        node.observe(position);
+        set.limit_lag(self.ports, node, lag);
+    }
+
+    fn take_sample(&self, observation: Observation) {
+        let Self {
+            set, node, ticket, ..
+        } = *self;
+        let samples = set.samples();
+        let is_fenced_off = node.exclusions.get().first_of(Exclusion::OF_ALL).is_some();
+        if is_fenced_off || ticket.role != Role::Primary && observation.role.is_none() {
+            // Demoted, or never one: it says nothing of what was written. What was asked as a
+            // replica's position is none of a primary's.
+            return;
+        }
+        let positions = if observation.position.is_known() {
+            Positions::Asked
+        } else {
+            Positions::None
+        };
+        if samples.set_positions(positions) {
+            let (set, node) = (set.name().as_str(), node.name().as_str());
+            if positions == Positions::None {
+                tracing::warn!(
+                    target: "routing",
+                    set,
+                    node,
+                    "the primary has no positions: what was written is kept on it by time"
+                );
+            } else {
+                tracing::info!(target: "routing", set, node, "the primary has positions");
+            }
+        }
+        if !observation.position.is_known() {
+            return;
+        }
+        if ticket.asked {
+            samples.aim(observation.position.clone(), self.ports.clock.now());
+        }
+        samples.take(ticket.number, observation.position, self.ports.clock.now());
+        if ticket.asked {
+            for replica in &set.nodes()[1..] {
+                replica.hurry().wake();
+            }
+        }
+    }
+}
+
+fn lag_of<P>(set: &ReplicaSet<P>, position: &Position, now: Timestamp) -> Lag {
+    let latest = set.samples().latest();
+    Lag {
+        bytes: latest.and_then(|latest| position.bytes_behind(&latest)),
+        time: set.samples().time_behind(position, now),
+    }
+}

@@ -1,0 +1,313 @@
+//! How far a primary was, and who wants to know.
+//!
+//! The obvious way to learn the position of a commit is to ask for it right after: a round trip for
+//! each. Any position of the primary's that is asked for *after* the commit was acknowledged, by
+//! whomever, includes the commit. So a commit is only marked, with a [`tick`](crate::time::sequence), and
+//! whoever needs its position takes the first sample with a greater number; one sample serves all
+//! sessions that wrote before it was sent.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use event_listener::{Event, EventListener};
+
+use crate::position::{Position, Reach};
+use crate::time::clock::Timestamp;
+
+/// Tells a monitor that somebody waits for it. One call wakes it; further ones cost a flag.
+#[derive(Debug, Default)]
+pub(crate) struct Hurry {
+    asked: AtomicBool,
+    event: Event,
+}
+
+impl Hurry {
+    pub(crate) fn ask(&self) {
+        if !self.asked.swap(true, Ordering::SeqCst) {
+            self.event.notify(usize::MAX);
+        }
+    }
+
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Before the probe takes its number: who asks later asks for another. Says whether anybody has.
+    pub(crate) fn take(&self) -> bool {
+        self.asked.swap(false, Ordering::SeqCst)
+    }
+
+    pub(crate) fn listen(&self) -> EventListener {
+        self.event.listen()
+    }
+
+    /// Wakes the monitor, to look again.
+    pub(crate) fn wake(&self) {
+        self.event.notify(usize::MAX);
+    }
+}
+
+/// Whether a primary's position can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Positions {
+    /// The database has none, or nobody asks for them: what was written is known by time only.
+    None,
+    /// They are asked for; as yet there may be no answer.
+    Asked,
+}
+
+#[derive(Debug, Clone)]
+struct Sample {
+    number: u64,
+    position: Position,
+    at: Timestamp,
+}
+
+/// What replicas are hurried to.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) position: Position,
+    pub(crate) since: Timestamp,
+}
+
+/// The samples of one primary.
+#[derive(Debug)]
+pub(crate) struct Samples {
+    positions: AtomicU8,
+    /// Oldest first, so that a commit is given the first that includes it, and not the last, which
+    /// replicas reach later.
+    ring: Mutex<VecDeque<Sample>>,
+    /// Of a longer time, and further apart; for how far behind a replica is.
+    sparse: Mutex<VecDeque<Sample>>,
+    /// How far apart, at least.
+    spacing: Duration,
+    /// The number of the last one.
+    latest: AtomicU64,
+    target: Mutex<Option<Target>>,
+    pub(crate) primary: Hurry,
+    changed: Event,
+}
+
+/// At 5 ms from one to the next these are 1.3 seconds.
+const KEPT: usize = 256;
+
+impl Samples {
+    /// `longest` is a lag that has to be told from a longer one.
+    pub(crate) fn new(positions: Positions, longest: Duration) -> Self {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        Self {
+            positions: AtomicU8::new(positions as u8),
+            ring: Mutex::default(),
+            sparse: Mutex::default(),
+            spacing: (longest / 64).min(HOUR),
+            latest: AtomicU64::new(0),
+            target: Mutex::default(),
+            primary: Hurry::default(),
+            changed: Event::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has_positions(&self) -> bool {
+        self.positions.load(Ordering::Relaxed) != Positions::None as u8
+    }
+
+    /// Says whether that is news.
+    pub(crate) fn set_positions(&self, positions: Positions) -> bool {
+        self.positions.swap(positions as u8, Ordering::Relaxed) != positions as u8
+    }
+
+    /// The position of the first sample that was sent after `mark`.
+    pub(crate) fn after(&self, mark: u64) -> Option<Position> {
+        if self.latest.load(Ordering::Acquire) <= mark {
+            return None;
+        }
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = ring.partition_point(|sample| sample.number <= mark);
+        ring.get(first).map(|sample| sample.position.clone())
+    }
+
+    /// The last known position of the primary.
+    pub(crate) fn latest(&self) -> Option<Position> {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.back().map(|sample| sample.position.clone())
+    }
+
+    pub(crate) fn take(&self, number: u64, position: Position, at: Timestamp) {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let sample = Sample {
+            number,
+            position,
+            at,
+        };
+        let mut sparse = self.sparse.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_far = |last: &Sample| at.since(last.at) >= self.spacing;
+        if sparse.back().is_none_or(is_far) {
+            keep(&mut sparse, sample.clone());
+        }
+        drop(sparse);
+        keep(&mut ring, sample);
+        self.latest.store(number, Ordering::Release);
+        drop(ring);
+        self.tell();
+    }
+
+    /// There is another primary: what was known of the last is of another history.
+    pub(crate) fn clear(&self) {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.clear();
+        self.latest.store(0, Ordering::Release);
+        drop(ring);
+        let mut sparse = self.sparse.lock().unwrap_or_else(PoisonError::into_inner);
+        sparse.clear();
+        drop(sparse);
+        let mut target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        *target = None;
+        drop(target);
+        self.tell();
+    }
+
+    /// For how long a replica at `position` has missed something, as far as samples tell: nothing, if
+    /// it has reached all of them. No clock but our own is asked, and an idle primary is no lag.
+    pub(crate) fn time_behind(&self, position: &Position, now: Timestamp) -> Option<Duration> {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = ring.back()?;
+        if position.reaches(&latest.position) == Reach::Unknown {
+            return None;
+        }
+        let Some(first) = first_missed(&ring, position) else {
+            return Some(Duration::ZERO);
+        };
+        let sparse = self.sparse.lock().unwrap_or_else(PoisonError::into_inner);
+        // The oldest of the last may not be the first that it misses.
+        let since = first_missed(&sparse, position).map_or(first, |long| long.min(first));
+        Some(now.since(since))
+    }
+
+    /// Somebody waits until replicas are there.
+    pub(crate) fn aim(&self, position: Position, since: Timestamp) {
+        let mut target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        *target = Some(Target { position, since });
+    }
+
+    /// Since when a node at `position` is expected to be further than it is.
+    pub(crate) fn awaited_since(&self, position: Option<&Position>) -> Option<Timestamp> {
+        let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        let target = target.as_ref()?;
+        let is_there = position.is_some_and(|at| at.reaches(&target.position) == Reach::Yes);
+        (!is_there).then_some(target.since)
+    }
+
+    /// To be called before looking at what may change.
+    pub(crate) fn listen(&self) -> EventListener {
+        self.changed.listen()
+    }
+
+    /// Something is known that was not.
+    pub(crate) fn tell(&self) {
+        self.changed.notify(usize::MAX);
+    }
+}
+
+fn keep(samples: &mut VecDeque<Sample>, sample: Sample) {
+    if samples.len() == KEPT {
+        samples.pop_front();
+    }
+    samples.push_back(sample);
+}
+
+/// When the first of these was taken that `position` does not reach.
+fn first_missed(samples: &VecDeque<Sample>, position: &Position) -> Option<Timestamp> {
+    let reached =
+        samples.partition_point(|sample| position.reaches(&sample.position) == Reach::Yes);
+    samples.get(reached).map(|sample| sample.at)
+}
+
+#[cfg(test)]
+mod tests {
+    use event_listener::Listener;
+
+    use super::*;
+
+    fn at(lsn: u64) -> Position {
+        Position::postgres(7, 1, lsn)
+    }
+
+    #[test]
+    fn a_mark_is_covered_by_the_first_sample_after_it() {
+        let samples = Samples::new(Positions::Asked, Duration::from_secs(60));
+        assert_eq!(samples.after(0), None);
+        for number in 10..20 {
+            samples.take(number, at(number * 100), Timestamp::default());
+        }
+        assert_eq!(samples.after(9), Some(at(1_000)));
+        assert_eq!(samples.after(10), Some(at(1_100)));
+        assert_eq!(samples.after(18), Some(at(1_900)));
+        assert_eq!(samples.after(19), None);
+        assert_eq!(samples.after(u64::MAX), None);
+    }
+
+    #[test]
+    fn old_samples_make_room() {
+        let samples = Samples::new(Positions::Asked, Duration::from_secs(60));
+        for number in 1..=(KEPT as u64 * 3) {
+            samples.take(number, at(number), Timestamp::default());
+        }
+        // The first that is left includes what was marked before all of them.
+        assert_eq!(samples.after(1), Some(at(KEPT as u64 * 2 + 1)));
+    }
+
+    #[test]
+    fn who_is_behind_all_that_is_kept_is_behind_for_longer() {
+        let longest = Duration::from_secs(60);
+        let samples = Samples::new(Positions::Asked, longest);
+        let now = |number: u64| Timestamp::default().after(Duration::from_millis(5 * number));
+        for number in 1..=100_000 {
+            samples.take(number, at(number), now(number));
+        }
+        let behind = |lsn: u64| samples.time_behind(&at(lsn), now(100_000)).unwrap();
+        assert_eq!(behind(100_000), Duration::ZERO);
+        assert_eq!(behind(99_900), Duration::from_millis(5 * 99));
+        assert!(behind(1) > longest * 2, "{:?}", behind(1));
+        for seconds in [5, 30, 60, 120] {
+            let (exact, told) = (
+                Duration::from_secs(seconds),
+                behind(100_000 - 200 * seconds),
+            );
+            assert!(told.abs_diff(exact) < longest / 32, "{told:?} is {exact:?}");
+        }
+    }
+
+    #[test]
+    fn asking_twice_wakes_once() {
+        let hurry = Hurry::default();
+        let listener = hurry.listen();
+        hurry.ask();
+        assert!(listener.wait_timeout(Duration::ZERO).is_some());
+        let listener = hurry.listen();
+        hurry.ask();
+        assert!(listener.wait_timeout(Duration::ZERO).is_none());
+        assert!(hurry.take());
+        assert!(!hurry.take());
+        hurry.ask();
+        assert!(hurry.is_asked());
+    }
+
+    #[test]
+    fn a_replica_is_behind_since_the_first_sample_that_it_has_not_reached() {
+        let samples = Samples::new(Positions::Asked, Duration::from_secs(60));
+        let seconds = |n| Timestamp::default().after(Duration::from_secs(n));
+        let behind = |lsn, now| samples.time_behind(&at(lsn), seconds(now));
+        assert_eq!(behind(1, 9), None);
+        for number in 1..=5 {
+            samples.take(number, at(number * 100), seconds(number));
+        }
+        assert_eq!(behind(500, 9), Some(Duration::ZERO));
+        assert_eq!(behind(499, 9), Some(Duration::from_secs(4)));
+        assert_eq!(behind(1, 9), Some(Duration::from_secs(8)));
+        let foreign = Position::postgres(8, 1, 900);
+        assert_eq!(samples.time_behind(&foreign, seconds(9)), None);
+    }
+}
