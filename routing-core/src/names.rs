@@ -1,8 +1,10 @@
-//! Names of replica sets and nodes.
+//! Names of replica sets and nodes, and the number of nodes that a set may have.
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
@@ -101,4 +103,44 @@ impl Default for SetName {
     fn default() -> Self {
         Self::from("default")
     }
+}
+
+/// Identifies a node within the process: sets that share a name do not share it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NodeId(NonZeroU32);
+
+static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+
+impl NodeId {
+    pub(crate) fn next() -> Self {
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Self(NonZeroU32::new(id).unwrap_or(NonZeroU32::MIN))
+    }
+
+    pub(crate) fn from_word(word: u32) -> Option<Self> {
+        NonZeroU32::new(word).map(Self)
+    }
+
+    pub(crate) const fn to_word(self) -> u32 {
+        self.0.get()
+    }
+}
+
+/// The most nodes a set can have: the candidates of a choice are one word.
+pub(crate) const MAX_NODES: usize = u64::BITS as usize;
+
+/// The most attempts at a statement.
+pub(crate) const MAX_ATTEMPTS: usize = 8;
+
+/// The name of a primary that is not named.
+pub(crate) const PRIMARY_NAME: &str = "primary";
+
+/// The name of the `index`-th replica, from 0, if it is not named.
+pub(crate) fn replica_name(index: usize) -> NodeName {
+    NodeName::from(format!("replica-{}", index + 1))
+}
+
+/// The nodes whose name another has taken before, by index; the primary is first.
+pub(crate) fn taken_names<'a>(names: &'a [NodeName]) -> impl Iterator<Item = usize> + 'a {
+    (0..names.len()).filter(|&i| names[..i].contains(&names[i]))
 }

@@ -53,7 +53,7 @@ pub(crate) fn monitor_all(router: &Router<NodePool>) {
 
 #[cold]
 fn monitor_in_background(router: &Router<NodePool>, set: &Set) {
-    let monitors = Monitor::of_set(router, set);
+    let monitors = router.monitors(set);
     if monitors.is_empty() {
         return;
     }

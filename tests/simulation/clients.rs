@@ -71,7 +71,7 @@ impl App {
             .expect("a router")
             .with_clock(Arc::clone(&clock) as _);
         let router = Arc::new(router);
-        for monitor in Monitor::of_set(&router, router.default_set()) {
+        for monitor in router.monitors(router.default_set()) {
             spawn(monitor.run::<Line, VirtualTimer>());
         }
         Self {

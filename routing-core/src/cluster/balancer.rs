@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::cluster::members::MAX_NODES;
 use crate::config::rules::Balance;
+use crate::names::MAX_NODES;
 use crate::random::SplitMix64;
 
 /// The nodes that may serve a read, by their index in the set.

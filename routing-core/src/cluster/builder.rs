@@ -1,11 +1,11 @@
 //! How a replica set is put together.
 
 use crate::cluster::balancer::Balancer;
-use crate::cluster::members::MAX_NODES;
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::{Parts, ReplicaSet};
 use crate::config::rules::Rules;
 use crate::error::{ConfigProblem, RoutingError};
+use crate::names::{MAX_NODES, PRIMARY_NAME, replica_name, taken_names};
 use crate::names::{NodeName, SetName};
 use crate::position::log::{Positions, Samples};
 use crate::random::SplitMix64;
@@ -53,19 +53,6 @@ impl<P> ReplicaSet<P> {
             seed: None,
         }
     }
-}
-
-/// The name of a primary that is not named.
-pub(crate) const PRIMARY_NAME: &str = "primary";
-
-/// The name of the `index`-th replica, from 0, if it is not named.
-pub(crate) fn replica_name(index: usize) -> NodeName {
-    NodeName::from(format!("replica-{}", index + 1))
-}
-
-/// The nodes whose name another has taken before, by index; the primary is first.
-pub(crate) fn taken_names<'a>(names: &'a [NodeName]) -> impl Iterator<Item = usize> + 'a {
-    (0..names.len()).filter(|&i| names[..i].contains(&names[i]))
 }
 
 impl<P> ReplicaSetBuilder<P> {

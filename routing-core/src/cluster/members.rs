@@ -10,11 +10,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::cluster::node::NodeId;
+use crate::names::NodeId;
 use crate::observe::decision::Role;
-
-/// The most nodes a set can have: the candidates of a choice are one word.
-pub(crate) const MAX_NODES: usize = u64::BITS as usize;
 
 /// A node's share in a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

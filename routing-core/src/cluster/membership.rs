@@ -5,10 +5,11 @@
 
 use std::sync::{Arc, PoisonError};
 
-use crate::cluster::members::{MAX_NODES, Member, Members};
+use crate::cluster::members::{Member, Members};
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::error::{ConfigProblem, RoutingError};
+use crate::names::MAX_NODES;
 use crate::names::NodeName;
 use crate::observe::exclusion::Exclusion;
 

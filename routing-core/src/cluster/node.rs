@@ -1,6 +1,5 @@
 //! One database server, as the application reaches it.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,32 +11,11 @@ use crate::cluster::breaker::Breaker;
 use crate::cluster::connected::Connected;
 use crate::cluster::election::Sighting;
 use crate::cluster::latency::Load;
-use crate::names::NodeName;
+use crate::names::{NodeId, NodeName};
 use crate::observe::exclusion::ExclusionCell;
 use crate::position::log::Hurry;
 use crate::position::{Position, Reach};
 use crate::time::sequence;
-
-/// Identifies a node within the process: sets that share a name do not share it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NodeId(NonZeroU32);
-
-static NEXT_ID: AtomicU32 = AtomicU32::new(1);
-
-impl NodeId {
-    pub(crate) fn next() -> Self {
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Self(NonZeroU32::new(id).unwrap_or(NonZeroU32::MIN))
-    }
-
-    pub(crate) fn from_word(word: u32) -> Option<Self> {
-        NonZeroU32::new(word).map(Self)
-    }
-
-    pub(crate) const fn to_word(self) -> u32 {
-        self.0.get()
-    }
-}
 
 /// How far a replica is behind, as far as that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,9 +5,10 @@ use std::sync::PoisonError;
 use crate::cluster::election::{self, Ruling, Seen, Sighting};
 use crate::cluster::events::{announce_exclusion, announce_primary, leave_out};
 use crate::cluster::members::Members;
-use crate::cluster::node::{Lag, Node, NodeId};
+use crate::cluster::node::{Lag, Node};
 use crate::cluster::replica_set::ReplicaSet;
 use crate::config::rules::LagLimits;
+use crate::names::NodeId;
 use crate::observe::exclusion::{Exclusion, Exclusions};
 use crate::observe::ports::Ports;
 

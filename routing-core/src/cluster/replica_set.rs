@@ -11,17 +11,12 @@ use crate::cluster::election::History;
 use crate::cluster::members::{Member, Members, Rolls};
 use crate::cluster::node::Node;
 use crate::config::rules::{LagLimits, Rules};
-use crate::decide::requirement::Needs;
-use crate::decide::rule::Wanted;
 use crate::names::{NodeName, SetName};
 use crate::observe::decision::Role;
 use crate::position::log::Samples;
 use crate::random::SplitMix64;
-use crate::session::set_state::Slot;
 use crate::sql::classifier::Classifier;
 use crate::sql::kind::StatementKind;
-use crate::time::clock::Clock;
-use crate::time::sequence;
 
 /// Times the wait. What a session requires is older than its read, so that a replica which is further
 /// behind than the wait may have it in time; at 20 ms of lag a wait of 10 ms doubles the share of the
@@ -61,7 +56,7 @@ pub(crate) struct Parts<P> {
     pub(crate) rules: Rules,
     pub(crate) classifier: Classifier,
     pub(crate) tables: Vec<String>,
-    /// The primary first, at most [`MAX_NODES`](crate::cluster::members::MAX_NODES), each with its weight as a
+    /// The primary first, at most [`MAX_NODES`](crate::names::MAX_NODES), each with its weight as a
     /// replica.
     pub(crate) nodes: Vec<(Node<P>, u16)>,
     pub(crate) balancer: Box<dyn Balancer>,
@@ -274,44 +269,6 @@ impl<P> ReplicaSet<P> {
         }
     }
 
-    /// The session has seen what a node shows now that has this role.
-    #[inline]
-    pub(crate) fn saw(&self, slot: &Slot, node: &Node<P>, role: Role, asked_for: bool) {
-        let tick = sequence::now();
-        if role == Role::Primary {
-            slot.marks.saw(tick);
-            return;
-        }
-        let id = node.id();
-        if let Some((home, read @ 1..)) = slot.marks.home()
-            && home == id
-            && !node.is_unbroken_since(read)
-        {
-            // What it showed before it began anew is not what it shows now.
-            slot.marks.saw(tick);
-        }
-        let is_home = slot.marks.read(id, tick);
-        if !is_home && !asked_for && self.rules.affinity {
-            slot.marks.saw(tick);
-        }
-    }
-
-    /// The session has written, or may have.
-    pub(crate) fn wrote(&self, slot: &Slot, hurry: bool) {
-        slot.wrote(&self.rules, &self.samples);
-        if hurry && self.samples.has_positions() {
-            self.samples.primary.ask();
-        }
-    }
-
-    /// Whether waiting for a replica is in vain: the primary itself was asked after the session was
-    /// told of a position, and does not know it, as it is of another history, or of the future; or
-    /// nobody asks for positions at all.
-    pub(crate) fn is_in_vain(&self, slot: Option<&Slot>) -> bool {
-        !self.samples.has_positions()
-            || slot.is_some_and(|slot| slot.marks.is_beyond(&self.samples))
-    }
-
     /// Whether every replica that is up is known to be so far behind that a read would most likely
     /// wait for nothing.
     pub(crate) fn is_far_behind(&self) -> bool {
@@ -322,55 +279,6 @@ impl<P> ReplicaSet<P> {
             let behind = node.lag().and_then(|lag| lag.time);
             behind.is_some_and(|behind| behind > far)
         })
-    }
-
-    /// Whether a replica has what the session requires; `None` if one may soon. Finds it out.
-    pub(crate) fn is_caught_up(&self, slot: Option<&Slot>, clock: &dyn Clock) -> Option<bool> {
-        // Its reads are the primary's, whatever replicas have.
-        let is_held =
-            |slot: &Slot| slot.is_pinned() && slot.holds_reads(&self.rules, &self.samples);
-        if slot.is_some_and(is_held) {
-            return Some(false);
-        }
-        let members = self.members();
-        let needs = Needs::of(slot, Wanted::CaughtUp, &self.samples, members);
-        let serves = |index| {
-            let node = self.node(members, index);
-            node.breaker.is_up() && node.exclusions.is_empty() && needs.are_met_by(node, index)
-        };
-        let mut indices = 0..members.all().len();
-        if indices.any(|index| index != members.primary() && serves(index)) {
-            return Some(true);
-        }
-        drop(needs);
-        if self.is_in_vain(slot) {
-            return Some(false);
-        }
-        self.hurry(slot, clock);
-        None
-    }
-
-    /// Has it found out whether a replica has what the session requires.
-    pub(crate) fn hurry(&self, slot: Option<&Slot>, clock: &dyn Clock) {
-        let samples = &self.samples;
-        if let Some(slot) = slot {
-            let is_covered = |(_, read)| read == 0 || samples.after(read).is_some();
-            let is_settled = slot.settle(samples);
-            if !is_settled
-                || slot.marks.is_untested(samples)
-                || !slot.marks.home().is_none_or(is_covered)
-            {
-                // The replicas are asked when it is known for what.
-                samples.primary.ask();
-                return;
-            }
-            if let Some(required) = slot.marks.required().as_deref() {
-                samples.aim(required.clone(), clock.now());
-            }
-        }
-        for node in &self.nodes()[1..] {
-            node.hurry().ask();
-        }
     }
 }
 

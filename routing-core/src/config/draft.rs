@@ -7,8 +7,8 @@ use super::endpoint::{self, Endpoint};
 use super::lenient::Lenient;
 use super::problems::{Problems, join, report_unknown};
 use super::{NodeConfig, PoolConfig};
-use crate::cluster::builder::{PRIMARY_NAME, replica_name, taken_names};
 use crate::names::NodeName;
+use crate::names::{PRIMARY_NAME, replica_name, taken_names};
 
 const PRIMARY_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Drivers add a timeout to the time, which must not overflow.

@@ -6,7 +6,7 @@ use super::builder::{BreakerBuilder, BudgetBuilder, LagBuilder, ProbeBuilder, Re
 use super::lenient::{Lenient, Span};
 use super::problems::{Problems, join, report_unknown};
 use crate::config::rules::{BreakerRules, FallbackBudget, LagLimits, ProbeRules, RetryRules};
-use crate::decide::attempts::Tried;
+use crate::names::MAX_ATTEMPTS;
 
 pub(super) fn span(
     path: &str,
@@ -144,8 +144,8 @@ pub(super) fn retry_rules(
             .unwrap_or_else(|| inherited.max_back_off.max(back_off)),
         deadline: span(path, "deadline", deadline, problems).unwrap_or(inherited.deadline),
     };
-    if attempts == 0 || usize::from(attempts) > Tried::MOST {
-        let message = format!("must be 1 to {}", Tried::MOST);
+    if attempts == 0 || usize::from(attempts) > MAX_ATTEMPTS {
+        let message = format!("must be 1 to {}", MAX_ATTEMPTS);
         problems.add(&join(path, "attempts"), &message);
     }
     if rules.max_back_off < back_off {

@@ -6,9 +6,9 @@ use super::lenient::Lenient;
 use super::nested::{breaker, fallback_budget, lag_limits, probe_rules, retry_rules, span};
 use super::problems::{Problems, join, report_unknown};
 use super::{RoutingConfig, SetConfig};
-use crate::cluster::members::MAX_NODES;
 use crate::config::rules::Rules;
 use crate::error::RoutingError;
+use crate::names::MAX_NODES;
 use crate::names::SetName;
 use crate::sql::Functions;
 

@@ -1,6 +1,7 @@
 //! What a statement has gone through: where it has failed, how often, since when.
 
 use crate::cluster::members::Members;
+use crate::names::MAX_ATTEMPTS;
 use crate::time::clock::Timestamp;
 
 /// What a statement has gone through: nothing, nearly always, and a route is moved about much.
@@ -50,17 +51,13 @@ impl Past {
 /// A few places, as the attempts are few; a place stays a node's own while members come and go.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tried {
-    places: [u32; MOST],
+    places: [u32; MAX_ATTEMPTS],
     len: u8,
 }
 
-/// Who has failed on so many nodes is not sent to another.
-const MOST: usize = 8;
-
 impl Tried {
-    pub(crate) const MOST: usize = MOST;
     const NONE: Self = Self {
-        places: [0; MOST],
+        places: [0; MAX_ATTEMPTS],
         len: 0,
     };
 
@@ -85,7 +82,7 @@ impl Tried {
         if self.has(place) {
             return self;
         }
-        if self.len() == MOST {
+        if self.len() == MAX_ATTEMPTS {
             self.places.rotate_left(1);
             self.len -= 1;
         }

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use crate::cluster::members::Members;
-use crate::cluster::node::{Node, NodeId};
+use crate::cluster::node::Node;
 use crate::decide::rule::Wanted;
+use crate::names::NodeId;
 use crate::observe::decision::Role;
 use crate::position::Position;
 use crate::position::log::Samples;

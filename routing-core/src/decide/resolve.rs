@@ -5,10 +5,11 @@ use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::config::rules::{LatePin, NoReplica};
 use crate::decide::attempts::Tried;
+use crate::decide::obstacle::Obstacle;
 use crate::decide::rule::{self, Question, Refusal, SessionView, SetView, Verdict, Wanted};
 use crate::decide::select::{Choice, NoChoice};
 use crate::error::RoutingError;
-use crate::execute::patience::Obstacle;
+use crate::names::MAX_ATTEMPTS;
 use crate::names::NodeName;
 use crate::observe::decision::{Reason, Role};
 use crate::observe::exclusion::Exclusion;
@@ -198,7 +199,7 @@ impl<P> Place<'_, P> {
             Wanted::AnyForced => tried | Members::bit(members.primary()),
             Wanted::CaughtUp | Wanted::AnyAnonymous => tried,
         };
-        let most = usize::from(set.rules().retry.attempts).min(Tried::MOST);
+        let most = usize::from(set.rules().retry.attempts).min(MAX_ATTEMPTS);
         let chosen = if self.tried.len() < most {
             set.choose(members, slot, wanted, left_out, &*self.ports.clock)
         } else {

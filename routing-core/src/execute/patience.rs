@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::decide::obstacle::Obstacle;
+
 use event_listener::{EventListener, Listener};
 
 use crate::config::rules::Rules;
@@ -18,15 +20,6 @@ use crate::time::timer::Timer;
 pub(crate) struct Patience {
     behind: Wait,
     unseen: Wait,
-}
-
-/// Why replicas that are up do not serve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Obstacle {
-    /// None is known to have what the session requires: one may soon.
-    Behind,
-    /// None has been observed yet.
-    Unseen,
 }
 
 #[derive(Debug, Default)]

@@ -7,6 +7,8 @@ use crate::decide::resolve::{session_of, slot_of};
 use crate::observe::decision::Role;
 use crate::position::Position;
 use crate::session::context::Context;
+use crate::session::set_state::Slot;
+use crate::time::sequence;
 
 /// The caller's session has seen what a node shows now that has this role.
 #[inline]
@@ -44,4 +46,36 @@ pub(crate) fn wrote_out_of_sight<P>(set: &ReplicaSet<P>, caller: &Context) {
             slot.marks.require(&Position::UNKNOWN);
         }
     });
+}
+
+impl<P> ReplicaSet<P> {
+    /// The session has seen what a node shows now that has this role.
+    #[inline]
+    pub(crate) fn saw(&self, slot: &Slot, node: &Node<P>, role: Role, asked_for: bool) {
+        let tick = sequence::now();
+        if role == Role::Primary {
+            slot.marks.saw(tick);
+            return;
+        }
+        let id = node.id();
+        if let Some((home, read @ 1..)) = slot.marks.home()
+            && home == id
+            && !node.is_unbroken_since(read)
+        {
+            // What it showed before it began anew is not what it shows now.
+            slot.marks.saw(tick);
+        }
+        let is_home = slot.marks.read(id, tick);
+        if !is_home && !asked_for && self.rules.affinity {
+            slot.marks.saw(tick);
+        }
+    }
+
+    /// The session has written, or may have.
+    pub(crate) fn wrote(&self, slot: &Slot, hurry: bool) {
+        slot.wrote(&self.rules, self.samples());
+        if hurry && self.samples().has_positions() {
+            self.samples().primary.ask();
+        }
+    }
 }

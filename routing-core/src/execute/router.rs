@@ -13,6 +13,7 @@ use crate::execute::route::Route;
 use crate::execute::transaction::{
     check_commit, check_in_transaction, pin, refused_in_transaction,
 };
+use crate::monitor::Monitor;
 use crate::names::SetName;
 use crate::observe::decision::Role;
 use crate::observe::failure::Failure;
@@ -131,6 +132,13 @@ impl<P> Router<P> {
     pub fn with_delegate(mut self, delegate: Arc<dyn Delegate>) -> Self {
         self.delegate = Some(delegate);
         self
+    }
+
+    /// A monitor for each node of a set that has none yet. Nodes that are monitored are used when they
+    /// have been observed, and not before.
+    #[must_use]
+    pub fn monitors(&self, set: &Arc<ReplicaSet<P>>) -> Vec<Monitor<P>> {
+        Monitor::of_set(&self.ports, set)
     }
 
     /// All sets, the default one first.

@@ -23,7 +23,6 @@ use crate::cluster::events::hurry_of;
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::config::rules::ProbeRules;
-use crate::execute::router::Router;
 use crate::monitor::report::Report;
 use crate::monitor::ticket::{Answer, Ask, ProbeTicket};
 use crate::observe::decision::Role;
@@ -83,7 +82,7 @@ impl<P> Monitor<P> {
     /// One for each node of a set that has none yet. Nodes that are monitored are used when they
     /// have been observed, and not before.
     #[must_use]
-    pub fn of_set(router: &Router<P>, set: &Arc<ReplicaSet<P>>) -> Vec<Self> {
+    pub(crate) fn of_set(ports: &Ports, set: &Arc<ReplicaSet<P>>) -> Vec<Self> {
         let nodes = set.nodes().into_iter();
         let unmonitored: Vec<_> = nodes.filter(|node| node.set_monitored(true)).collect();
         if set.has_rules() && set.nodes().len() > 1 && set.primary().sighting().is_none() {
@@ -100,7 +99,7 @@ impl<P> Monitor<P> {
             Self {
                 set: Arc::downgrade(set),
                 node: Arc::clone(node),
-                ports: router.ports.clone(),
+                ports: ports.clone(),
                 last: None,
                 random: SplitMix64::from_seed(set.random.next()),
                 failures: 0,

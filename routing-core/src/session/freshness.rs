@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 
-use crate::cluster::node::NodeId;
+use crate::names::NodeId;
 use crate::position::log::Samples;
 use crate::position::{Position, Reach};
 use crate::time::clock::Timestamp;

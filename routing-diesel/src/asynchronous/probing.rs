@@ -60,7 +60,7 @@ fn monitor_in_background<C: AsyncRoutable>(
     router: &Router<NodePool<C>>,
     set: &Arc<ReplicaSet<NodePool<C>>>,
 ) {
-    let monitors = Monitor::of_set(router, set);
+    let monitors = router.monitors(set);
     if monitors.is_empty() {
         return;
     }

@@ -39,7 +39,7 @@ fn monitor_in_background<C: Routable>(
     router: &Router<NodePool<C>>,
     set: &Arc<ReplicaSet<NodePool<C>>>,
 ) {
-    for monitor in Monitor::of_set(router, set) {
+    for monitor in router.monitors(set) {
         let guard = Guard(Arc::downgrade(set));
         let thread = thread::Builder::new().name("routing-monitor".to_owned());
         let started = thread.spawn(move || {

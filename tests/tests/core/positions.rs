@@ -40,7 +40,7 @@ impl Cluster {
             .expect("a router")
             .with_clock(Arc::clone(&clock) as _)
             .with_observer(Arc::clone(&recorder) as _);
-        let mut monitors = Monitor::of_set(&router, router.default_set());
+        let mut monitors = router.monitors(router.default_set());
         see(&mut monitors);
         Self {
             router,
@@ -550,7 +550,7 @@ fn leaked(
         .expect("a router")
         .with_clock(Arc::clone(&clock) as _);
     let router: &'static Router<&'static str> = Box::leak(Box::new(router));
-    let monitors = Monitor::of_set(router, router.default_set());
+    let monitors = router.monitors(router.default_set());
     (router, monitors, clock)
 }
 

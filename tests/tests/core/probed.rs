@@ -38,7 +38,7 @@ impl Probed {
         if let Some(observer) = observer {
             router = router.with_observer(observer);
         }
-        let monitors = Monitor::of_set(&router, router.default_set());
+        let monitors = router.monitors(router.default_set());
         Self {
             router: Arc::new(router),
             monitors,

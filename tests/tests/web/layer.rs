@@ -557,7 +557,7 @@ fn a_store_that_keeps_positions_of_two_histories_loses_none() {
             .build()
             .expect("a set");
         let router = routing_core::Router::new([set]).expect("a router");
-        let monitors = std::sync::Mutex::new(Monitor::of_set(&router, router.default_set()));
+        let monitors = std::sync::Mutex::new(router.monitors(router.default_set()));
         let both = std::sync::Arc::new((router, monitors));
         let service = tower::service_fn(move |_: axum::http::Request<String>| {
             let both = std::sync::Arc::clone(&both);
