@@ -35,7 +35,7 @@ impl<P> ReplicaSet<P> {
         }
     }
 
-    /// Applies the [rule](topology) to what is known now; who has just answered is up.
+    /// Applies the [rule](election) to what is known now; who has just answered is up.
     pub(crate) fn judge(&self, ports: &Ports, answered: Option<NodeId>) {
         if !self.has_rules() {
             return;
