@@ -6,8 +6,8 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use routing_core::{
-    Context, Failure, HandOver, Monitor, Next, PinRelease, ReplicaSet, Role, Router, RoutingError,
-    Rules, Scope, Session, StatementKind,
+    Context, Failure, HandOver, Next, PinRelease, ReplicaSet, Role, Router, RoutingError, Rules,
+    Scope, Session, StatementKind,
 };
 
 use super::cluster::{self, Cluster, Entry, Line, Statement, execute, wait_in_pool, with};

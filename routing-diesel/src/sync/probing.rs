@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use diesel::result::Error;
 use routing_core::{
-    Answer, Clock, Failure, Monitor, Node, Observation, Probe, ProbeTicket, ReplicaSet, Role,
-    Router, SystemClock,
+    Answer, Clock, Failure, Node, Observation, Probe, ProbeTicket, ReplicaSet, Role, Router,
+    SystemClock,
 };
 
 use super::node_pool::{Beside, NodePool};

@@ -548,7 +548,7 @@ impl routing_core::PinStore for Kept {
 #[test]
 fn a_store_that_keeps_positions_of_two_histories_loses_none() {
     use routing_core::{
-        Context, Monitor, Position, Probe, ReplicaSet, Role, StatementKind, Turn, sql::Dialect,
+        Context, Position, Probe, ReplicaSet, Role, StatementKind, Turn, sql::Dialect,
     };
     run(async {
         let set = ReplicaSet::builder("default", "primary")
