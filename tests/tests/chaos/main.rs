@@ -114,7 +114,7 @@ async fn recovered<A: Adapter>(db: &A, recorder: &Recorder) -> Duration {
 async fn chaos<A: Adapter>(field: Field, faults: impl Fn(&Fault) -> bool) {
     // Longer than a busy machine takes to answer.
     let mut probe = ProbeRules::DEFAULT;
-    probe.timeout = Duration::from_secs(4);
+    probe.timeout = Duration::from_secs(8);
     let config = field.config().probe(probe);
     let config = config.build().expect("a configuration");
     let ports = Ports::default();
