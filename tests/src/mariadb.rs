@@ -179,7 +179,7 @@ impl Cluster {
         until_over(&[process]);
     }
 
-    /// Ends a server in an orderly way, which tells everybody who is connected.
+    /// Shuts a server down; it tells its clients.
     pub fn shut_down(&self, server: &Server) {
         let process = server.process();
         send(account(), "-TERM", &[process]);

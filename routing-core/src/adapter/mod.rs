@@ -1,4 +1,4 @@
-//! What the adapters share, and no application needs.
+//! Shared parts of the adapters. Applications do not use them.
 
 pub(crate) mod builder;
 pub(crate) mod reconfigure;

@@ -7,9 +7,9 @@ use crate::session::set_state::Slot;
 use crate::time::clock::Clock;
 
 impl<P> ReplicaSet<P> {
-    /// Whether waiting for a replica is in vain: the primary itself was asked after the session was
-    /// told of a position, and does not know it, as it is of another history, or of the future; or
-    /// nobody asks for positions at all.
+    /// Whether no replica can ever serve the session. Either the monitors fetch no positions, or the
+    /// primary's position was fetched after the session received its own, and does not include it: the
+    /// session's position is of another history, or of the future.
     pub(crate) fn is_in_vain(&self, slot: Option<&Slot>) -> bool {
         !self.samples().has_positions()
             || slot.is_some_and(|slot| slot.marks.is_beyond(self.samples()))

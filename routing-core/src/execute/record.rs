@@ -1,4 +1,4 @@
-//! What becomes of a session when it has seen or written something, in a route or outside.
+//! Records reads and writes in a session.
 
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
@@ -38,7 +38,7 @@ pub(crate) fn wrote<P>(set: &ReplicaSet<P>, caller: &Context) {
     });
 }
 
-/// The caller's session goes on to write where nobody will see when.
+/// Records that the caller's session writes where the router cannot see it.
 pub(crate) fn wrote_out_of_sight<P>(set: &ReplicaSet<P>, caller: &Context) {
     wrote(set, caller);
     Context::with_current(|ambient| {
@@ -62,7 +62,7 @@ impl<P> ReplicaSet<P> {
             && home == id
             && !node.is_unbroken_since(read)
         {
-            // What it showed before it began anew is not what it shows now.
+            // The node has restarted: what the session read before need not be there now.
             slot.marks.saw(tick);
         }
         let is_home = slot.marks.read(id, tick);

@@ -1,4 +1,4 @@
-//! What the router tells an observer, and the ports that an application can replace.
+//! Events of the router, and the ports that an application can replace.
 
 pub(crate) mod decision;
 pub(crate) mod exclusion;

@@ -36,7 +36,8 @@ impl Database {
             .observer(Arc::new(Counter))
             .build()
             .map_err(|error| DbErr::Custom(error.to_string()))?;
-        // What is for the primary waits, in no order, until the primary has been observed.
+        // The router holds statements for the primary until its monitor has observed it, and then lets them
+        // go in no order.
         routed.begin().await?.rollback().await?;
         Ok(routed)
     }

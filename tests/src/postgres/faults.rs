@@ -1,4 +1,4 @@
-//! What tests do to a cluster's servers.
+//! Faults and failovers of a cluster's servers.
 
 use std::fs;
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ impl Cluster {
     /// Kills all processes of a server at once, none of which can say anything any more.
     pub fn kill(&self, server: &Server) {
         let postmaster = server.postmaster();
-        // Who stands still starts nobody else.
+        // A stopped postmaster starts no further process.
         send(account(), "-STOP", &[postmaster]);
         let mut processes = children(postmaster);
         processes.push(postmaster);
@@ -23,7 +23,7 @@ impl Cluster {
         fs::remove_file(server.data.join("postmaster.pid")).expect("the server's process id");
     }
 
-    /// Ends a server in an orderly way, which tells everybody who is connected.
+    /// Shuts a server down; it tells its clients.
     pub fn shut_down(&self, server: &Server) {
         run(
             "pg_ctl",
@@ -49,7 +49,7 @@ impl Cluster {
     /// Makes a standby the primary, and has the other one follow it.
     pub async fn promote(&self, server: &Server) {
         run("pg_ctl", &["promote", "-D", path(&server.data), "-w", "-s"]);
-        // Nobody waits for one that is gone.
+        // A server that is down is left out.
         let is_there = |other: &&Server| TcpStream::connect(("127.0.0.1", other.port())).is_ok();
         for other in self.servers.iter().filter(is_there) {
             let is_standby = sqlx::query_scalar::<_, bool>("SELECT pg_is_in_recovery()")
