@@ -107,12 +107,6 @@ impl Cluster {
         }
     }
 
-    /// The one that all tests of this process share.
-    pub async fn shared() -> &'static Self {
-        static SHARED: OnceCell<Cluster> = OnceCell::const_new();
-        SHARED.get_or_init(Self::start).await
-    }
-
     /// The primary.
     #[must_use]
     pub const fn primary(&self) -> &Server {
@@ -341,7 +335,8 @@ impl Servers for Cluster {
     }
 
     async fn shared() -> &'static Self {
-        Self::shared().await
+        static SHARED: OnceCell<Cluster> = OnceCell::const_new();
+        SHARED.get_or_init(Self::start).await
     }
 
     async fn resume(&self) {
