@@ -29,8 +29,10 @@ pub(crate) struct Tally {
     pub(crate) slowest: AtomicU64,
     /// Whether reads may fail now, as the primary is in trouble too.
     pub(crate) may_fail: AtomicBool,
-    /// How many reads failed while they must not.
+    /// What must not be.
     pub(crate) wrong: Mutex<Vec<String>>,
+    /// The reads that were refused while the primary was well, and when they were.
+    pub(crate) refused: Mutex<Vec<(Instant, String)>>,
     pub(crate) is_enough: AtomicBool,
 }
 
@@ -145,8 +147,9 @@ impl<A: Adapter> User<A> {
             Ok(Err(error)) => {
                 self.tally.failed_reads.fetch_add(1, Ordering::Relaxed);
                 if !might_fail && !self.tally.may_fail.load(Ordering::Acquire) {
-                    self.tally
-                        .wrong(format!("a read of {}: {error:?}", self.id));
+                    let what = format!("a read of {}: {error:?}", self.id);
+                    let mut refused = self.tally.refused.lock().expect("no panic inside");
+                    refused.push((Instant::now(), what));
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
