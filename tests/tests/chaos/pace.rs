@@ -1,6 +1,6 @@
 //! Whether the machine, not the router, kept a user from the primary.
 //!
-//! Somebody beside the router asks the primary again and again. If the primary answers late although
+//! A watch beside the router asks the primary again and again. If the primary answers late although
 //! nothing was done to it, the machine is busy; then the router may rightly take the primary for failed,
 //! and refuse what needs it until its circuit breaker closes.
 
@@ -38,7 +38,7 @@ impl Pace {
             while !enough.load(Ordering::Acquire) {
                 let was_well = !tally.may_fail.load(Ordering::Acquire);
                 let asked = Instant::now();
-                // Whether it answers is for the users to say.
+                // Only the time counts: the users report a missing answer.
                 let _answered = primary.ping().await;
                 tokio::time::sleep(PAUSE).await;
                 let is_well = was_well && !tally.may_fail.load(Ordering::Acquire);
@@ -61,6 +61,9 @@ impl Pace {
         self.is_enough.store(true, Ordering::Release);
         self.watches.await.expect("no panic");
         let late = std::mem::take(&mut *self.late.lock().expect("no panic inside"));
-        move |at| late.iter().any(|(from, to)| *from <= at && at <= *to + LASTS)
+        move |at| {
+            late.iter()
+                .any(|(from, to)| *from <= at && at <= *to + LASTS)
+        }
     }
 }
