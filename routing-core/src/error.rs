@@ -87,6 +87,20 @@ pub enum RoutingError {
         set: SetName,
     },
 
+    /// A statement in a transaction that has ended: the statement would be committed at once, by itself.
+    /// MySQL and MariaDB roll back the whole transaction of a deadlock's victim; and a node that does
+    /// not answer any more rolls back what it has not committed.
+    #[error(
+        "set `{set}`: the transaction on node `{node}` has ended on the server; \
+         roll it back here, and begin it again"
+    )]
+    TransactionLost {
+        /// The replica set.
+        set: SetName,
+        /// The node that the transaction was open on.
+        node: NodeName,
+    },
+
     /// A pin or a write where a `frozen` scope forbids pins.
     #[error(
         "set `{set}`: {} would pin the session inside `Scope::frozen()`; \

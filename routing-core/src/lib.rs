@@ -40,7 +40,7 @@
 //! [`Session::take_over`] carry it to the next session of the same user; with the feature `token`,
 //! `TokenKeys` seals it for a client, and with `tower` the layer in `web` does so for each request.
 
-mod adapter;
+pub mod adapter;
 mod cluster;
 mod config;
 mod decide;

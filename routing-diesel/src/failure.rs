@@ -74,22 +74,13 @@ pub(crate) const fn is_alive(answer: &Result<(), Error>, dialect: Dialect) -> bo
     }
 }
 
-/// Whether the server has rolled the whole transaction back because of this error: MySQL does so to
-/// the victim of a deadlock, and runs what follows without one.
-pub(crate) fn ends_transaction(error: &Error, dialect: Dialect) -> bool {
+/// Whether the server has chosen the transaction as a deadlock's victim.
+pub(crate) fn is_deadlock(error: &Error) -> bool {
     match error {
-        Error::DatabaseError(kind, information) => {
-            dialect == Dialect::MySql
-                && (matches!(kind, DatabaseErrorKind::SerializationFailure)
-                    || information.message().starts_with("Deadlock found"))
-        }
+        Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
+        Error::DatabaseError(_, information) => information.message().starts_with("Deadlock found"),
         _ => false,
     }
-}
-
-/// Whether a statement of this kind commits the transaction that it runs in.
-pub(crate) fn commits_implicitly(kind: StatementKind, dialect: Dialect) -> bool {
-    dialect == Dialect::MySql && matches!(kind, StatementKind::Ddl | StatementKind::Lock)
 }
 
 /// Whether a text may leave a transaction open that nobody counts.

@@ -12,8 +12,10 @@ use arc_swap::ArcSwap;
 use diesel::query_builder::{QueryBuilder, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use routing_core::StatementKind;
+use routing_core::adapter::Handle;
 
 use crate::database::Database;
+use crate::error::into_diesel;
 
 /// The kinds of the queries that a set has seen, by type.
 #[derive(Debug, Default)]
@@ -26,8 +28,30 @@ struct Seen {
     by_type: HashMap<TypeId, StatementKind, BuildHasherDefault<AsItIs>>,
 }
 
-/// Who knows the kind of a text, or why it may not run.
+/// A pool that remembers the kinds of queries, for the set whose primary it is of.
+pub(crate) trait Remembers {
+    fn kinds(&self) -> &Kinds;
+}
+
+impl<P: Remembers> Examine for Handle<P> {
+    fn kinds(&self) -> &Kinds {
+        self.set.primary().pool().kinds()
+    }
+
+    fn generation(&self) -> u64 {
+        self.set.classifier().generation()
+    }
+
+    fn examine(&self, sql: &str) -> QueryResult<StatementKind> {
+        self.router.examine(&self.set, sql).map_err(into_diesel)
+    }
+}
+
+/// Knows the kind of a text, or why it may not run.
 pub(crate) trait Examine {
+    /// The kinds that are known by type.
+    fn kinds(&self) -> &Kinds;
+
     /// Changes when an answer may have.
     fn generation(&self) -> u64;
 

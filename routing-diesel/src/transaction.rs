@@ -1,69 +1,62 @@
-//! A transaction that is open on a connection, and what is called when it ends.
+//! A transaction that is open on a connection, with the savepoints inside it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::Deref;
 
+use routing_core::Callbacks;
+use routing_core::adapter::{Level, OpenTransaction};
 use routing_core::sql::TransactionControl;
-use routing_core::{Access, Callbacks, Committed, Node, Role, SetName};
 
 /// How the savepoints begin that Diesel sets by itself.
 const DIESELS: &str = "diesel_savepoint_";
 
+/// The name of the savepoint that Diesel sets at this depth.
+pub(crate) fn savepoint(depth: u32) -> String {
+    format!("{DIESELS}{depth}")
+}
+
 /// One open transaction, with the savepoints inside it.
-pub(crate) struct OpenTransaction<P> {
-    pub(crate) node: Arc<Node<P>>,
-    /// The role for which the node was chosen.
-    pub(crate) side: Role,
-    pub(crate) access: Access,
+pub(crate) struct Transaction<P> {
+    open: OpenTransaction<P>,
     /// The transaction itself, and a level for each savepoint.
-    levels: Vec<Level>,
+    levels: Vec<Named>,
     /// Whether Diesel has counted it: then it is over when Diesel counts no more.
     counted: bool,
-    /// Whether something that was not understood has, or may have, ended or divided it.
-    unclear: bool,
 }
 
-struct Level {
+struct Named {
     name: String,
-    callbacks: Callbacks,
-    /// Whether a statement has failed: PostgreSQL then answers a commit with a rollback, and calls
-    /// that a success.
-    failed: Arc<AtomicBool>,
+    level: Level,
 }
 
-impl Level {
-    fn new(name: String, callbacks: Callbacks) -> Self {
-        Self {
-            name,
-            callbacks,
-            failed: Arc::default(),
-        }
+impl<P> Deref for Transaction<P> {
+    type Target = OpenTransaction<P>;
+
+    fn deref(&self) -> &OpenTransaction<P> {
+        &self.open
     }
 }
 
-impl<P> OpenTransaction<P> {
-    /// `name` is that of the savepoint it is, if there is a transaction around it that nobody here
-    /// has begun.
-    pub(crate) fn new(node: &Arc<Node<P>>, side: Role, access: Access, name: String) -> Self {
+impl<P> Transaction<P> {
+    /// `name` is that of the savepoint it is, if it is inside a transaction that the router has not
+    /// begun.
+    pub(crate) fn new(open: OpenTransaction<P>, name: String) -> Self {
+        let level = open.level();
         Self {
-            node: Arc::clone(node),
-            side,
-            access,
-            levels: vec![Level::new(name, Callbacks::new())],
+            open,
+            levels: vec![Named { name, level }],
             counted: false,
-            unclear: false,
         }
+    }
+
+    /// The innermost savepoint, or the transaction itself.
+    pub(crate) fn innermost(&self) -> &Level {
+        // The first level stays until the transaction ends.
+        &self.levels[self.levels.len() - 1].level
     }
 
     /// The callbacks of the innermost savepoint.
-    pub(crate) fn callbacks(&self) -> Option<&Callbacks> {
-        self.levels.last().map(|level| &level.callbacks)
-    }
-
-    pub(crate) fn statement_failed(&self) {
-        if let Some(level) = self.levels.last() {
-            level.failed.store(true, Ordering::Relaxed);
-        }
+    pub(crate) fn callbacks(&self) -> &Callbacks {
+        self.innermost().callbacks()
     }
 
     /// The depth of what is around it, if there is anything.
@@ -72,21 +65,15 @@ impl<P> OpenTransaction<P> {
         name.strip_prefix(DIESELS)?.parse().ok()
     }
 
-    /// A flag to be raised when a statement of the innermost level is found to have failed later.
-    #[cfg(feature = "async")]
-    pub(crate) fn failure_flag(&self) -> Option<Arc<AtomicBool>> {
-        self.levels.last().map(|level| Arc::clone(&level.failed))
-    }
-
-    /// Whether somebody waits for its end, and a statement has failed outside of the savepoints
+    /// Whether a callback waits for its end, and a statement has failed outside of the savepoints
     /// that are rolled back.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        let awaited = self.levels.iter().any(|level| !level.callbacks.is_empty());
-        let failed = |level: &Level| level.failed.load(Ordering::Relaxed);
-        awaited && self.levels.iter().any(failed)
+        let mut levels = self.levels.iter();
+        let is_awaited = levels.any(|named| !named.level.callbacks().is_empty());
+        is_awaited && self.levels.iter().any(|named| named.level.has_failed())
     }
 
-    /// Compares the transaction with the depth that Diesel counts on its connection; says whether
+    /// Compares the transaction with the depth that Diesel counts on its connection; returns whether
     /// the server has ended it by itself.
     pub(crate) fn is_over_at(&mut self, depth: Option<u32>) -> bool {
         let is_around = depth == self.around();
@@ -94,14 +81,9 @@ impl<P> OpenTransaction<P> {
         self.counted && is_around
     }
 
-    /// Something happened to the transaction that nobody here understands.
-    pub(crate) const fn lose_track(&mut self) {
-        self.unclear = true;
-    }
-
     /// What a statement does to this transaction, which may be a savepoint itself.
     pub(crate) fn resolve<'a>(&self, control: TransactionControl<'a>) -> TransactionControl<'a> {
-        let is_this = |name| self.levels.first().is_some_and(|level| level.name == name);
+        let is_this = |name| self.levels.first().is_some_and(|named| named.name == name);
         match control {
             TransactionControl::Release(name) if is_this(name) => TransactionControl::Commit,
             TransactionControl::RollbackTo(name) if is_this(name) => TransactionControl::Rollback,
@@ -113,10 +95,9 @@ impl<P> OpenTransaction<P> {
     pub(crate) fn divided(&mut self, control: TransactionControl<'_>) {
         match control {
             TransactionControl::Savepoint(name) => {
-                if let Some(around) = self.levels.last() {
-                    let callbacks = around.callbacks.savepoint();
-                    self.levels.push(Level::new(name.to_owned(), callbacks));
-                }
+                let level = self.innermost().savepoint();
+                let name = name.to_owned();
+                self.levels.push(Named { name, level });
             }
             TransactionControl::Release(name) => match self.position(name) {
                 Some(position) => {
@@ -124,77 +105,63 @@ impl<P> OpenTransaction<P> {
                         self.release_innermost();
                     }
                 }
-                None => self.unclear = true,
+                None => self.open.lose_track(),
             },
             TransactionControl::RollbackTo(name) => match self.position(name) {
                 Some(position) => {
-                    for level in self.levels.drain(position..).rev() {
-                        level.callbacks.rolled_back();
+                    for named in self.levels.drain(position..).rev() {
+                        named.level.rolled_back();
                     }
-                    // Diesel does not go on in a savepoint that it has rolled back to; others may.
+                    // Diesel does not go on in a savepoint that it has rolled back to; texts may.
                     if !name.starts_with(DIESELS) {
                         self.divided(TransactionControl::Savepoint(name));
                     }
                 }
-                None => self.unclear = true,
+                None => self.open.lose_track(),
             },
             TransactionControl::Begin { .. }
             | TransactionControl::Commit
-            | TransactionControl::Rollback => self.unclear = true,
+            | TransactionControl::Rollback => self.open.lose_track(),
         }
     }
 
     fn position(&self, name: &str) -> Option<usize> {
         let savepoints = self.levels.iter().enumerate().skip(1);
-        let found = savepoints.rev().find(|(_, level)| level.name == name);
+        let found = savepoints.rev().find(|(_, named)| named.name == name);
         found.map(|(position, _)| position)
     }
 
     fn release_innermost(&mut self) {
-        if let Some(level) = self.levels.pop() {
-            // The set matters to the outermost commit only.
-            level
-                .callbacks
-                .committed(&Committed::new(SetName::default()));
-            if level.failed.load(Ordering::Relaxed) {
-                self.statement_failed();
+        if let Some(Named { level, .. }) = self.levels.pop() {
+            let has_failed = level.has_failed();
+            level.committed(self.open.set().name());
+            if has_failed {
+                self.innermost().fail();
             }
         }
     }
 
     /// The commit was acknowledged.
-    pub(crate) fn committed(mut self, set: &SetName) {
-        if self.unclear {
-            return self.ended_unknown();
-        }
+    pub(crate) fn committed(mut self) {
         while self.levels.len() > 1 {
             self.release_innermost();
         }
-        if let Some(outermost) = self.levels.pop() {
-            outermost.callbacks.committed(&Committed::new(set.clone()));
+        if let Some(Named { level, .. }) = self.levels.pop() {
+            level.committed(self.open.set().name());
         }
     }
 
-    /// It was rolled back for certain.
+    /// It was rolled back: by the server, or as its connection is given up.
     pub(crate) fn rolled_back(mut self) {
-        while let Some(level) = self.levels.pop() {
-            level.callbacks.rolled_back();
+        while let Some(Named { level, .. }) = self.levels.pop() {
+            level.rolled_back();
         }
     }
 
-    /// Its connection is given up, which rolls it back if it was still open.
-    pub(crate) fn abandoned(self) {
-        if self.unclear {
-            self.ended_unknown();
-        } else {
-            self.rolled_back();
-        }
-    }
-
-    /// Nobody knows how it ended: nobody is called.
+    /// Its outcome is unknown: no callback runs.
     pub(crate) fn ended_unknown(mut self) {
-        for level in &mut self.levels {
-            level.callbacks.committing();
+        for named in &mut self.levels {
+            named.level.committing();
         }
     }
 }

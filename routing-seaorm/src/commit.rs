@@ -1,14 +1,12 @@
 //! How a transaction ends.
 
-use std::sync::atomic::Ordering;
-
 use async_trait::async_trait;
-use routing_core::{Access, Committed, RoutingError, StatementKind};
-use sea_orm::{DbErr, TransactionError, TransactionSession};
+use routing_core::adapter::TokioTimer;
+use routing_core::{RoutingError, StatementKind};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, TransactionError, TransactionSession};
 
+use crate::connections::failure_of;
 use crate::error::into_db_err;
-use crate::execution::failure_of;
-use crate::probing::TokioTimer;
 use crate::transaction::RoutedTransaction;
 
 impl RoutedTransaction {
@@ -17,72 +15,57 @@ impl RoutedTransaction {
     /// # Errors
     ///
     /// - [`RoutingError::OpenSavepoint`] while a savepoint inside is open; all is rolled back.
+    /// - [`RoutingError::TransactionLost`] if the server has rolled it back.
+    /// - [`RoutingError::PrimaryUnavailable`] if it has written and another node is the primary by now.
+    /// - [`RoutingError::OutcomeUnknown`] if its node does not answer any more.
     /// - The driver's. If the connection was lost, nobody knows whether the commit happened.
     pub async fn commit(self) -> Result<(), DbErr> {
-        if self.callbacks.has_open_savepoint() {
+        let set = self.open.set().name().clone();
+        if self.level.callbacks().has_open_savepoint() {
             // The driver would release the savepoint, call that a commit, and roll back later.
-            let set = self.set.name().clone();
             return Err(into_db_err(RoutingError::OpenSavepoint { set }));
         }
-        let aborted = self.is_aborted().await;
-        let ended_by_text = self.ended_by_text.load(Ordering::Relaxed);
+        let is_aborted = self.is_aborted().await;
         let Self {
+            open,
             transaction,
-            mut callbacks,
-            node,
-            set,
-            router,
+            mut level,
             context,
-            began,
-            access,
-            role,
-            ..
         } = self;
-        if let Err(refusal) = router.check_commit(&set, &node, access) {
+        if let Err(refusal) = open.check_commit() {
             // Its connection is rolled back when it is dropped.
             drop(transaction);
-            callbacks.rolled_back();
+            level.rolled_back();
             return Err(into_db_err(refusal));
         }
-        callbacks.committing();
-        if access == Access::Write {
-            // Nobody may be there when the answer comes.
-            router.wrote(&set, &began);
-        }
-        let committing = transaction.commit();
-        let committed = router
-            .attend::<TokioTimer, _>(&set, &node, committing)
-            .await;
-        // Also if it failed: nobody knows what has become of it.
-        match access {
-            Access::Write => {
-                router.wrote(&set, &context);
-                router.wrote(&set, &began);
-            }
-            Access::Read => router.saw(&set, &node, &context),
-        }
-        let Some(committed) = committed else {
-            // Nobody knows, and nobody is called.
-            return Err(into_db_err(RoutingError::OutcomeUnknown {
-                set: set.name().clone(),
-                node: node.name().clone(),
-                kind: StatementKind::Transaction,
-            }));
-        };
+        level.committing();
+        // This future may be dropped before the answer comes.
+        open.record_end(true, &context);
+        let committed = open.watch::<TokioTimer, _>(transaction.commit()).await;
+        // Also if it failed: its outcome may be unknown.
+        open.record_end(true, &context);
         match committed {
-            // Nobody knows what it was that was committed here.
-            Ok(()) if ended_by_text => drop(callbacks),
-            Ok(()) if aborted => callbacks.rolled_back(),
-            Ok(()) => callbacks.committed(&Committed::new(set.name().clone())),
-            Err(error) => {
-                match failure_of(&error, &node, role).await {
-                    Some(failure) => router.report_failure(&set, &node, failure),
-                    None => callbacks.rolled_back(),
+            None => {
+                let error = open.timed_out(StatementKind::Transaction);
+                Err(into_db_err(error))
+            }
+            Some(Ok(())) => {
+                if is_aborted {
+                    level.rolled_back();
+                } else {
+                    level.committed(&set);
                 }
-                return Err(error);
+                Ok(())
+            }
+            Some(Err(error)) => {
+                let failure = failure_of(&error, open.node(), open.role()).await;
+                match failure {
+                    Some(failure) => open.report_failure(failure),
+                    None => level.rolled_back(),
+                }
+                Err(error)
             }
         }
-        Ok(())
     }
 
     /// Rolls back.
@@ -92,30 +75,31 @@ impl RoutedTransaction {
     /// The driver's; the transaction is rolled back nevertheless, as its connection is gone.
     pub async fn rollback(self) -> Result<(), DbErr> {
         let Self {
+            open,
             transaction,
-            callbacks,
-            node,
-            set,
-            router,
-            role,
+            level,
             ..
         } = self;
-        let rolling_back = transaction.rollback();
-        let attended = router
-            .attend::<TokioTimer, _>(&set, &node, rolling_back)
-            .await;
-        let Some(outcome) = attended else {
-            // Its connection is gone, and with it the transaction.
-            callbacks.rolled_back();
-            return Ok(());
-        };
+        let rolled_back = open.watch::<TokioTimer, _>(transaction.rollback()).await;
+        // If there is no answer, its connection is gone, and with it the transaction.
+        let outcome = rolled_back.unwrap_or(Ok(()));
         if let Err(error) = &outcome
-            && let Some(failure) = failure_of(error, &node, role).await
+            && let Some(failure) = failure_of(error, open.node(), open.role()).await
         {
-            router.report_failure(&set, &node, failure);
+            open.report_failure(failure);
         }
-        callbacks.rolled_back();
+        level.rolled_back();
         outcome
+    }
+
+    /// Whether PostgreSQL would roll back instead of committing; asked only when it might.
+    async fn is_aborted(&self) -> bool {
+        if self.get_database_backend() != DbBackend::Postgres || !self.level.has_failed() {
+            return false;
+        }
+        let asking = self.transaction.execute_unprepared("SELECT 1");
+        let answer = self.open.watch::<TokioTimer, _>(asking).await;
+        answer.is_none_or(|answer| answer.is_err())
     }
 }
 

@@ -5,6 +5,7 @@
 //! may be old.
 
 use routing_core::Session;
+use routing_core::adapter::Handle;
 use sea_orm::{DatabaseExecutor, IntoDatabaseExecutor};
 
 use crate::handle::RoutedConnection;
@@ -14,12 +15,17 @@ impl RoutedConnection {
     /// The primary, for somebody who is going to change the schema. The session is pinned, whatever
     /// the rules say to that: the caller has named the primary, and what he does there is not seen.
     fn schema_executor(&self) -> DatabaseExecutor<'_> {
-        if self.router.pin(&self.set, &self.context).is_err()
-            && let Some(session) = self.context.session().cloned().or_else(Session::current)
+        let Handle {
+            router,
+            set,
+            context,
+        } = &self.handle;
+        if router.pin(set, context).is_err()
+            && let Some(session) = context.session().cloned().or_else(Session::current)
         {
-            session.carry_pin(self.set.name(), None);
+            session.carry_pin(set.name(), None);
         }
-        self.router.wrote_out_of_sight(&self.set, &self.context);
+        router.wrote_out_of_sight(set, context);
         DatabaseExecutor::Connection(self.primary())
     }
 }

@@ -46,6 +46,24 @@ pub(crate) fn of_refusal(error: &sqlx::Error, backend: DbBackend, role: Role) ->
     }
 }
 
+/// Whether the server has chosen the transaction as a deadlock's victim.
+pub(crate) fn is_deadlock(error: &DbErr) -> bool {
+    #[cfg(feature = "sqlx-mysql")]
+    if let DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) =
+        error
+        && let sqlx::Error::Database(error) = &**error
+        && let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+    {
+        return error.number() == DEADLOCK;
+    }
+    let _ = error;
+    false
+}
+
+/// MySQL's `ER_LOCK_DEADLOCK`.
+#[cfg(feature = "sqlx-mysql")]
+const DEADLOCK: u16 = 1213;
+
 pub(crate) fn of_sqlx(error: &sqlx::Error, backend: DbBackend, role: Role) -> Option<Failure> {
     match error {
         // Not `Protocol`: it is what the driver says of too many parameters, or of a zero byte.

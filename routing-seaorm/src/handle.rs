@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use routing_core::{
-    Context, LagLimits, NodeName, ReplicaSet, Router, RoutingConfig, RoutingError, Scope, Session,
-    SetName, Status,
-};
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, Schema, SchemaBuilder};
+use routing_core::adapter::{Handle, TokioTimer, load_functions};
+use routing_core::{ReplicaSet, RoutedBuilder, Scope, catch_up, routed_handle};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr, Schema, SchemaBuilder};
 
+use crate::dedicated::DedicatedConnection;
 use crate::error::into_db_err;
 use crate::pool::NodePool;
-use crate::probing::{TokioTimer, monitor_all, monitor_if_wanted};
 use crate::read_only::ReadOnly;
 
 /// A connection to a replica set, in place of a [`DatabaseConnection`].
@@ -23,65 +21,80 @@ use crate::read_only::ReadOnly;
 /// a word. The way around it is [`primary`](Self::primary).
 #[derive(Debug, Clone)]
 pub struct RoutedConnection {
-    pub(crate) router: Arc<Router<NodePool>>,
-    pub(crate) set: Arc<ReplicaSet<NodePool>>,
-    pub(crate) context: Context,
+    pub(crate) handle: Handle<NodePool>,
     /// Whether its statements run on connections that can only read.
     pub(crate) read_only: bool,
 }
 
+/// Collects what a [`RoutedConnection`] is made of.
+///
+/// Its pools are [`DatabaseConnection`]s: of any driver that SeaORM has, but not `Disconnected`.
+pub type RoutedConnectionBuilder = RoutedBuilder<RoutedConnection>;
+
+routed_handle! {
+    impl[] RoutedConnection,
+    pool: NodePool,
+    error: DbErr,
+    into_error: into_db_err,
+}
+
+catch_up!(impl[] RoutedConnection, timer: TokioTimer);
+
 impl RoutedConnection {
-    /// A handle whose statements belong to `session`, whatever its caller runs in.
-    #[must_use]
-    pub fn with_session(&self, session: &Session) -> Self {
+    const fn from_handle(handle: Handle<NodePool>) -> Self {
         Self {
-            context: self.context.clone().with_session(session),
-            ..self.clone()
+            handle,
+            read_only: false,
         }
     }
 
-    /// A handle whose statements are in `scope`, inside the scopes that its caller runs in.
-    #[must_use]
-    pub fn scoped(&self, scope: Scope) -> Self {
+    const fn with_handle(&self, handle: Handle<NodePool>) -> Self {
         Self {
-            context: self.context.clone().with_scope(scope),
-            ..self.clone()
+            handle,
+            read_only: self.read_only,
         }
     }
 
-    /// A handle to another replica set of the same configuration.
+    /// A connection over pools that the application opened itself, with SeaORM's own options.
     ///
-    /// # Errors
+    /// Give the replicas' pools a short `acquire_timeout`: it is how long a read waits for a
+    /// replica that is down, before it goes to the next.
     ///
-    /// [`RoutingError::UnknownSet`](routing_core::RoutingError::UnknownSet) if the configuration has none of that name.
-    pub fn on_set(&self, set: impl Into<SetName>) -> Result<Self, DbErr> {
-        let set = self.router.set(set).map_err(into_db_err)?;
-        Ok(Self {
-            set: Arc::clone(set),
-            ..self.clone()
-        })
+    /// ```no_run
+    /// # use routing_seaorm::{Mode, RoutedConnection};
+    /// # use sea_orm::Database;
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let primary = Database::connect("postgres://db-1/shop").await?;
+    /// let replica = Database::connect("postgres://db-2/shop").await?;
+    /// let db = RoutedConnection::from_connections(primary, [replica])
+    ///     .mode(Mode::Strict)
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn from_connections(
+        primary: DatabaseConnection,
+        replicas: impl IntoIterator<Item = DatabaseConnection>,
+    ) -> RoutedConnectionBuilder {
+        RoutedBuilder::from_pools(primary, replicas)
     }
 
-    /// A handle to the replica set of a caller's value, such as a tenant: the configuration's
-    /// [`Delegate`](routing_core::Delegate) knows it. Without one, and for a value that it does not
-    /// know, that is the default set.
+    /// Asks PostgreSQL which of its functions may write, now: after functions were created or
+    /// changed. The first statement of a program does so in the background
+    /// ([`Rules::load_functions`](routing_core::Rules)); a database of another kind is not asked.
     ///
     /// # Errors
     ///
-    /// [`RoutingError::UnknownSet`](routing_core::RoutingError::UnknownSet) if the delegate names a
-    /// set that there is not.
-    pub fn for_key(&self, key: &str) -> Result<Self, DbErr> {
-        let set = self.router.set_of_key(key).map_err(into_db_err)?;
-        Ok(Self {
-            set: Arc::clone(set),
-            ..self.clone()
-        })
+    /// The driver's, if the primary does not answer.
+    pub async fn load_functions(&self) -> Result<(), DbErr> {
+        let loaded = load_functions::<NodePool, DedicatedConnection>(&self.handle.set).await;
+        loaded.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(Arc::new(error))))
     }
 
     /// The set that a statement of this handle runs on.
     pub(crate) fn set_of(&self, sql: &str) -> Result<&Arc<ReplicaSet<NodePool>>, DbErr> {
-        self.router
-            .set_of_statement(&self.set, sql)
+        self.handle
+            .router
+            .set_of_statement(&self.handle.set, sql)
             .map_err(into_db_err)
     }
 
@@ -91,44 +104,6 @@ impl RoutedConnection {
         let mut reader = self.scoped(Scope::read_only());
         reader.read_only = true;
         ReadOnly(reader)
-    }
-
-    /// Pins the session of this handle, or the one that its caller runs in, on this handle's set:
-    /// as [`Session::pin`] does, but with no name to misspell, and with an error that `?` takes in
-    /// a function of SeaORM's.
-    ///
-    /// # Errors
-    ///
-    /// `NoSession` if there is none, `Frozen` and `LatePin` as for [`Session::pin`]; see
-    /// [`RoutingErrExt`](crate::RoutingErrExt).
-    pub fn pin(&self) -> Result<(), DbErr> {
-        self.router
-            .pin(&self.set, &self.context)
-            .map_err(into_db_err)
-    }
-
-    /// Waits until a replica has what the session of this handle, or the one that its caller runs in,
-    /// has to read, and says whether its reads go there: for a job that can wait. Nothing has to be
-    /// done if not: what is read then comes from the primary. It does not wait where that is certain: for a session that
-    /// is pinned, by time too.
-    pub async fn catch_up(&self, within: std::time::Duration) -> bool {
-        monitor_if_wanted(&self.router, &self.set);
-        let (router, set) = (&self.router, &self.set);
-        router
-            .catch_up::<TokioTimer>(set, &self.context, within)
-            .await
-    }
-
-    /// The name of the replica set that this handle looks at.
-    #[must_use]
-    pub fn set_name(&self) -> &SetName {
-        self.set.name()
-    }
-
-    /// The session that this handle has of its own.
-    #[must_use]
-    pub fn session(&self) -> Option<&Session> {
-        self.context.session()
     }
 
     /// The primary itself: for migrations, and for whatever must not be routed.
@@ -141,14 +116,15 @@ impl RoutedConnection {
     /// If it is the first use of the primary and happens outside a runtime, as `sqlx` does.
     #[must_use]
     pub fn primary(&self) -> &DatabaseConnection {
-        let node = self.set.primary();
-        node.pool().connection(self.set.footing(node))
+        let set = &self.handle.set;
+        let node = set.primary();
+        node.pool().connection(set.footing(node))
     }
 
     /// The database that all nodes of the set run.
     #[must_use]
     pub fn get_database_backend(&self) -> DbBackend {
-        self.set.primary().pool().backend()
+        self.handle.set.primary().pool().backend()
     }
 
     /// A builder of schemas for this database.
@@ -162,53 +138,6 @@ impl RoutedConnection {
     #[must_use]
     pub fn get_schema_registry(&self, prefix: &str) -> SchemaBuilder {
         self.primary().get_schema_registry(prefix)
-    }
-
-    /// What is known of all nodes just now; nobody is asked for it. The first call has the nodes
-    /// monitored from then on, as the first statement does: replicas are `unseen` until they answer.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        monitor_all(&self.router);
-        self.router.status()
-    }
-
-    /// Whether this handle's set takes no writes just now: its primary is down, or read-only, and none
-    /// has taken its place.
-    #[must_use]
-    pub fn service_read_only(&self) -> bool {
-        monitor_all(&self.router);
-        self.set.is_read_only()
-    }
-
-    /// Takes over another configuration of the same sets while everything runs: replicas are added and
-    /// taken out, weights and limits of lag changed. All of it or, if something is wrong, nothing;
-    /// nothing in flight is lost.
-    ///
-    /// # Errors
-    ///
-    /// [`RoutingError::Config`] with all mistakes: a set more or less, rules that cannot change while
-    /// the set is in use, a primary that is taken out, a node of the same name that has changed.
-    pub fn reconfigure(&self, config: &RoutingConfig) -> Result<(), RoutingError> {
-        for node in self.router.reconfigure(config)? {
-            node.pool().retire();
-        }
-        monitor_all(&self.router);
-        Ok(())
-    }
-
-    /// Has a replica of this handle's set take nothing new, or again. What runs on it goes on.
-    ///
-    /// # Errors
-    ///
-    /// [`RoutingError::UnknownNode`] if there is none of that name.
-    pub fn drain(&self, node: impl Into<NodeName>, is_drained: bool) -> Result<(), RoutingError> {
-        self.router.drain(&self.set, &node.into(), is_drained)
-    }
-
-    /// How far behind the replicas of this handle's set may be, from now on;
-    /// [`LagLimits::NONE`] is as far as they are.
-    pub fn set_lag_limits(&self, limits: LagLimits) {
-        self.router.set_lag_limits(&self.set, limits);
     }
 
     /// Whether the primary answers just now, whatever is known of it: for who is to take traffic ask
@@ -238,7 +167,7 @@ impl RoutedConnection {
     /// The first that a pool reports; the others are closed nevertheless.
     pub async fn close_by_ref(&self) -> Result<(), DbErr> {
         let mut outcome = Ok(());
-        for set in self.router.sets() {
+        for set in self.handle.router.sets() {
             set.close();
             for node in set.nodes() {
                 outcome = outcome.and(node.pool().close(set.footing(node)).await);

@@ -51,29 +51,27 @@
 //!   connections: [`RoutedConnection::from_connections`].
 //! - Without Tokio, a pool that runs out of time is taken for exhausted, even if its node is down.
 
-mod builder;
-mod catalog;
-mod closures;
+mod begin;
 mod commit;
 mod connection;
+mod connections;
+mod dedicated;
 mod error;
-mod execution;
 mod executor;
 mod failure;
 mod handle;
 mod pool;
-mod probing;
 #[cfg(feature = "rbac")]
 mod rbac;
 mod read_only;
 mod statement;
 #[cfg(feature = "stream")]
 mod stream;
+mod target;
 mod transaction;
 
-pub use builder::RoutedConnectionBuilder;
 pub use error::RoutingErrExt;
-pub use handle::RoutedConnection;
+pub use handle::{RoutedConnection, RoutedConnectionBuilder};
 pub use read_only::ReadOnly;
 #[cfg(feature = "stream")]
 pub use stream::RoutedStream;

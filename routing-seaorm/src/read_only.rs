@@ -1,10 +1,7 @@
 //! A handle that only reads.
 
-use async_trait::async_trait;
 use routing_core::{Session, SetName};
-use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, StatementBuilder,
-};
+use sea_orm::{DbBackend, DbErr};
 
 use crate::handle::RoutedConnection;
 
@@ -65,75 +62,5 @@ impl ReadOnly {
     #[must_use]
     pub fn get_database_backend(&self) -> DbBackend {
         self.0.get_database_backend()
-    }
-}
-
-#[async_trait]
-impl ConnectionTrait for ReadOnly {
-    fn get_database_backend(&self) -> DbBackend {
-        self.0.get_database_backend()
-    }
-
-    async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
-        self.0.execute(stmt).await
-    }
-
-    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
-        self.0.execute_raw(stmt).await
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.0.execute_unprepared(sql).await
-    }
-
-    async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
-        self.0.query_one(stmt).await
-    }
-
-    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.0.query_one_raw(stmt).await
-    }
-
-    async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
-        self.0.query_all(stmt).await
-    }
-
-    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.0.query_all_raw(stmt).await
-    }
-
-    fn is_mock_connection(&self) -> bool {
-        self.0.is_mock_connection()
-    }
-}
-
-#[cfg(feature = "stream")]
-mod stream {
-    use sea_orm::{DbBackend, DbErr, Statement, StatementBuilder, StreamTrait};
-
-    use super::ReadOnly;
-    use crate::execution::BoxFuture;
-    use crate::stream::RoutedStream;
-
-    impl StreamTrait for ReadOnly {
-        type Stream<'a> = RoutedStream<'a>;
-
-        fn get_database_backend(&self) -> DbBackend {
-            self.0.get_database_backend()
-        }
-
-        fn stream_raw<'a>(
-            &'a self,
-            stmt: Statement,
-        ) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
-            self.0.stream_raw(stmt)
-        }
-
-        fn stream<'a, S: StatementBuilder + Sync>(
-            &'a self,
-            stmt: &S,
-        ) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
-            self.0.stream(stmt)
-        }
     }
 }

@@ -1,88 +1,139 @@
 //! Rows one by one.
 
+use std::borrow::Cow;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use futures_util::StreamExt;
+use routing_core::adapter::{AsyncStatement, Attempt, NextRow, TokioTimer, WatchedRows};
+use routing_core::{
+    Access, Classifier, Context as RoutingContext, Failure, Role, RoutingError, StatementKind,
+};
 use sea_orm::{
-    DbBackend, DbErr, QueryResult, QueryStream, Statement, StatementBuilder, StreamTrait,
-    TransactionStream,
+    DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, StatementBuilder, StreamTrait,
 };
 
-use crate::execution::{BoxFuture, Text};
+use crate::connections::{BoxFuture, Inside, Pools, Target, Via};
+use crate::error::into_db_err;
 use crate::failure::{Verdict, verdict};
 use crate::handle::RoutedConnection;
 use crate::pool::NodePool;
+use crate::read_only::ReadOnly;
 use crate::statement::kind_of;
 use crate::transaction::RoutedTransaction;
-use routing_core::{
-    Access, Classifier, Context as RoutingContext, Failure, Node, ReplicaSet, Role, Router,
-    StatementKind,
-};
 
 /// The rows of a statement.
 ///
-/// A stream from a connection has asked for its first row before it is handed out, as that is the
-/// last moment at which the statement can go to another node.
+/// A stream has asked for its first row before it is handed out, as that is the last moment at which the
+/// statement can go to another node. If its node does not answer any more, it ends with an error.
 #[must_use = "streams do nothing unless polled"]
-pub struct RoutedStream<'a>(Source<'a>);
+pub struct RoutedStream<'a> {
+    first: Option<Row>,
+    rest: Option<Rest<'a>>,
+}
 
 type Row = Result<QueryResult, DbErr>;
+type Rows<'a> = Pin<Box<dyn Stream<Item = Row> + Send + 'a>>;
 
-enum Source<'a> {
-    Connection {
-        first: Option<Row>,
-        rest: Box<QueryStream>,
-        watch: Box<Watch>,
-    },
-    Transaction {
-        rows: Box<TransactionStream<'a>>,
-        transaction: &'a RoutedTransaction,
-        sql: String,
-    },
-    /// A stream that had no first row.
-    Empty,
-}
-
-/// Who is told if the rows break off.
-struct Watch {
-    router: Arc<Router<NodePool>>,
-    set: Arc<ReplicaSet<NodePool>>,
-    node: Arc<Node<NodePool>>,
-    role: Role,
+struct Rest<'a> {
+    rows: WatchedRows<NodePool, Rows<'a>, TokioTimer>,
+    reports: Reports<'a>,
     sql: String,
-    /// Whether it writes; then it has done so when the rows are over.
-    writes: Option<RoutingContext>,
+    kind: StatementKind,
 }
 
-impl Watch {
+/// Where the rows come from, and what is to be recorded of them.
+enum Reports<'a> {
+    Statement {
+        handle: &'a RoutedConnection,
+        role: Role,
+        /// The session of a write, which is done when the rows are over.
+        writer: Option<RoutingContext>,
+    },
+    Transaction(&'a RoutedTransaction),
+}
+
+impl Rest<'_> {
     fn over(&mut self) {
-        if let Some(context) = self.writes.take() {
-            self.router.wrote(&self.set, &context);
+        if let Reports::Statement { handle, writer, .. } = &mut self.reports
+            && let Some(writer) = writer.take()
+        {
+            handle.handle.router.wrote(self.rows.set(), &writer);
         }
     }
 
-    fn failed(&self, error: &DbErr) {
-        match verdict(error, self.node.pool().backend(), self.role) {
-            Verdict::Failure(Failure::ReadOnly) => {
-                self.router
-                    .report_disguised_write(&self.set, &self.node, &self.sql);
-            }
-            Verdict::Failure(failure) => {
-                self.router.report_failure(&self.set, &self.node, failure);
-            }
-            Verdict::Users | Verdict::TimedOut => {}
+    fn shown(&self) {
+        if let Reports::Transaction(transaction) = &self.reports {
+            transaction.open.record(&transaction.context);
         }
+    }
+
+    /// The error to return for rows that break off.
+    fn failed(&self, error: DbErr) -> DbErr {
+        let (set, node) = (self.rows.set(), self.rows.node());
+        let role = match &self.reports {
+            Reports::Statement { role, .. } => *role,
+            Reports::Transaction(transaction) => transaction.open.role(),
+        };
+        let failure = match verdict(&error, node.pool().backend(), role) {
+            Verdict::Failure(failure) => Some(failure),
+            Verdict::Users | Verdict::TimedOut => None,
+        };
+        match (&self.reports, failure) {
+            (Reports::Transaction(transaction), failure) => {
+                transaction.level.fail();
+                let is_deadlock = crate::failure::is_deadlock(&error);
+                let refusal = transaction
+                    .open
+                    .failed(failure, is_deadlock, || self.sql.clone());
+                return refusal.map_or(error, into_db_err);
+            }
+            (Reports::Statement { handle, .. }, Some(Failure::ReadOnly)) => {
+                let router = &handle.handle.router;
+                router.report_disguised_write(set, node, &self.sql);
+            }
+            (Reports::Statement { handle, .. }, Some(failure)) => {
+                handle.handle.router.report_failure(set, node, failure);
+            }
+            (Reports::Statement { .. }, None) => {}
+        }
+        error
+    }
+
+    /// The error to return when the node does not answer any more.
+    fn timed_out(&self) -> DbErr {
+        let (set, node) = (self.rows.set().name(), self.rows.node().name());
+        into_db_err(match &self.reports {
+            Reports::Transaction(transaction) => {
+                transaction.level.fail();
+                transaction.open.timed_out(self.kind)
+            }
+            Reports::Statement {
+                writer: Some(_), ..
+            } => RoutingError::OutcomeUnknown {
+                set: set.clone(),
+                node: node.clone(),
+                kind: self.kind,
+            },
+            Reports::Statement { .. } => RoutingError::NodeUnavailable {
+                set: set.clone(),
+                node: node.clone(),
+                retry_in: None,
+                cause: None,
+            },
+        })
     }
 }
 
-/// Nobody wants more of the rows: when the server is done with the statement, nobody will see.
-impl Drop for Watch {
+/// The rows are not read to their end: when the server is done with a write, the router does not see it.
+impl Drop for Rest<'_> {
     fn drop(&mut self) {
-        if let Some(context) = self.writes.take() {
-            self.router.wrote_out_of_sight(&self.set, &context);
+        if let Reports::Statement { handle, writer, .. } = &mut self.reports
+            && let Some(writer) = writer.take()
+        {
+            let router = &handle.handle.router;
+            router.wrote_out_of_sight(self.rows.set(), &writer);
         }
     }
 }
@@ -91,36 +142,78 @@ impl Stream for RoutedStream<'_> {
     type Item = Row;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Row>> {
-        match &mut self.get_mut().0 {
-            Source::Connection { first, rest, watch } => match first.take() {
-                Some(row) => Poll::Ready(Some(row)),
-                None => {
-                    let polled = rest.poll_next_unpin(cx);
-                    match &polled {
-                        Poll::Ready(Some(Err(error))) => watch.failed(error),
-                        Poll::Ready(None) => watch.over(),
-                        Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
-                    }
-                    polled
-                }
-            },
-            Source::Transaction {
-                rows,
-                transaction,
-                sql,
-            } => {
-                let polled = rows.poll_next_unpin(cx);
-                // The statement is sent when the first row is asked for.
-                transaction.saw();
-                polled.map_err(|error| transaction.failed_midway(error, sql))
-            }
-            Source::Empty => Poll::Ready(None),
+        let this = self.get_mut();
+        if let Some(row) = this.first.take() {
+            return Poll::Ready(Some(row));
         }
+        let Some(rest) = &mut this.rest else {
+            return Poll::Ready(None);
+        };
+        let Poll::Ready(next) = rest.rows.poll_next_unpin(cx) else {
+            return Poll::Pending;
+        };
+        Poll::Ready(match next {
+            Some(NextRow::Row(Ok(row))) => {
+                rest.shown();
+                Some(Ok(row))
+            }
+            Some(NextRow::Row(Err(error))) => Some(Err(rest.failed(error))),
+            Some(NextRow::TimedOut) => Some(Err(rest.timed_out())),
+            None => {
+                rest.over();
+                None
+            }
+        })
+    }
+}
+
+/// Opens a stream, and has its first row.
+struct Open {
+    statement: Statement,
+}
+
+type Opened<'c> = (Option<Row>, Rows<'c>);
+
+impl AsyncStatement<Via<Pools>> for Open {
+    type Output = Opened<'static>;
+
+    async fn send(
+        &mut self,
+        via: &mut Via<Pools>,
+        attempt: Attempt<'_, NodePool>,
+    ) -> Result<Opened<'static>, DbErr> {
+        let connection = via.0.connection(attempt.permit);
+        let mut rows = Box::pin(connection.stream_raw(self.statement.clone()).await?);
+        let first = rows.next().await.transpose()?;
+        Ok((first.map(Ok), rows))
+    }
+
+    fn sql(&self) -> Cow<'_, str> {
+        self.statement.sql.as_str().into()
+    }
+}
+
+impl<'t> AsyncStatement<Via<Inside<'t>>> for Open {
+    type Output = Opened<'t>;
+
+    async fn send(
+        &mut self,
+        via: &mut Via<Inside<'t>>,
+        _: Attempt<'_, NodePool>,
+    ) -> Result<Opened<'t>, DbErr> {
+        let transaction: &'t DatabaseTransaction = via.0.0;
+        let mut rows = Box::pin(transaction.stream_raw(self.statement.clone()).await?);
+        let first = rows.next().await.transpose()?;
+        Ok((first.map(Ok), rows))
+    }
+
+    fn sql(&self) -> Cow<'_, str> {
+        self.statement.sql.as_str().into()
     }
 }
 
 impl RoutedConnection {
-    async fn open(
+    async fn open_stream(
         &self,
         statement: Statement,
         kind_of: fn(&str, &Classifier) -> StatementKind,
@@ -128,95 +221,77 @@ impl RoutedConnection {
         let set = self.set_of(&statement.sql)?;
         let kind = kind_of(&statement.sql, set.classifier());
         let sql = statement.sql.clone();
-        let done = self
-            .run(set, kind, Text::Built(statement), |attempt| {
-                Box::pin(async move {
-                    let rows = attempt.connection.stream_raw(attempt.statement).await?;
-                    let mut rest = Box::new(rows);
-                    let first = rest.next().await.transpose()?;
-                    Ok(first.map(|row| (Ok(row), rest)))
-                })
-            })
-            .await?;
-        Ok(RoutedStream(match done.value {
-            None => Source::Empty,
-            Some((first, rest)) => Source::Connection {
-                first: Some(first),
-                rest,
-                watch: Box::new(Watch {
-                    router: Arc::clone(&self.router),
-                    set: Arc::clone(set),
-                    node: Arc::clone(done.node),
-                    role: done.role,
-                    sql,
-                    writes: (done.access == Access::Write)
-                        .then(|| self.context.clone().with_current_session()),
-                }),
+        let open = Open { statement };
+        let done = self.run(set, kind, open).await?;
+        let (first, rows) = done.value;
+        let writer = || self.handle.context.clone().with_current_session();
+        let rest = first.is_some().then(|| Rest {
+            rows: WatchedRows::new(rows, set, done.node),
+            reports: Reports::Statement {
+                handle: self,
+                role: done.role,
+                writer: (done.access == Access::Write).then(writer),
             },
-        }))
-    }
-}
-
-impl StreamTrait for RoutedConnection {
-    type Stream<'a> = RoutedStream<'a>;
-
-    fn get_database_backend(&self) -> DbBackend {
-        self.get_database_backend()
-    }
-
-    fn stream_raw<'a>(&'a self, stmt: Statement) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
-        Box::pin(self.open(stmt, |sql, classifier| classifier.kind_of(sql)))
-    }
-
-    fn stream<'a, S: StatementBuilder + Sync>(
-        &'a self,
-        stmt: &S,
-    ) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
-        let built = self.get_database_backend().build(stmt);
-        Box::pin(self.open(built, kind_of::<S>))
+            sql,
+            kind,
+        });
+        Ok(RoutedStream { first, rest })
     }
 }
 
 impl RoutedTransaction {
-    async fn open(
+    async fn open_stream(
         &self,
-        kind: StatementKind,
         statement: Statement,
+        kind_of: fn(&str, &Classifier) -> StatementKind,
     ) -> Result<RoutedStream<'_>, DbErr> {
-        self.check(kind, &statement.sql)?;
+        let kind = self.note(kind_of(&statement.sql, self.open.set().classifier()));
+        self.check_tables(&statement.sql)?;
         let sql = statement.sql.clone();
-        let rows = self
-            .run(self.transaction.stream_raw(statement), || sql.clone())
-            .await?;
-        Ok(RoutedStream(Source::Transaction {
-            rows: Box::new(rows),
-            transaction: self,
+        let open = Open { statement };
+        let (first, rows) = self.run(kind, open).await?;
+        let rest = first.is_some().then(|| Rest {
+            rows: WatchedRows::new(rows, self.open.set(), self.open.node()),
+            reports: Reports::Transaction(self),
             sql,
-        }))
+            kind,
+        });
+        Ok(RoutedStream { first, rest })
     }
 }
 
-impl StreamTrait for RoutedTransaction {
-    type Stream<'a> = RoutedStream<'a>;
+macro_rules! stream_trait {
+    ($connection:ty, |$this:ident| $inner:expr) => {
+        impl StreamTrait for $connection {
+            type Stream<'a> = RoutedStream<'a>;
 
-    fn get_database_backend(&self) -> DbBackend {
-        self.get_database_backend()
-    }
+            fn get_database_backend(&self) -> DbBackend {
+                self.get_database_backend()
+            }
 
-    fn stream_raw<'a>(&'a self, stmt: Statement) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
-        let kind = self.kind_of_text(&stmt.sql);
-        Box::pin(self.open(kind, stmt))
-    }
+            fn stream_raw<'a>(
+                &'a self,
+                stmt: Statement,
+            ) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
+                let $this = self;
+                Box::pin($inner.open_stream(stmt, |sql, classifier| classifier.kind_of(sql)))
+            }
 
-    fn stream<'a, S: StatementBuilder + Sync>(
-        &'a self,
-        stmt: &S,
-    ) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
-        let built = self.get_database_backend().build(stmt);
-        let kind = kind_of::<S>(&built.sql, self.set.classifier());
-        Box::pin(self.open(kind, built))
-    }
+            fn stream<'a, S: StatementBuilder + Sync>(
+                &'a self,
+                stmt: &S,
+            ) -> BoxFuture<'a, Result<RoutedStream<'a>, DbErr>> {
+                let $this = self;
+                let built = self.get_database_backend().build(stmt);
+                Box::pin($inner.open_stream(built, kind_of::<S>))
+            }
+        }
+    };
 }
+
+stream_trait!(RoutedConnection, |this| this);
+stream_trait!(RoutedTransaction, |this| this);
+stream_trait!(ReadOnly, |this| this.0);
 
 impl std::fmt::Debug for RoutedStream<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::cluster::balancer::Balancer;
+use crate::cluster::connected::Connected;
 use crate::cluster::probe::Probe;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::config::rules::{Mode, Rules};
@@ -48,6 +49,38 @@ pub trait Pool: Sized {
 
     /// Whether the adapter can [probe](crate::Probe) the node.
     fn can_be_probed(&self) -> bool;
+
+    /// Runs the set's [monitors](Router::monitors) in the background.
+    fn start_monitors(router: &Router<Self>, set: &Arc<ReplicaSet<Self>>);
+
+    /// Loads the functions of the set's database in the background.
+    fn start_catalog(set: &Arc<ReplicaSet<Self>>);
+
+    /// Closes the pool of a removed node when the last statement on it has ended.
+    fn retire(&self, connected: Connected);
+}
+
+impl<P: Pool> Router<P> {
+    /// Starts what a set needs in the background, unless it runs already: the monitors, and the loading
+    /// of its database's functions.
+    #[inline]
+    pub fn start_background(&self, set: &Arc<ReplicaSet<P>>) {
+        if set.classifier().take_catalog_request() {
+            P::start_catalog(set);
+        }
+        if set.take_monitor_request() {
+            P::start_monitors(self, set);
+        }
+    }
+
+    /// Starts the monitors of all sets, unless they run already.
+    pub fn start_background_of_all(&self) {
+        for set in self.sets() {
+            if set.take_monitor_request() {
+                P::start_monitors(self, set);
+            }
+        }
+    }
 }
 
 /// What an adapter hands out: a routed connection, or a pool of them.

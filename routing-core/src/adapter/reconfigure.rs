@@ -28,18 +28,14 @@ impl<P: Pool> Router<P> {
     /// are missing are taken out, weights and [`LagLimits`](crate::LagLimits) are changed. All of it
     /// or, if something is wrong, nothing. Nodes are known by their names.
     ///
-    /// The nodes that were taken out are given back, so that the adapter closes their pools; what runs
-    /// on them goes on.
+    /// The pools of the nodes that were taken out are closed; what runs on them goes on.
     ///
     /// # Errors
     ///
     /// [`RoutingError::Config`] with all mistakes: a set more or less, rules that cannot change while
     /// the set is in use, a primary that is taken out, a node whose URL or pool has changed, URLs that
     /// do not fit the driver.
-    pub fn reconfigure<'r>(
-        &'r self,
-        config: &RoutingConfig,
-    ) -> Result<Vec<&'r Arc<Node<P>>>, RoutingError> {
+    pub fn reconfigure(&self, config: &RoutingConfig) -> Result<(), RoutingError> {
         let mut problems = Vec::new();
         if config.sets().len() != self.sets().len() {
             let message = "sets cannot be added or taken out while they are in use";
@@ -66,11 +62,10 @@ impl<P: Pool> Router<P> {
         if !problems.is_empty() {
             return Err(RoutingError::Config(problems));
         }
-        let mut gone = Vec::new();
         for plan in plans {
-            gone.extend(plan.carry_out(self)?);
+            plan.carry_out(self)?;
         }
-        Ok(gone)
+        Ok(())
     }
 }
 
@@ -163,14 +158,17 @@ fn plan<'r, 'c, P: Pool>(
     plan
 }
 
-impl<'r, P: Pool> Plan<'r, '_, P> {
+impl<P: Pool> Plan<'_, '_, P> {
     /// What can be wrong has been looked for, unless somebody else changes the set meanwhile.
-    fn carry_out(self, router: &Router<P>) -> Result<Vec<&'r Arc<Node<P>>>, RoutingError> {
+    fn carry_out(self, router: &Router<P>) -> Result<(), RoutingError> {
         let set = self.set;
         let added = self.added.into_iter();
         let added = added.map(|(node, pool)| (node.name(), node.weight(), pool));
         set.exchange(added.collect(), &self.kept, &self.gone)?;
         router.set_lag_limits(set, self.config.rules().lag);
-        Ok(self.gone)
+        for node in self.gone {
+            node.pool().retire(node.connected().clone());
+        }
+        Ok(())
     }
 }

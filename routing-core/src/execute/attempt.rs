@@ -32,6 +32,15 @@ pub struct Permit<'r, P> {
 }
 
 impl<'r, P> Permit<'r, P> {
+    /// The permission to send one statement of a transaction that is open on `node`.
+    pub(crate) const fn in_transaction(
+        set: &'r ReplicaSet<P>,
+        node: &'r Arc<Node<P>>,
+        role: Role,
+    ) -> Self {
+        Self { set, node, role }
+    }
+
     /// The role for which the node was chosen.
     #[must_use]
     pub const fn role(&self) -> Role {
@@ -134,12 +143,12 @@ impl<'r, P> Running<'r, P> {
         P: Send + Sync,
     {
         let (set, node) = (self.route.set, self.node());
-        attend::<T, P, F>(set, node, running).await
+        watch::<T, P, F>(set, node, running).await
     }
 }
 
 /// As [`Running::attend`], for a statement of a transaction, which has no route.
-pub(crate) async fn attend<T: Timer, P, F>(
+pub(crate) async fn watch<T: Timer, P, F>(
     set: &ReplicaSet<P>,
     node: &Node<P>,
     running: F,

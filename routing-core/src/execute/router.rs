@@ -7,7 +7,7 @@ use crate::cluster::events::{announce_disguised, announce_refusal, report_failur
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::error::{ConfigProblem, RoutingError};
-use crate::execute::attempt::attend;
+use crate::execute::attempt::watch;
 use crate::execute::record::{saw, wrote, wrote_out_of_sight};
 use crate::execute::route::Route;
 use crate::execute::transaction::{
@@ -416,7 +416,7 @@ impl<P> Router<P> {
         F: Future<Output: Send> + Send,
         P: Send + Sync,
     {
-        attend::<T, P, F>(set, node, running).await
+        watch::<T, P, F>(set, node, running).await
     }
 
     /// Takes note that a node failed outside a [`Route`], such as in the middle of a transaction.

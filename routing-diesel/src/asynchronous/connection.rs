@@ -6,17 +6,17 @@ use std::sync::Arc;
 use diesel::connection::TransactionManagerStatus;
 use diesel::result::{Error, QueryResult};
 use diesel_async::TransactionManager;
-use routing_core::{Committed, Context, Node, NodeName, Scope, Session, SetName, StatementKind};
+use routing_core::adapter::{Handle, TokioTimer, connect};
+use routing_core::{Committed, Node, NodeName, Session, SetName, StatementKind};
 
+use super::checkouts::{Checkouts, InFlight, Purpose, depth};
 use super::driver::{AsyncRoutable, DatabaseOf};
 use super::nesting::{Left, Nesting};
 use super::node_pool::NodePool;
-use super::pool::AsyncRoutedPool;
-use super::slots::{Slots, depth};
 use super::transaction_manager::RoutedTransactionManager;
 use crate::database::{Database, begin_read_only};
 use crate::error::into_diesel;
-use crate::transaction::OpenTransaction;
+use crate::transaction::Transaction;
 
 /// A connection to a replica set, in place of a pooled connection of diesel-async's.
 ///
@@ -29,13 +29,9 @@ use crate::transaction::OpenTransaction;
 /// There is deliberately no `Deref` to an inner connection: it would bypass the routing without a
 /// word. The way around it is [`primary`](Self::primary).
 pub struct AsyncRoutedConnection<C: AsyncRoutable> {
-    pub(super) pool: AsyncRoutedPool<C>,
-    pub(super) slots: Slots<C>,
-    pub(super) transaction: Option<OpenTransaction<NodePool<C>>>,
-    /// The node that a statement is running on: it is still there after one that was dropped.
-    pub(super) in_flight: Option<Arc<Node<NodePool<C>>>>,
-    /// The node that a transaction is being begun or ended on: likewise.
-    pub(super) controlling: Option<Controlling<C>>,
+    pub(super) handle: Handle<NodePool<C>>,
+    pub(super) checkouts: Checkouts<C>,
+    pub(super) transaction: Option<Transaction<NodePool<C>>>,
     /// How deep the program is in transactions.
     pub(super) nesting: Nesting,
     /// Whether the transaction that the program is in is lost: until its end every statement is
@@ -45,24 +41,12 @@ pub struct AsyncRoutedConnection<C: AsyncRoutable> {
     pub(super) idle: TransactionManagerStatus,
 }
 
-/// A transaction being begun or ended.
-pub(super) struct Controlling<C: AsyncRoutable> {
-    pub(super) node: Arc<Node<NodePool<C>>>,
-    /// Whether it may have been committed.
-    pub(super) commits: bool,
-}
-
 impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
-    pub(super) fn new(pool: &AsyncRoutedPool<C>, context: Context) -> Self {
+    pub(super) fn new(handle: Handle<NodePool<C>>) -> Self {
         Self {
-            pool: AsyncRoutedPool {
-                context,
-                ..pool.clone()
-            },
-            slots: Slots::new(&pool.set),
+            checkouts: Checkouts::new(&handle.set),
+            handle,
             transaction: None,
-            in_flight: None,
-            controlling: None,
             nesting: Nesting::default(),
             is_lost: false,
             idle: TransactionManagerStatus::default(),
@@ -79,22 +63,18 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     /// `PrimaryUnavailable` or a [`CheckoutError`](crate::CheckoutError) if there is none to be had.
     pub async fn primary(&mut self) -> QueryResult<&mut C> {
         self.settle();
-        let direct = AsyncRoutedPool {
-            context: Context::default().with_scope(Scope::primary()),
-            ..self.pool.clone()
-        };
-        let route = direct
-            .connect(&mut self.slots, StatementKind::Select)
-            .await?;
+        let direct = self.handle.on_primary();
+        let (call, kind) = (direct.call(), StatementKind::Select);
+        let route = connect::<TokioTimer, _>(call, kind, &mut self.checkouts).await?;
         let node = Arc::clone(route.node());
         // The caller's to use, who reports nothing.
         let (_permit, running) = route.start();
         running.succeeded(&direct.context);
-        if let Some(transaction) = &mut self.transaction {
-            // Nobody will say how those statements went.
-            transaction.statement_failed();
+        if let Some(transaction) = &self.transaction {
+            // What those statements come to is not known here.
+            transaction.innermost().fail();
         }
-        let primary = self.slots.connected(&node);
+        let primary = self.checkouts.connected(&node);
         primary.ok_or(Error::BrokenTransactionManager)
     }
 
@@ -184,12 +164,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     /// commit asks for nothing.
     pub fn on_commit(&mut self, callback: impl FnOnce(&Committed) + Send + 'static) {
         self.settle();
-        match self
-            .transaction
-            .as_ref()
-            .and_then(OpenTransaction::callbacks)
-        {
-            Some(callbacks) => callbacks.on_commit(callback),
+        match &self.transaction {
+            Some(transaction) => transaction.callbacks().on_commit(callback),
             None => callback(&Committed::new(self.set_name().clone())),
         }
     }
@@ -198,19 +174,15 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     /// back. When nobody knows how a commit ended, neither callback is called.
     pub fn on_rollback(&mut self, callback: impl FnOnce() + Send + 'static) {
         self.settle();
-        if let Some(callbacks) = self
-            .transaction
-            .as_ref()
-            .and_then(OpenTransaction::callbacks)
-        {
-            callbacks.on_rollback(callback);
+        if let Some(transaction) = &self.transaction {
+            transaction.callbacks().on_rollback(callback);
         }
     }
 
     /// The node that a transaction is open on, if one is.
     #[must_use]
     pub fn transaction_node(&self) -> Option<&NodeName> {
-        self.transaction.as_ref().map(|open| open.node.name())
+        self.transaction.as_ref().map(|open| open.node().name())
     }
 
     /// Pins the session of this connection, or the one that its caller runs in.
@@ -219,67 +191,78 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     ///
     /// `NoSession` if there is none, `Frozen` and `LatePin` as for [`Session::pin`].
     pub fn pin(&self) -> QueryResult<()> {
-        self.pool.pin().map_err(into_diesel)
+        let (router, set) = (&self.handle.router, &self.handle.set);
+        router.pin(set, &self.handle.context).map_err(into_diesel)
     }
 
     /// The session that this connection belongs to.
     #[must_use]
     pub const fn session(&self) -> Option<&Session> {
-        self.pool.session()
+        self.handle.context.session()
     }
 
     /// The name of the replica set that this connection looks at.
     #[must_use]
     pub fn set_name(&self) -> &SetName {
-        self.pool.set_name()
+        self.handle.set.name()
     }
 
     /// Cleans up after a future that was dropped, and after a server that has ended a transaction by
     /// itself.
     pub(super) fn settle(&mut self) {
         let left = self.nesting.catch_up();
-        if let Some(node) = self.in_flight.take() {
-            if C::SURVIVES_CANCELLATION {
-                if let Some(transaction) = &self.transaction {
-                    // Nobody has seen how it went.
-                    transaction.statement_failed();
-                }
-            } else {
-                self.slots.discard(&node);
-                let open = self.transaction.as_ref();
-                if open.is_some_and(|open| Arc::ptr_eq(&open.node, &node)) {
-                    self.lose(OpenTransaction::abandoned);
-                }
-            }
-        }
-        if let Some(Controlling { node, commits }) = self.controlling.take() {
-            self.slots.discard(&node);
-            self.mark_end(commits);
-            self.lose(if commits {
-                OpenTransaction::ended_unknown
-            } else {
-                OpenTransaction::abandoned
-            });
+        if let Some(InFlight { node, purpose }) = self.checkouts.landed() {
+            self.put_in_order(&node, purpose);
         }
         if left != Left::All
             && let Some(transaction) = &self.transaction
         {
-            let node = Arc::clone(&transaction.node);
-            self.slots.discard(&node);
-            self.lose(OpenTransaction::abandoned);
+            let node = Arc::clone(transaction.node());
+            self.checkouts.discard(&node);
+            self.lose(Transaction::rolled_back);
         }
         if let Some(transaction) = &mut self.transaction {
-            let node = Arc::clone(&transaction.node);
-            let counted = self.slots.connected(&node).and_then(depth);
+            let node = Arc::clone(transaction.node());
+            let counted = self.checkouts.connected(&node).and_then(depth);
             if transaction.is_over_at(counted) {
-                self.lose(OpenTransaction::rolled_back);
+                self.lose(Transaction::rolled_back);
             }
         }
+        self.lose_if_ended();
         self.is_lost &= !self.nesting.is_outside();
     }
 
+    /// Cleans up after a future that was dropped while it used a node's connection.
+    fn put_in_order(&mut self, node: &Arc<Node<NodePool<C>>>, purpose: Purpose) {
+        if purpose == Purpose::Statement && C::SURVIVES_CANCELLATION {
+            if let Some(transaction) = &self.transaction {
+                // How it went is not known.
+                transaction.innermost().fail();
+            }
+            return;
+        }
+        self.checkouts.discard(node);
+        let open = self.transaction.as_ref();
+        if !open.is_some_and(|open| Arc::ptr_eq(open.node(), node)) {
+            return;
+        }
+        if purpose == Purpose::Commit {
+            self.record_end();
+            self.lose(Transaction::ended_unknown);
+        } else {
+            self.lose(Transaction::rolled_back);
+        }
+    }
+
+    /// The open transaction may have been committed.
+    pub(super) fn record_end(&self) {
+        if let Some(transaction) = &self.transaction {
+            transaction.record_end(true, &self.handle.context);
+        }
+    }
+
     /// The open transaction has ended, and the program may be in it yet.
-    pub(super) fn lose(&mut self, end: impl FnOnce(OpenTransaction<NodePool<C>>)) {
+    pub(super) fn lose(&mut self, end: impl FnOnce(Transaction<NodePool<C>>)) {
         if let Some(transaction) = self.transaction.take() {
             end(transaction);
             self.is_lost = !self.nesting.is_outside();
@@ -301,20 +284,19 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
 impl<C: AsyncRoutable> Drop for AsyncRoutedConnection<C> {
     fn drop(&mut self) {
         self.settle();
-        self.mark_end(false);
         if let Some(transaction) = self.transaction.take() {
-            let node = Arc::clone(&transaction.node);
+            let node = Arc::clone(transaction.node());
             // What Diesel has not counted, the pool would not notice.
             if self
-                .slots
+                .checkouts
                 .connected(&node)
                 .is_some_and(|connection| depth(connection).is_none())
             {
-                self.slots.discard(&node);
+                self.checkouts.discard(&node);
             } else {
-                self.slots.release(&node);
+                self.checkouts.release(&node);
             }
-            transaction.abandoned();
+            transaction.rolled_back();
         }
     }
 }
@@ -322,7 +304,7 @@ impl<C: AsyncRoutable> Drop for AsyncRoutedConnection<C> {
 impl<C: AsyncRoutable> fmt::Debug for AsyncRoutedConnection<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncRoutedConnection")
-            .field("set", self.pool.set_name())
+            .field("set", self.handle.set.name())
             .field("transaction", &self.transaction_node())
             .finish_non_exhaustive()
     }

@@ -7,18 +7,19 @@ use diesel::result::{Error, QueryResult};
 use diesel_async::TransactionManager;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use routing_core::adapter::{AsyncConnections, OpenTransaction, TokioTimer, run};
 use routing_core::sql::{Dialect, TransactionControl};
-use routing_core::{Access, Node, StatementKind};
+use routing_core::{Failure, Node, StatementKind};
 
-use super::connection::{AsyncRoutedConnection, Controlling};
+use super::checkouts::{Purpose, depth};
+use super::connection::AsyncRoutedConnection;
 use super::driver::{AsyncRoutable, DatabaseOf};
 use super::node_pool::NodePool;
-use super::probing::TokioTimer;
-use super::slots::depth;
-use crate::database::{Database, begin_read_only};
+use super::statements::{Begin, Statement, manage};
+use crate::database::Database;
 use crate::error::into_diesel;
-use crate::failure::may_leave_open;
-use crate::transaction::OpenTransaction;
+use crate::failure::{is_deadlock, may_leave_open};
+use crate::transaction::{Transaction, savepoint};
 
 impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     /// Begins a transaction where the rule says, by this text or as the driver's manager does.
@@ -53,8 +54,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         // One that was begun as text is not counted, and has no place for Diesel's savepoints.
         let depth = self.depth(&node).ok_or(Error::AlreadyInTransaction)?;
         let name = savepoint(depth);
-        self.check(self.kind_of_savepoint())?;
-        self.divide(&node, |connection| {
+        self.set_savepoint("SAVEPOINT", |connection| {
             manage(C::TransactionManager::begin_transaction(connection))
         })
         .await?;
@@ -102,7 +102,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         &mut self,
         kind: StatementKind,
         sql: &str,
-        execute: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
+        send: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
     ) -> QueryResult<usize> {
         self.settle();
         if self.is_lost {
@@ -112,7 +112,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             StatementKind::Transaction => TransactionControl::of(sql, DatabaseOf::<C>::DIALECT),
             _ => None,
         };
-        if self.transaction.is_none() {
+        let Some(transaction) = &self.transaction else {
             return match control {
                 Some(TransactionControl::Begin { read_only }) => {
                     let kind = if read_only {
@@ -120,26 +120,24 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                     } else {
                         kind
                     };
-                    self.begin_by(kind, sql, execute).await
+                    self.begin_by(kind, sql, send).await
                 }
-                _ => self.run(kind, sql, execute).await,
+                _ => self.run(kind, sql, send).await,
             };
-        }
+        };
         match control {
             Some(division @ TransactionControl::Savepoint(_)) => {
-                let done = self
-                    .run_inside(self.kind_of_savepoint(), sql, execute)
-                    .await?;
+                let done = self.set_savepoint(sql, send).await?;
                 self.divided(division);
                 Ok(done)
             }
             None | Some(TransactionControl::Begin { .. }) => {
-                if let (true, Some(transaction)) = (may_leave_open(kind), &mut self.transaction) {
+                if may_leave_open(kind) {
                     transaction.lose_track();
                 }
-                self.run_inside(kind, sql, execute).await
+                self.run_statement(kind, Statement::new(sql, send)).await
             }
-            Some(control) => self.end(control, execute).await,
+            Some(control) => self.end(control, send).await,
         }
     }
 
@@ -147,169 +145,164 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         &mut self,
         kind: StatementKind,
         sql: &str,
-        execute: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
+        send: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
     ) -> QueryResult<usize> {
         let Self {
-            pool,
-            slots,
-            controlling,
-            ..
+            handle, checkouts, ..
         } = self;
-        let mut route = pool.connect(slots, kind).await?;
-        loop {
-            let (node, access) = (route.node(), route.access());
-            let (permit, running) = route.start();
-            let connection = slots
-                .permitted(permit)
-                .ok_or(Error::BrokenTransactionManager)?;
-            // A pool for tests may keep a transaction open on each of its connections.
-            let around = depth(connection);
-            let undeclared = access == Access::Read && kind == StatementKind::Transaction;
-            *controlling = Some(Controlling {
-                node: Arc::clone(node),
-                commits: false,
-            });
-            let begin_read_only = begin_read_only(sql, DatabaseOf::<C>::DIALECT);
-            let beginning = match around {
-                Some(_) => manage(C::TransactionManager::begin_transaction(connection)),
-                None if undeclared => manage(connection.begin_sql(&begin_read_only)),
-                None => execute(connection),
-            };
-            let begun = running.attend::<TokioTimer, _>(beginning).await;
-            *controlling = None;
-            match begun {
-                Some(Ok(done)) => {
-                    let side = running.role();
-                    running.succeeded(&pool.context);
-                    let name = around.map(savepoint).unwrap_or_default();
-                    let open = OpenTransaction::new(node, side, access, name);
-                    self.transaction = Some(open);
-                    return Ok(done);
-                }
-                Some(Err(error)) => route = pool.go_on(slots, running, error, sql).await?,
-                None => route = pool.leave(slots, running).await?,
-            }
-        }
+        let mut begin = Begin {
+            sql,
+            send,
+            is_declared: kind == StatementKind::BeginReadOnly,
+        };
+        let begun = run::<TokioTimer, _, _>(handle.call(), kind, checkouts, &mut begin).await;
+        checkouts.landed();
+        let begun = begun?;
+        let place = (begun.node, begun.role, begun.access);
+        let open = OpenTransaction::new(&handle.router, &handle.set, place, &handle.context);
+        let (done, around) = begun.value;
+        self.transaction = Some(Transaction::new(open, around.unwrap_or_default()));
+        Ok(done)
+    }
+
+    async fn set_savepoint(
+        &mut self,
+        sql: &str,
+        send: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
+    ) -> QueryResult<usize> {
+        let open = self.transaction.as_ref().ok_or(Error::NotInTransaction)?;
+        let kind = open.kind_of_savepoint();
+        let statement = Statement::new(sql, send).controlling(Purpose::Control);
+        self.run_statement(kind, statement).await
     }
 
     /// Ends the open transaction, or a savepoint in it.
     async fn end(
         &mut self,
         control: TransactionControl<'_>,
-        execute: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
+        send: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
     ) -> QueryResult<usize> {
-        let node = self.transaction_node_arc()?;
-        let resolved = self.transaction.as_ref().map(|open| open.resolve(control));
-        match resolved {
-            Some(TransactionControl::Commit) => {
-                if let Err(refusal) = self.check_commit(&node) {
-                    // Without its connection it is rolled back.
-                    self.slots.discard(&node);
-                    self.mark_end(false);
-                    self.lose(OpenTransaction::rolled_back);
-                    return Err(refusal);
-                }
-                let aborted = self.is_aborted(&node).await;
-                let committed = self.control(&node, true, execute).await;
-                self.mark_end(true);
-                let committed = committed
-                    .unwrap_or_else(|| Err(self.left_alone(&node, StatementKind::Transaction)));
-                match &committed {
-                    Ok(_) => self.committed(aborted),
-                    Err(error) => self.not_committed(error, &node).await,
-                }
-                committed
-            }
-            Some(TransactionControl::Rollback) => {
-                let rolled_back = self.control(&node, false, execute).await;
-                self.mark_end(false);
-                if let Some(Err(error)) = &rolled_back {
-                    self.report(error, &node).await;
-                }
-                if !matches!(rolled_back, Some(Ok(_))) {
-                    // Without its connection it cannot be committed either.
-                    self.slots.discard(&node);
-                }
-                if let Some(transaction) = self.transaction.take() {
-                    transaction.rolled_back();
-                }
-                rolled_back.unwrap_or(Ok(0))
-            }
-            _ => match self.divide(&node, execute).await {
-                Ok(done) => {
+        let open = self.transaction.as_ref().ok_or(Error::NotInTransaction)?;
+        match open.resolve(control) {
+            TransactionControl::Commit => self.end_by_commit(send).await,
+            TransactionControl::Rollback => self.end_by_rollback(send).await,
+            _ => match self.control(Purpose::Control, send).await {
+                Some(Ok(done)) => {
                     self.divided(control);
                     Ok(done)
                 }
-                Err(error) => {
-                    let error = self.failed_inside(error, "").await;
-                    self.catch_up_with(control, &node);
+                Some(Err(error)) => {
+                    let error = self.failed_inside(error).await;
+                    self.catch_up_with(control);
                     Err(error)
                 }
+                None => Err(self.timed_out(Transaction::rolled_back)),
             },
         }
     }
 
-    /// Runs what concerns a savepoint.
-    async fn divide(
+    async fn end_by_commit(
         &mut self,
-        node: &Arc<Node<NodePool<C>>>,
-        execute: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
+        send: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
     ) -> QueryResult<usize> {
-        let outcome = self.control(node, false, execute).await;
-        outcome.unwrap_or_else(|| {
-            self.mark_end(false);
-            Err(self.left_alone(node, StatementKind::Transaction))
-        })
-    }
-
-    /// Runs what a dropped future would leave half-way; `None` if the node does not answer any more.
-    async fn control(
-        &mut self,
-        node: &Arc<Node<NodePool<C>>>,
-        commits: bool,
-        execute: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
-    ) -> Option<QueryResult<usize>> {
-        let Some(connection) = self.slots.connected(node) else {
-            return Some(Err(Error::BrokenTransactionManager));
-        };
-        self.controlling = Some(Controlling {
-            node: Arc::clone(node),
-            commits,
-        });
-        let (router, set) = (&self.pool.router, &self.pool.set);
-        let attended = router.attend::<TokioTimer, _>(set, node, execute(connection));
-        let outcome = attended.await;
-        self.controlling = None;
-        outcome
-    }
-
-    /// Whether the open transaction may be committed where it is.
-    fn check_commit(&self, node: &Node<NodePool<C>>) -> QueryResult<()> {
-        let Some(open) = &self.transaction else {
-            return Ok(());
-        };
-        let (router, set) = (&self.pool.router, &self.pool.set);
-        router
-            .check_commit(set, node, open.access)
-            .map_err(into_diesel)
-    }
-
-    fn committed(&mut self, aborted: bool) {
-        match self.transaction.take() {
-            Some(transaction) if aborted => transaction.rolled_back(),
-            Some(transaction) => transaction.committed(self.pool.set.name()),
-            None => {}
+        let open = self.transaction.as_ref().ok_or(Error::NotInTransaction)?;
+        if let Err(refusal) = open.check_commit() {
+            // Without its connection it is rolled back.
+            let node = Arc::clone(open.node());
+            self.checkouts.discard(&node);
+            self.lose(Transaction::rolled_back);
+            return Err(into_diesel(refusal));
+        }
+        let is_aborted = self.is_aborted().await;
+        let committed = self.control(Purpose::Commit, send).await;
+        self.record_end();
+        match committed {
+            Some(Ok(done)) => {
+                if let Some(transaction) = self.transaction.take() {
+                    if is_aborted {
+                        transaction.rolled_back();
+                    } else {
+                        transaction.committed();
+                    }
+                }
+                Ok(done)
+            }
+            Some(Err(error)) => {
+                self.not_committed(&error).await;
+                Err(error)
+            }
+            None => Err(self.timed_out(Transaction::ended_unknown)),
         }
     }
 
-    async fn not_committed(&mut self, error: &Error, node: &Arc<Node<NodePool<C>>>) {
-        let failure = self.report(error, node).await;
-        if failure.is_some() {
-            self.slots.discard(node);
+    async fn end_by_rollback(
+        &mut self,
+        send: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
+    ) -> QueryResult<usize> {
+        let node = self.transaction_node_arc()?;
+        let rolled_back = self.control(Purpose::Control, send).await;
+        if let Some(Err(error)) = &rolled_back {
+            self.report(error).await;
+        }
+        if !matches!(rolled_back, Some(Ok(_))) {
+            // Without its connection it cannot be committed either.
+            self.checkouts.discard(&node);
+        }
+        if let Some(transaction) = self.transaction.take() {
+            transaction.rolled_back();
+        }
+        rolled_back.unwrap_or(Ok(0))
+    }
+
+    /// Sends what a dropped future would leave half-way, over the transaction's connection; `None` if the
+    /// node does not answer any more.
+    async fn control(
+        &mut self,
+        purpose: Purpose,
+        send: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
+    ) -> Option<QueryResult<usize>> {
+        let Self {
+            transaction: Some(open),
+            checkouts,
+            ..
+        } = self
+        else {
+            return Some(Err(Error::NotInTransaction));
+        };
+        let connection = match checkouts.permitted(open.permit(), purpose) {
+            Ok(connection) => connection,
+            Err(error) => {
+                checkouts.landed();
+                return Some(Err(error));
+            }
+        };
+        let outcome = open.watch::<TokioTimer, _>(send(connection)).await;
+        checkouts.landed();
+        outcome
+    }
+
+    /// The node of the open transaction does not answer any more: the error to return.
+    fn timed_out(&mut self, end: impl FnOnce(Transaction<NodePool<C>>)) -> Error {
+        let Some(open) = &self.transaction else {
+            return Error::NotInTransaction;
+        };
+        let error = open.timed_out(StatementKind::Transaction);
+        let node = Arc::clone(open.node());
+        self.checkouts.discard(&node);
+        self.lose(end);
+        into_diesel(error)
+    }
+
+    async fn not_committed(&mut self, error: &Error) {
+        let Ok(node) = self.transaction_node_arc() else {
+            return;
+        };
+        if self.report(error).await.is_some() {
+            self.checkouts.discard(&node);
             if let Some(transaction) = self.transaction.take() {
                 transaction.ended_unknown();
             }
-        } else if self.is_over(node)
+        } else if self.is_over(&node)
             && let Some(transaction) = self.transaction.take()
         {
             transaction.rolled_back();
@@ -318,7 +311,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
 
     /// Whether a transaction has ended although its commit failed.
     fn is_over(&mut self, node: &Arc<Node<NodePool<C>>>) -> bool {
-        let around = self.transaction.as_ref().and_then(OpenTransaction::around);
+        let around = self.transaction.as_ref().and_then(Transaction::around);
         let counted = self.depth(node);
         match DatabaseOf::<C>::DIALECT {
             Dialect::Postgres => true,
@@ -326,13 +319,53 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         }
     }
 
+    /// A statement about a savepoint has failed; the error to return.
+    async fn failed_inside(&mut self, error: Error) -> Error {
+        let failure = self.classify(&error).await;
+        let Some(open) = &self.transaction else {
+            return error;
+        };
+        open.innermost().fail();
+        let refusal = open.failed(failure, is_deadlock(&error), String::new);
+        self.lose_if_ended();
+        refusal.map_or(error, into_diesel)
+    }
+
+    /// Tells the router what an error says of the transaction's node, and the caller too.
+    async fn report(&mut self, error: &Error) -> Option<Failure> {
+        let failure = self.classify(error).await?;
+        if let Some(open) = &self.transaction {
+            open.report_failure(failure);
+        }
+        Some(failure)
+    }
+
+    async fn classify(&mut self, error: &Error) -> Option<Failure> {
+        let Self {
+            transaction: Some(open),
+            checkouts,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        // The connection is asked, and must not be left half-way.
+        let _connection = checkouts.permitted(open.permit(), Purpose::Statement);
+        let failure = checkouts.classify(error, open.node(), open.role()).await;
+        checkouts.landed();
+        failure
+    }
+
     /// A savepoint could not be ended. Diesel has counted it down or given the connection up.
-    fn catch_up_with(&mut self, control: TransactionControl<'_>, node: &Arc<Node<NodePool<C>>>) {
-        if let Some(connection) = self.slots.connected(node)
+    fn catch_up_with(&mut self, control: TransactionControl<'_>) {
+        let Ok(node) = self.transaction_node_arc() else {
+            return;
+        };
+        if let Some(connection) = self.checkouts.connected(&node)
             && let TransactionManagerStatus::InError =
                 C::TransactionManager::transaction_manager_status_mut(connection)
         {
-            self.slots.discard(node);
+            self.checkouts.discard(&node);
             if let Some(transaction) = self.transaction.take() {
                 transaction.rolled_back();
             }
@@ -349,41 +382,22 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         }
     }
 
-    fn kind_of_savepoint(&self) -> StatementKind {
-        match self.transaction.as_ref().map(|open| open.access) {
-            Some(Access::Read) => StatementKind::BeginReadOnly,
-            Some(Access::Write) | None => StatementKind::Transaction,
-        }
-    }
-
     fn depth(&mut self, node: &Arc<Node<NodePool<C>>>) -> Option<u32> {
-        self.slots.connected(node).and_then(depth)
+        self.checkouts.connected(node).and_then(depth)
     }
 
     /// Whether PostgreSQL would roll back instead of committing; asked only when it might.
-    async fn is_aborted(&mut self, node: &Arc<Node<NodePool<C>>>) -> bool {
-        let failed = self
+    async fn is_aborted(&mut self) -> bool {
+        let is_in_doubt = self
             .transaction
             .as_ref()
-            .is_some_and(OpenTransaction::is_in_doubt);
-        let (router, set) = (&self.pool.router, &self.pool.set);
-        match self.slots.connected(node) {
-            Some(connection) if failed && DatabaseOf::<C>::DIALECT == Dialect::Postgres => {
-                let asking = connection.batch_execute("SELECT 1");
-                let answer = router.attend::<TokioTimer, _>(set, node, asking).await;
-                answer.is_none_or(|answer| answer.is_err())
-            }
-            _ => false,
+            .is_some_and(Transaction::is_in_doubt);
+        if DatabaseOf::<C>::DIALECT != Dialect::Postgres || !is_in_doubt {
+            return false;
         }
+        let asking = self.control(Purpose::Statement, |connection| {
+            manage(connection.batch_execute("SELECT 1"))
+        });
+        asking.await.is_none_or(|answer| answer.is_err())
     }
-}
-
-fn savepoint(depth: u32) -> String {
-    format!("diesel_savepoint_{depth}")
-}
-
-fn manage<'c>(
-    control: impl Future<Output = QueryResult<()>> + Send + 'c,
-) -> BoxFuture<'c, QueryResult<usize>> {
-    control.map(|done| done.map(|()| 0)).boxed()
 }

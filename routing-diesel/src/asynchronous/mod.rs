@@ -1,9 +1,9 @@
 //! diesel-async's connections, over bb8 or deadpool.
 
-mod builder;
-mod catalog;
+mod checkouts;
 mod connection;
 mod control;
+mod dedicated;
 mod driver;
 mod execution;
 #[cfg(feature = "async-mysql")]
@@ -14,19 +14,17 @@ mod owned_query;
 mod pool;
 #[cfg(feature = "async-postgres")]
 mod postgres;
-mod probing;
-mod slots;
 #[cfg(feature = "async-sqlite")]
 mod sqlite;
+mod statements;
 mod traits;
 mod transaction_manager;
 mod watched;
 
-pub use builder::AsyncRoutedPoolBuilder;
 pub use connection::AsyncRoutedConnection;
 pub use driver::AsyncRoutable;
 pub use node_pool::AsyncPool;
-pub use pool::AsyncRoutedPool;
+pub use pool::{AsyncRoutedPool, AsyncRoutedPoolBuilder};
 #[cfg(feature = "async-postgres")]
 pub use postgres::AsyncTransactionBuilder;
 pub use transaction_manager::RoutedTransactionManager;

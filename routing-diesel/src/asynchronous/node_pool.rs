@@ -1,26 +1,25 @@
 //! A node's pool, opened when it is first used.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use diesel_async::pooled_connection::PoolError;
+use routing_core::adapter::{
+    BoxError, SingleDial, enter_runtime, run_to_end, spawn_catalog, spawn_monitors,
+};
 use routing_core::sql::Dialect;
-use routing_core::{Connected, Failure, Footing, Generations, NodeConfig, PoolConfig, Role};
-use tokio::sync::Mutex;
+use routing_core::{
+    Connected, Failure, Footing, Generations, NodeConfig, PoolConfig, ReplicaSet, Role, Router,
+};
 
+use super::dedicated::DedicatedConnection;
 use super::driver::{AsyncRoutable, DatabaseOf};
 use crate::database::{Database, set_up};
-use crate::kinds::Kinds;
+use crate::kinds::{Kinds, Remembers};
 use crate::url;
-
-/// How long a node has to answer when it is to be found out whether it is there at all.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A pool that the application made itself: bb8's, or with the feature `deadpool` that one's.
 #[derive(Debug)]
@@ -90,10 +89,8 @@ pub(super) enum Checkout<C: AsyncRoutable> {
 pub struct NodePool<C: AsyncRoutable> {
     source: Source<C>,
     /// Of the set whose primary this is.
-    pub(crate) kinds: Kinds,
-    /// One at a time finds out whether the node is there; who waited takes over the answer.
-    dialing: Mutex<bool>,
-    dials: AtomicU64,
+    kinds: Kinds,
+    dial: SingleDial,
 }
 
 enum Source<C: AsyncRoutable> {
@@ -104,8 +101,6 @@ enum Source<C: AsyncRoutable> {
     },
     Given(AsyncPool<C>),
 }
-
-type AnyError = Box<dyn StdError + Send + Sync>;
 
 impl<C: AsyncRoutable> routing_core::Pool for NodePool<C> {
     type Given = AsyncPool<C>;
@@ -138,6 +133,29 @@ impl<C: AsyncRoutable> routing_core::Pool for NodePool<C> {
     fn can_be_probed(&self) -> bool {
         true
     }
+
+    fn start_monitors(router: &Router<Self>, set: &Arc<ReplicaSet<Self>>) {
+        spawn_monitors::<Self, DedicatedConnection<C>>(router, set);
+    }
+
+    fn start_catalog(set: &Arc<ReplicaSet<Self>>) {
+        spawn_catalog::<Self, DedicatedConnection<C>>(set);
+    }
+
+    /// Its connections end as they are given back, or grow old.
+    fn retire(&self, connected: Connected) {
+        if let Source::Configured { opened, .. } = &self.source
+            && let Some(current) = opened.current()
+        {
+            self.empty(current, connected);
+        }
+    }
+}
+
+impl<C: AsyncRoutable> Remembers for NodePool<C> {
+    fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
 }
 
 impl<C: AsyncRoutable> NodePool<C> {
@@ -145,8 +163,7 @@ impl<C: AsyncRoutable> NodePool<C> {
         Self {
             source,
             kinds: Kinds::default(),
-            dialing: Mutex::new(true),
-            dials: AtomicU64::new(0),
+            dial: SingleDial::default(),
         }
     }
 
@@ -165,15 +182,6 @@ impl<C: AsyncRoutable> NodePool<C> {
         }
     }
 
-    /// Nobody is sent to it any more: its connections end as they are given back, or grow old.
-    pub(super) fn retire(&self, connected: Connected) {
-        if let Source::Configured { opened, .. } = &self.source
-            && let Some(current) = opened.current()
-        {
-            self.empty(current, connected);
-        }
-    }
-
     /// Puts a pool that keeps no connections in the place of one that would do so for ever.
     fn empty(&self, opened: &ArcSwap<AsyncPool<C>>, connected: Connected) {
         if let Source::Configured { node, url, .. } = &self.source {
@@ -188,12 +196,16 @@ impl<C: AsyncRoutable> NodePool<C> {
     pub(super) async fn checkout(
         &self,
         footing: Footing<'_, Self>,
-    ) -> Result<Checkout<C>, (Failure, AnyError)> {
+    ) -> Result<Checkout<C>, (Failure, BoxError)> {
         match self.pool(footing) {
             AsyncPool::Bb8(pool) => {
-                match undisturbed::<C, _>(async move { pool.get_owned().await }).await {
+                match undisturbed::<C, _, _>(async move { pool.get_owned().await }, || {
+                    bb8::RunError::TimedOut
+                })
+                .await
+                {
                     Ok(connection) => Ok(Checkout::Bb8(connection)),
-                    Err(bb8::RunError::User(error)) => Err(refused(error)),
+                    Err(bb8::RunError::User(error)) => Err((refused(&error), error.into())),
                     Err(error @ bb8::RunError::TimedOut) => {
                         Err((self.missed().await, error.into()))
                     }
@@ -202,9 +214,11 @@ impl<C: AsyncRoutable> NodePool<C> {
             #[cfg(feature = "deadpool")]
             AsyncPool::Deadpool(pool) => {
                 use deadpool::managed::{PoolError as Failed, TimeoutType};
-                match undisturbed::<C, _>(async move { pool.get().await }).await {
+                match undisturbed::<C, _, _>(async move { pool.get().await }, || Failed::Closed)
+                    .await
+                {
                     Ok(connection) => Ok(Checkout::Deadpool(connection)),
-                    Err(Failed::Backend(error)) => Err(refused(error)),
+                    Err(Failed::Backend(error)) => Err((refused(&error), error.into())),
                     Err(error @ Failed::Timeout(TimeoutType::Wait)) => {
                         Err((Failure::Busy, error.into()))
                     }
@@ -225,24 +239,15 @@ impl<C: AsyncRoutable> NodePool<C> {
         }
     }
 
-    /// Whether the node answers when somebody wants to connect: one connection beside the pool's,
-    /// for a moment. A node that answers that it is full is there.
+    /// Whether the node takes a connection beside the pool's, or answers that it is full.
     async fn is_reachable(&self) -> bool {
-        let seen = self.dials.load(Ordering::Acquire);
-        let mut reachable = self.dialing.lock().await;
-        if self.dials.load(Ordering::Acquire) == seen {
-            *reachable = match tokio::time::timeout(DIAL_TIMEOUT, self.dial()).await {
-                Err(_) => false,
-                Ok(Ok(())) => true,
-                Ok(Err(error)) => refused(error).0 == Failure::Busy,
-            };
-            self.dials.fetch_add(1, Ordering::Release);
-        }
-        *reachable
-    }
-
-    async fn dial(&self) -> Result<(), PoolError> {
-        self.dedicated().await.map(drop)
+        let dial = || async {
+            match self.dedicated().await {
+                Ok(_) => true,
+                Err(error) => refused(&error) == Failure::Busy,
+            }
+        };
+        self.dial.is_reachable(dial).await
     }
 
     /// A connection beside the pool's.
@@ -261,24 +266,26 @@ impl<C: AsyncRoutable> NodePool<C> {
     }
 }
 
-/// Runs a checkout to its end even if nobody waits for it any more, where that matters: a pool
-/// pings the connection first, and would keep it after half a ping.
-async fn undisturbed<C: AsyncRoutable, T: Send + 'static>(
-    checkout: impl Future<Output = T> + Send + 'static,
-) -> T {
+/// Runs a checkout to its end even if its caller is dropped, where that matters: a pool pings the
+/// connection first, and would keep it after half a ping.
+async fn undisturbed<C: AsyncRoutable, T, E>(
+    checkout: impl Future<Output = Result<T, E>> + Send + 'static,
+    shut_down: impl FnOnce() -> E,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
     if C::SURVIVES_CANCELLATION {
         return checkout.await;
     }
-    match tokio::spawn(checkout).await {
-        Ok(outcome) => outcome,
-        // Nobody cancels it, so it is a panic of the pool's, which is passed on.
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+    let outcome = run_to_end(checkout).await;
+    outcome.unwrap_or_else(|| Err(shut_down()))
 }
 
-pub(super) fn refused(error: PoolError) -> (Failure, AnyError) {
-    let failure = Failure::from_refused_connection(&error.to_string());
-    (failure, error.into())
+/// The failure of a node that was not connected to.
+pub(super) fn refused(error: &PoolError) -> Failure {
+    Failure::from_refused_connection(&error.to_string())
 }
 
 /// What a new connection is told.
@@ -310,6 +317,8 @@ fn open<C: AsyncRoutable>(
     role: Role,
     connected: Connected,
 ) -> bb8::Pool<C::Manager> {
+    // bb8 starts a task with each pool.
+    let _entered = enter_runtime();
     let mut pool = bb8::Pool::builder()
         .connection_customizer(Box::new(SetUp {
             statements: set_up(DatabaseOf::<C>::DIALECT, role, config.pool_mode),

@@ -1,33 +1,82 @@
 //! The handle that an application holds.
 
 use std::fmt;
-use std::sync::Arc;
 
 use diesel::result::QueryResult;
-use routing_core::{
-    Context, LagLimits, NodeName, ReplicaSet, Router, RoutingConfig, RoutingError, Scope, Session,
-    SetName, StatementKind, Status,
-};
+use diesel_async::pooled_connection::PoolError;
+use routing_core::adapter::{Handle, TokioTimer, load_functions};
+use routing_core::{RoutedBuilder, RoutingError, Scope, Session, catch_up, routed_handle};
 
 use super::connection::AsyncRoutedConnection;
+use super::dedicated::DedicatedConnection;
 use super::driver::AsyncRoutable;
-use super::node_pool::NodePool;
-use super::probing::TokioTimer;
-use crate::error::into_diesel;
-use crate::kinds::{Examine, Kinds};
+use super::node_pool::{AsyncPool, NodePool};
+use crate::error::{CheckoutError, into_diesel};
 use crate::read_only::ReadOnly;
 
 /// A pool of [`AsyncRoutedConnection`]s to a replica set, in place of a bb8 or deadpool pool.
 ///
 /// It is a cheap clone. A handle looks at one set, has a session of its own or takes the one that
 /// its caller runs in, and may have scopes of its own.
+///
+/// Connections to PostgreSQL are made without TLS, as diesel-async does by itself; for TLS hand over
+/// pools: [`from_pools`](Self::from_pools).
 pub struct AsyncRoutedPool<C: AsyncRoutable> {
-    pub(crate) router: Arc<Router<NodePool<C>>>,
-    pub(crate) set: Arc<ReplicaSet<NodePool<C>>>,
-    pub(crate) context: Context,
+    handle: Handle<NodePool<C>>,
 }
 
+/// Collects what an [`AsyncRoutedPool`] is made of.
+pub type AsyncRoutedPoolBuilder<C> = RoutedBuilder<AsyncRoutedPool<C>>;
+
+routed_handle! {
+    impl[C: AsyncRoutable] AsyncRoutedPool<C>,
+    pool: NodePool<C>,
+    error: RoutingError,
+    into_error: std::convert::identity,
+}
+
+catch_up!(impl[C: AsyncRoutable] AsyncRoutedPool<C>, timer: TokioTimer);
+
 impl<C: AsyncRoutable> AsyncRoutedPool<C> {
+    const fn from_handle(handle: Handle<NodePool<C>>) -> Self {
+        Self { handle }
+    }
+
+    #[expect(clippy::unused_self, reason = "a handle has nothing else to keep")]
+    const fn with_handle(&self, handle: Handle<NodePool<C>>) -> Self {
+        Self { handle }
+    }
+
+    /// A pool over pools that the application made itself, of bb8 or deadpool.
+    ///
+    /// Give the replicas' pools a short timeout: it is how long a read waits for a replica that is
+    /// down, before it goes to the next. With bb8's `retry_connection(false)` it need not wait.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "async-postgres")]
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use diesel_async::AsyncPgConnection;
+    /// use diesel_async::pooled_connection::AsyncDieselConnectionManager;
+    /// use routing_diesel::{AsyncRoutedPool, Mode};
+    ///
+    /// let open = |url: &str| {
+    ///     let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new(url);
+    ///     bb8::Pool::builder().retry_connection(false).build_unchecked(manager)
+    /// };
+    /// let pool = AsyncRoutedPool::from_pools(open("postgres://db-1/shop"), [
+    ///     open("postgres://db-2/shop"),
+    /// ])
+    /// .mode(Mode::Strict)
+    /// .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn from_pools<P: Into<AsyncPool<C>>>(
+        primary: P,
+        replicas: impl IntoIterator<Item = P>,
+    ) -> AsyncRoutedPoolBuilder<C> {
+        RoutedBuilder::from_pools(primary.into(), replicas.into_iter().map(Into::into))
+    }
+
     /// A connection in the session of this handle, else in the one that the caller runs in, else in
     /// none. It has no connection to any node until a statement needs one.
     ///
@@ -35,8 +84,8 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
     ///
     /// None as yet: it is a `Result` so that code written for another pool's `get().await?` stays as it is.
     pub async fn get(&self) -> Result<AsyncRoutedConnection<C>, RoutingError> {
-        let context = self.context.clone().with_current_session();
-        Ok(AsyncRoutedConnection::new(self, context))
+        let handle = self.handle.with_current_session();
+        Ok(AsyncRoutedConnection::new(handle))
     }
 
     /// A connection in this session.
@@ -62,154 +111,29 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         pool.get().await.map(ReadOnly)
     }
 
-    /// A handle whose connections belong to `session`, whatever its caller runs in.
-    #[must_use]
-    pub fn with_session(&self, session: &Session) -> Self {
-        Self {
-            context: self.context.clone().with_session(session),
-            ..self.clone()
-        }
-    }
-
-    /// A handle whose connections are in `scope`, inside the scopes that their caller runs in.
-    #[must_use]
-    pub fn scoped(&self, scope: Scope) -> Self {
-        Self {
-            context: self.context.clone().with_scope(scope),
-            ..self.clone()
-        }
-    }
-
-    /// A handle to another replica set of the same configuration.
+    /// Asks PostgreSQL which of its functions may write, now: after functions were created or
+    /// changed. The first statement of a program does so in the background
+    /// ([`Rules::load_functions`](routing_core::Rules)); a database of another kind is not asked.
     ///
     /// # Errors
     ///
-    /// [`RoutingError::UnknownSet`] if the configuration has none of that name.
-    pub fn on_set(&self, set: impl Into<SetName>) -> Result<Self, RoutingError> {
-        Ok(Self {
-            set: Arc::clone(self.router.set(set)?),
-            ..self.clone()
+    /// Diesel's, if the primary has no connection or does not answer.
+    pub async fn load_functions(&self) -> QueryResult<()> {
+        let set = &self.handle.set;
+        let loaded = load_functions::<_, DedicatedConnection<C>>(set).await;
+        loaded.map_err(|error| match error {
+            PoolError::QueryError(error) => error,
+            error @ PoolError::ConnectionError(_) => {
+                into_diesel(CheckoutError::new(set.name(), set.primary().name(), error))
+            }
         })
-    }
-
-    /// A handle to the replica set of a caller's value, such as a tenant: the configuration's
-    /// [`Delegate`](routing_core::Delegate) knows it. Without one, and for a value that it does not
-    /// know, that is the default set.
-    ///
-    /// # Errors
-    ///
-    /// [`RoutingError::UnknownSet`] if the delegate names a set that there is not.
-    pub fn for_key(&self, key: &str) -> Result<Self, RoutingError> {
-        Ok(Self {
-            set: Arc::clone(self.router.set_of_key(key)?),
-            ..self.clone()
-        })
-    }
-
-    /// Pins the session of this handle, or the one that its caller runs in, on this handle's set.
-    ///
-    /// # Errors
-    ///
-    /// `NoSession` if there is none, `Frozen` and `LatePin` as for [`Session::pin`].
-    pub fn pin(&self) -> Result<(), RoutingError> {
-        self.router.pin(&self.set, &self.context)
-    }
-
-    /// Waits until a replica has what the session of this handle, or the one that its caller runs in,
-    /// has to read, and says whether its reads go there: for a job that can wait. Nothing has to be
-    /// done if not: what is read then comes from the primary. It does not wait where that is certain:
-    /// for a session that is pinned, by time too.
-    pub async fn catch_up(&self, within: std::time::Duration) -> bool {
-        self.monitor_if_wanted();
-        let (router, set) = (&self.router, &self.set);
-        router
-            .catch_up::<TokioTimer>(set, &self.context, within)
-            .await
-    }
-
-    /// What is known of all nodes just now; nobody is asked for it. The first call has the nodes
-    /// monitored from then on, as the first statement does: replicas are `unseen` until they answer.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.monitor_all();
-        self.router.status()
-    }
-
-    /// Whether this handle's set takes no writes just now: its primary is down, or read-only, and none
-    /// has taken its place.
-    #[must_use]
-    pub fn service_read_only(&self) -> bool {
-        self.monitor_all();
-        self.set.is_read_only()
-    }
-
-    /// Takes over another configuration of the same sets while everything runs: replicas are added and
-    /// taken out, weights and limits of lag changed. All of it or, if something is wrong, nothing;
-    /// nothing in flight is lost.
-    ///
-    /// # Errors
-    ///
-    /// [`RoutingError::Config`] with all mistakes: a set more or less, rules that cannot change while
-    /// the set is in use, a primary that is taken out, a node of the same name that has changed.
-    pub fn reconfigure(&self, config: &RoutingConfig) -> Result<(), RoutingError> {
-        for node in self.router.reconfigure(config)? {
-            node.pool().retire(node.connected().clone());
-        }
-        self.monitor_all();
-        Ok(())
-    }
-
-    /// Has a replica of this handle's set take nothing new, or again. What runs on it goes on.
-    ///
-    /// # Errors
-    ///
-    /// [`RoutingError::UnknownNode`] if there is none of that name.
-    pub fn drain(&self, node: impl Into<NodeName>, is_drained: bool) -> Result<(), RoutingError> {
-        self.router.drain(&self.set, &node.into(), is_drained)
-    }
-
-    /// How far behind the replicas of this handle's set may be, from now on;
-    /// [`LagLimits::NONE`] is as far as they are.
-    pub fn set_lag_limits(&self, limits: LagLimits) {
-        self.router.set_lag_limits(&self.set, limits);
-    }
-
-    /// The name of the replica set that this handle looks at.
-    #[must_use]
-    pub fn set_name(&self) -> &SetName {
-        self.set.name()
-    }
-
-    /// The session that this handle has of its own.
-    #[must_use]
-    pub const fn session(&self) -> Option<&Session> {
-        self.context.session()
-    }
-}
-
-impl<C: AsyncRoutable> AsyncRoutedPool<C> {
-    /// What its set has seen.
-    pub(crate) fn kinds(&self) -> &Kinds {
-        &self.set.primary().pool().kinds
-    }
-}
-
-impl<C: AsyncRoutable> Examine for AsyncRoutedPool<C> {
-    fn generation(&self) -> u64 {
-        self.set.classifier().generation()
-    }
-
-    fn examine(&self, sql: &str) -> QueryResult<StatementKind> {
-        self.router.examine(&self.set, sql).map_err(into_diesel)
     }
 }
 
 impl<C: AsyncRoutable> Clone for AsyncRoutedPool<C> {
     fn clone(&self) -> Self {
         Self {
-            router: Arc::clone(&self.router),
-            set: Arc::clone(&self.set),
-            context: self.context.clone(),
+            handle: self.handle.clone(),
         }
     }
 }
@@ -217,8 +141,7 @@ impl<C: AsyncRoutable> Clone for AsyncRoutedPool<C> {
 impl<C: AsyncRoutable> fmt::Debug for AsyncRoutedPool<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncRoutedPool")
-            .field("set", self.set.name())
-            .field("nodes", &self.set.nodes())
-            .finish_non_exhaustive()
+            .field("handle", &self.handle)
+            .finish()
     }
 }

@@ -8,21 +8,21 @@ use std::sync::atomic::Ordering;
 use diesel::associations::{HasTable, Identifiable};
 use diesel::connection::{CacheSize, Instrumentation, TransactionManagerStatus};
 use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
-use diesel::result::{ConnectionError, ConnectionResult, Error, QueryResult};
+use diesel::result::{ConnectionError, ConnectionResult, QueryResult};
 use diesel_async::{
     AsyncConnection, AsyncConnectionCore, SimpleAsyncConnection, TransactionManager,
     UpdateAndFetchResults,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use routing_core::adapter::Handle;
 use routing_core::sql::Dialect;
 use routing_core::{Access, Scope, StatementKind};
 
 use super::connection::AsyncRoutedConnection;
 use super::driver::{AsyncRoutable, Binds, DatabaseOf, Rows};
 use super::owned_query::{Dynamic, MaybeId, OwnedQuery, Parts, Static};
-use super::pool::AsyncRoutedPool;
-use super::probing::TokioTimer;
+use super::statements::{Load, SaveChanges};
 use super::transaction_manager::RoutedTransactionManager;
 use super::watched;
 use crate::database::Database;
@@ -40,8 +40,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     {
         let parts = Parts::of::<C, Q>(query)?;
         let id: Option<TypeId> = parts.id.filter(|_| parts.is_safe_to_cache);
-        let pool = &self.pool;
-        let kind = pool.kinds().of_sql(id, &parts.sql, pool)?;
+        let handle = &self.handle;
+        let kind = handle.kinds().of_sql(id, &parts.sql, handle)?;
         Ok((parts, kind))
     }
 
@@ -52,13 +52,13 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         async move {
             let (parts, kind) = prepared?;
             let query = OwnedQuery::<C, M>::new(parts);
-            if let (true, Some(transaction)) = (may_leave_open(kind), &mut self.transaction) {
+            self.settle();
+            let mut taints = may_leave_open(kind);
+            if taints && let Some(transaction) = &self.transaction {
                 transaction.lose_track();
+                taints = false;
             }
-            let rows = self.run(kind, query.sql(), |connection| {
-                connection.rows(query.clone())
-            });
-            let rows = rows.await?;
+            let rows = self.run_statement(kind, Load { query, taints }).await?;
             Ok(self.watch(rows, kind))
         }
         .boxed()
@@ -72,21 +72,19 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             if kind.access() == Access::Read {
                 return rows;
             }
-            let AsyncRoutedPool {
+            let Handle {
                 router,
                 set,
                 context,
-                ..
-            } = self.pool.clone();
+            } = self.handle.clone();
             return watched::rows(rows, move || router.wrote(&set, &context), true);
         };
-        match open.failure_flag() {
-            Some(flag) if DatabaseOf::<C>::DIALECT == Dialect::Postgres => {
-                let fail = move || flag.store(true, Ordering::Relaxed);
-                watched::rows(rows, fail, false)
-            }
-            _ => rows,
+        if DatabaseOf::<C>::DIALECT != Dialect::Postgres {
+            return rows;
         }
+        let flag = open.innermost().failure_flag();
+        let fail = move || flag.store(true, Ordering::Relaxed);
+        watched::rows(rows, fail, false)
     }
 
     fn execute_prepared<M: MaybeId>(
@@ -119,9 +117,9 @@ impl<C: AsyncRoutable> SimpleAsyncConnection for AsyncRoutedConnection<C> {
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
         if query == diesel::migration::CREATE_MIGRATIONS_TABLE {
             // Migrations run on the primary: from here on the connection stays there.
-            self.pool = self.pool.scoped(Scope::primary());
+            self.handle = self.handle.scoped(Scope::primary());
         }
-        let kind = self.pool.examine(query)?;
+        let kind = self.handle.examine(query)?;
         let query: Arc<str> = query.into();
         self.run_text(kind, &query, |connection| {
             let sql = Arc::clone(&query);
@@ -181,17 +179,17 @@ impl<C: AsyncRoutable> AsyncConnection for AsyncRoutedConnection<C> {
     }
 
     fn instrumentation(&mut self) -> &mut dyn Instrumentation {
-        &mut self.slots.instrumentation
+        &mut self.checkouts.instrumentation
     }
 
     fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
-        self.slots.instrumentation.replace(instrumentation);
-        self.slots.settings_changed();
+        self.checkouts.instrumentation.replace(instrumentation);
+        self.checkouts.settings_changed();
     }
 
     fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
-        self.slots.cache_size = Some(size);
-        self.slots.settings_changed();
+        self.checkouts.cache_size = Some(size);
+        self.checkouts.settings_changed();
     }
 }
 
@@ -213,50 +211,8 @@ where
     {
         async move {
             self.settle();
-            if self.is_lost {
-                return Err(Error::BrokenTransactionManager);
-            }
-            if self.transaction.is_some() {
-                self.check(StatementKind::Update)?;
-                let node = self.transaction_node_arc()?;
-                let connection = self.slots.connected(&node);
-                let connection = connection.ok_or(Error::BrokenTransactionManager)?;
-                self.in_flight = Some(node);
-                let outcome = connection.update_and_fetch(changeset).await;
-                self.in_flight = None;
-                return match outcome {
-                    Ok(output) => {
-                        self.mark_end(false);
-                        Ok(output)
-                    }
-                    Err(error) => Err(self.failed_inside(error, "").await),
-                };
-            }
-            let Self {
-                pool,
-                slots,
-                in_flight,
-                ..
-            } = self;
-            let route = pool.connect(slots, StatementKind::Update).await?;
-            let node = route.node();
-            let (permit, running) = route.start();
-            let connection = slots.permitted(permit);
-            let connection = connection.ok_or(Error::BrokenTransactionManager)?;
-            *in_flight = Some(Arc::clone(node));
-            let updating = connection.update_and_fetch(changeset);
-            let outcome = running.attend::<TokioTimer, _>(updating).await;
-            *in_flight = None;
-            let next = match outcome {
-                Some(Ok(output)) => {
-                    running.succeeded(&pool.context);
-                    return Ok(output);
-                }
-                Some(Err(error)) => pool.go_on(slots, running, error, "").await,
-                None => pool.leave(slots, running).await,
-            };
-            // A write of several statements goes nowhere else.
-            Err(next.err().unwrap_or(Error::NotFound))
+            let changes = SaveChanges::new(changeset);
+            self.run_statement(StatementKind::Update, changes).await
         }
         .boxed()
     }

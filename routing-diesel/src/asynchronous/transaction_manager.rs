@@ -48,8 +48,8 @@ impl<C: AsyncRoutable> TransactionManager<AsyncRoutedConnection<C>> for RoutedTr
     fn transaction_manager_status_mut(
         connection: &mut AsyncRoutedConnection<C>,
     ) -> &mut TransactionManagerStatus {
-        let node = connection.transaction.as_ref().map(|open| &open.node);
-        match node.and_then(|node| connection.slots.connected(node)) {
+        let node = connection.transaction.as_ref().map(|open| open.node());
+        match node.and_then(|node| connection.checkouts.connected(node)) {
             Some(inner) => C::TransactionManager::transaction_manager_status_mut(inner),
             None => &mut connection.idle,
         }

@@ -4,14 +4,14 @@ use std::fmt;
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::result::QueryResult;
-use routing_core::{Committed, Context, NodeName, Role, Scope, Session, SetName, StatementKind};
+use routing_core::adapter::{Handle, connect_blocking};
+use routing_core::{Committed, NodeName, Role, Session, SetName, StatementKind};
 
+use super::checkouts::{Checkouts, depth};
 use super::node_pool::NodePool;
-use super::pool::RoutedPool;
-use super::slots::{Slots, depth};
 use crate::database::{Database, Routable, begin_read_only};
 use crate::error::into_diesel;
-use crate::transaction::OpenTransaction;
+use crate::transaction::Transaction;
 
 /// A connection to a replica set, in place of a pooled connection of Diesel's.
 ///
@@ -21,14 +21,11 @@ use crate::transaction::OpenTransaction;
 /// There is deliberately no `Deref` to an inner connection: it would bypass the routing without a
 /// word. The way around it is [`primary`](Self::primary).
 pub struct RoutedConnection<C: Routable> {
-    pub(super) pool: RoutedPool<C>,
-    pub(super) slots: Slots<C>,
-    pub(super) transaction: Option<OpenTransaction<NodePool<C>>>,
+    pub(super) handle: Handle<NodePool<C>>,
+    pub(super) checkouts: Checkouts<C>,
+    pub(super) transaction: Option<Transaction<NodePool<C>>>,
     /// A transaction that has ended on its connection, but not yet in Diesel's count.
     pub(super) settling: Option<Settling>,
-    /// Whether the server has rolled the open transaction back by itself: what follows in it would be
-    /// committed at once.
-    pub(super) is_lost: bool,
     /// Whether the transaction that is about to begin is a read-only one, whatever its text says.
     pub(super) begins_read_only: bool,
     /// Diesel's count while no transaction is open.
@@ -48,16 +45,12 @@ pub(super) struct Settling {
 }
 
 impl<C: Routable> RoutedConnection<C> {
-    pub(super) fn new(pool: &RoutedPool<C>, context: Context) -> Self {
+    pub(super) fn new(handle: Handle<NodePool<C>>) -> Self {
         Self {
-            pool: RoutedPool {
-                context,
-                ..pool.clone()
-            },
-            slots: Slots::new(),
+            handle,
+            checkouts: Checkouts::new(),
             transaction: None,
             settling: None,
-            is_lost: false,
             begins_read_only: false,
             idle: AnsiTransactionManager::default(),
             #[cfg(feature = "postgres")]
@@ -76,20 +69,16 @@ impl<C: Routable> RoutedConnection<C> {
     /// `PrimaryUnavailable` or a [`CheckoutError`](crate::CheckoutError) if there is none to be had.
     pub fn primary(&mut self) -> QueryResult<&mut C> {
         self.settle();
-        let Self { pool, slots, .. } = self;
-        let direct = RoutedPool {
-            context: Context::default().with_scope(Scope::primary()),
-            ..pool.clone()
-        };
-        let route = direct.connect(slots, StatementKind::Select)?;
+        let direct = self.handle.on_primary();
+        let route = connect_blocking(direct.call(), StatementKind::Select, &mut self.checkouts)?;
         // The caller's to use, who reports nothing.
         let (_permit, running) = route.start();
         running.succeeded(&direct.context);
-        if let Some(transaction) = &mut self.transaction {
-            // Nobody will say how those statements went.
-            transaction.statement_failed();
+        if let Some(transaction) = &self.transaction {
+            // What those statements come to is not known here.
+            transaction.innermost().fail();
         }
-        let primary = self.slots.connected(Role::Primary);
+        let primary = self.checkouts.connected(Role::Primary);
         primary.ok_or(diesel::result::Error::BrokenTransactionManager)
     }
 
@@ -143,12 +132,8 @@ impl<C: Routable> RoutedConnection<C> {
     /// commit asks for nothing.
     pub fn on_commit(&mut self, callback: impl FnOnce(&Committed) + Send + 'static) {
         self.settle();
-        match self
-            .transaction
-            .as_ref()
-            .and_then(OpenTransaction::callbacks)
-        {
-            Some(callbacks) => callbacks.on_commit(callback),
+        match &self.transaction {
+            Some(transaction) => transaction.callbacks().on_commit(callback),
             None => callback(&Committed::new(self.set_name().clone())),
         }
     }
@@ -157,19 +142,15 @@ impl<C: Routable> RoutedConnection<C> {
     /// back. When nobody knows how a commit ended, neither callback is called.
     pub fn on_rollback(&mut self, callback: impl FnOnce() + Send + 'static) {
         self.settle();
-        if let Some(callbacks) = self
-            .transaction
-            .as_ref()
-            .and_then(OpenTransaction::callbacks)
-        {
-            callbacks.on_rollback(callback);
+        if let Some(transaction) = &self.transaction {
+            transaction.callbacks().on_rollback(callback);
         }
     }
 
     /// The node that a transaction is open on, if one is.
     #[must_use]
     pub fn transaction_node(&self) -> Option<&NodeName> {
-        self.transaction.as_ref().map(|open| open.node.name())
+        self.transaction.as_ref().map(|open| open.node().name())
     }
 
     /// Pins the session of this connection, or the one that its caller runs in.
@@ -178,19 +159,20 @@ impl<C: Routable> RoutedConnection<C> {
     ///
     /// `NoSession` if there is none, `Frozen` and `LatePin` as for [`Session::pin`].
     pub fn pin(&self) -> QueryResult<()> {
-        self.pool.pin().map_err(into_diesel)
+        let (router, set) = (&self.handle.router, &self.handle.set);
+        router.pin(set, &self.handle.context).map_err(into_diesel)
     }
 
     /// The session that this connection belongs to.
     #[must_use]
     pub const fn session(&self) -> Option<&Session> {
-        self.pool.session()
+        self.handle.context.session()
     }
 
     /// The name of the replica set that this connection looks at.
     #[must_use]
     pub fn set_name(&self) -> &SetName {
-        self.pool.set_name()
+        self.handle.set.name()
     }
 
     /// Does what was left to do when Diesel has counted down, and finds out whether the server has
@@ -200,10 +182,10 @@ impl<C: Routable> RoutedConnection<C> {
         if let Some(Settling { side, discard, .. }) = self.settling.take()
             && discard
         {
-            self.slots.discard(side);
+            self.checkouts.discard(side);
         }
         if let Some(transaction) = &mut self.transaction {
-            let counted = self.slots.connected(transaction.side).and_then(depth);
+            let counted = self.checkouts.connected(transaction.role()).and_then(depth);
             if transaction.is_over_at(counted)
                 && let Some(transaction) = self.transaction.take()
             {
@@ -218,20 +200,18 @@ impl<C: Routable> Drop for RoutedConnection<C> {
     fn drop(&mut self) {
         self.settle();
         if let Some(transaction) = self.transaction.take() {
-            let (router, set) = (&self.pool.router, &self.pool.set);
-            router.saw(set, &transaction.node, &self.pool.context);
-            let side = transaction.side;
+            let side = transaction.role();
             // What Diesel has not counted, r2d2 would not notice.
             if self
-                .slots
+                .checkouts
                 .connected(side)
                 .is_some_and(|connection| depth(connection).is_none())
             {
-                self.slots.discard(side);
+                self.checkouts.discard(side);
             } else {
-                self.slots.release(side);
+                self.checkouts.release(side);
             }
-            transaction.abandoned();
+            transaction.rolled_back();
         }
     }
 }
@@ -239,7 +219,7 @@ impl<C: Routable> Drop for RoutedConnection<C> {
 impl<C: Routable> fmt::Debug for RoutedConnection<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RoutedConnection")
-            .field("set", self.pool.set_name())
+            .field("set", self.handle.set.name())
             .field("transaction", &self.transaction_node())
             .finish_non_exhaustive()
     }

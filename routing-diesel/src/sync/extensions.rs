@@ -31,7 +31,7 @@ where
     C: Routable + MigrationConnection,
 {
     fn setup(&mut self) -> QueryResult<usize> {
-        self.pool = self.pool.scoped(Scope::primary());
+        self.handle = self.handle.scoped(Scope::primary());
         self.run(StatementKind::Ddl, String::new, MigrationConnection::setup)
     }
 }
@@ -39,11 +39,11 @@ where
 impl<C: Routable> R2D2Connection for RoutedConnection<C> {
     /// Asks the connections that are checked out, and no node that is not needed.
     fn ping(&mut self) -> QueryResult<()> {
-        self.slots.all().try_for_each(R2D2Connection::ping)
+        self.checkouts.all().try_for_each(R2D2Connection::ping)
     }
 
     fn is_broken(&mut self) -> bool {
-        self.slots.all().any(R2D2Connection::is_broken)
+        self.checkouts.all().any(R2D2Connection::is_broken)
     }
 }
 

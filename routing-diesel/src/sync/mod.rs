@@ -1,17 +1,16 @@
 //! Diesel's own connections, over r2d2.
 
-mod builder;
 mod catalog;
+mod checkouts;
 mod connection;
 mod control;
 mod execution;
 mod extensions;
+mod lent;
 mod node_pool;
 mod pool;
 mod probing;
-mod slots;
 mod traits;
 
-pub use builder::RoutedPoolBuilder;
 pub use connection::RoutedConnection;
-pub use pool::RoutedPool;
+pub use pool::{RoutedPool, RoutedPoolBuilder};

@@ -11,12 +11,15 @@ use diesel::r2d2::{
 };
 use routing_core::sql::Dialect;
 use routing_core::{
-    Connected, Failure, Footing, Generations, NodeConfig, PoolConfig, PoolMode, Role,
+    Connected, Failure, Footing, Generations, NodeConfig, PoolConfig, PoolMode, ReplicaSet, Role,
+    Router,
 };
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
+use super::catalog::load_in_background;
+use super::probing::monitor_in_background;
 use crate::database::{Database, Routable, set_up};
-use crate::kinds::Kinds;
+use crate::kinds::{Kinds, Remembers};
 use crate::url;
 
 /// The pool of connections to one node.
@@ -27,7 +30,7 @@ use crate::url;
 pub struct NodePool<C: Routable> {
     source: Source<C>,
     /// Of the set whose primary this is.
-    pub(crate) kinds: Kinds,
+    kinds: Kinds,
 }
 
 type R2d2<C> = Pool<ConnectionManager<C>>;
@@ -100,6 +103,29 @@ impl<C: Routable> routing_core::Pool for NodePool<C> {
     fn can_be_probed(&self) -> bool {
         true
     }
+
+    fn start_monitors(router: &Router<Self>, set: &Arc<ReplicaSet<Self>>) {
+        monitor_in_background(router, set);
+    }
+
+    fn start_catalog(set: &Arc<ReplicaSet<Self>>) {
+        load_in_background(set);
+    }
+
+    /// Its connections end as they are given back, or grow old.
+    fn retire(&self, _: Connected) {
+        if let Source::Configured { opened, .. } = &self.source
+            && let Some(current) = opened.current()
+        {
+            current.store(None);
+        }
+    }
+}
+
+impl<C: Routable> Remembers for NodePool<C> {
+    fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
 }
 
 impl<C: Routable> NodePool<C> {
@@ -138,15 +164,6 @@ impl<C: Routable> NodePool<C> {
                     }
                 }
             }
-        }
-    }
-
-    /// Nobody is sent to it any more: its connections end as they are given back, or grow old.
-    pub(crate) fn retire(&self) {
-        if let Source::Configured { opened, .. } = &self.source
-            && let Some(current) = opened.current()
-        {
-            current.store(None);
         }
     }
 

@@ -1,32 +1,80 @@
 //! The handle that an application holds.
 
 use std::fmt;
-use std::sync::Arc;
 
+use diesel::r2d2::{ConnectionManager, Pool};
 use diesel::result::QueryResult;
-use routing_core::{
-    Context, LagLimits, NodeName, ReplicaSet, Router, RoutingConfig, RoutingError, Scope, Session,
-    SetName, StatementKind, Status,
-};
+use routing_core::adapter::Handle;
+use routing_core::{RoutedBuilder, RoutingError, Scope, Session, catch_up, routed_handle};
 
+use super::catalog::ask;
 use super::connection::RoutedConnection;
 use super::node_pool::NodePool;
 use crate::database::Routable;
-use crate::error::into_diesel;
-use crate::kinds::{Examine, Kinds};
 use crate::read_only::ReadOnly;
 
 /// A pool of [`RoutedConnection`]s to a replica set, in place of an r2d2 pool.
 ///
 /// It is a cheap clone. A handle looks at one set, has a session of its own or takes the one that
 /// its caller runs in, and may have scopes of its own.
+///
+/// SQLite's connections wait up to 5 s for a lock, and replicas' files are opened read-only.
 pub struct RoutedPool<C: Routable> {
-    pub(crate) router: Arc<Router<NodePool<C>>>,
-    pub(crate) set: Arc<ReplicaSet<NodePool<C>>>,
-    pub(crate) context: Context,
+    handle: Handle<NodePool<C>>,
 }
 
+/// Collects what a [`RoutedPool`] is made of.
+///
+/// Its pools are r2d2 pools of Diesel's connection managers.
+pub type RoutedPoolBuilder<C> = RoutedBuilder<RoutedPool<C>>;
+
+routed_handle! {
+    impl[C: Routable] RoutedPool<C>,
+    pool: NodePool<C>,
+    error: RoutingError,
+    into_error: std::convert::identity,
+}
+
+catch_up!(impl[C: Routable] RoutedPool<C>, blocking);
+
 impl<C: Routable> RoutedPool<C> {
+    const fn from_handle(handle: Handle<NodePool<C>>) -> Self {
+        Self { handle }
+    }
+
+    #[expect(clippy::unused_self, reason = "a handle has nothing else to keep")]
+    const fn with_handle(&self, handle: Handle<NodePool<C>>) -> Self {
+        Self { handle }
+    }
+
+    /// A pool over pools that the application made itself, with r2d2's own options.
+    ///
+    /// Give the replicas' pools a short `connection_timeout`: it is how long a read waits for a
+    /// replica that is down, before it goes to the next. Make pools with `build_unchecked`, or the
+    /// program does not start while one of its servers is down.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "postgres")]
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use diesel::pg::PgConnection;
+    /// use diesel::r2d2::{ConnectionManager, Pool};
+    /// use routing_diesel::{Mode, RoutedPool};
+    ///
+    /// let open = |url: &str| Pool::builder().build_unchecked(ConnectionManager::new(url));
+    /// let primary = open("postgres://db-1/shop");
+    /// let replica = open("postgres://db-2/shop");
+    /// let pool: RoutedPool<PgConnection> = RoutedPool::from_pools(primary, [replica])
+    ///     .mode(Mode::Strict)
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn from_pools(
+        primary: Pool<ConnectionManager<C>>,
+        replicas: impl IntoIterator<Item = Pool<ConnectionManager<C>>>,
+    ) -> RoutedPoolBuilder<C> {
+        RoutedBuilder::from_pools(primary, replicas)
+    }
+
     /// A connection in the session of this handle, else in the one that the caller runs in, else in
     /// none. It has no connection to any node until a statement needs one.
     ///
@@ -34,13 +82,7 @@ impl<C: Routable> RoutedPool<C> {
     ///
     /// None as yet: it is a `Result` so that code written for r2d2's `get` stays as it is.
     pub fn get(&self) -> Result<RoutedConnection<C>, RoutingError> {
-        let mut context = self.context.clone();
-        if context.session().is_none()
-            && let Some(session) = Session::current()
-        {
-            context = context.with_session(&session);
-        }
-        Ok(RoutedConnection::new(self, context))
+        Ok(RoutedConnection::new(self.handle.with_current_session()))
     }
 
     /// A connection in this session.
@@ -63,153 +105,24 @@ impl<C: Routable> RoutedPool<C> {
         pool.get().map(ReadOnly)
     }
 
-    /// A handle whose connections belong to `session`, whatever its caller runs in.
-    #[must_use]
-    pub fn with_session(&self, session: &Session) -> Self {
-        Self {
-            context: self.context.clone().with_session(session),
-            ..self.clone()
-        }
-    }
-
-    /// A handle whose connections are in `scope`, inside the scopes that their caller runs in.
-    #[must_use]
-    pub fn scoped(&self, scope: Scope) -> Self {
-        Self {
-            context: self.context.clone().with_scope(scope),
-            ..self.clone()
-        }
-    }
-
-    /// A handle to another replica set of the same configuration.
+    /// Asks PostgreSQL which of its functions may write, now: after functions were created or
+    /// changed. The first statement of a program does so in the background, on a thread of its own
+    /// ([`Rules::load_functions`](routing_core::Rules)); a database of another kind is not asked.
     ///
     /// # Errors
     ///
-    /// [`RoutingError::UnknownSet`] if the configuration has none of that name.
-    pub fn on_set(&self, set: impl Into<SetName>) -> Result<Self, RoutingError> {
-        Ok(Self {
-            set: Arc::clone(self.router.set(set)?),
-            ..self.clone()
-        })
-    }
-
-    /// A handle to the replica set of a caller's value, such as a tenant: the configuration's
-    /// [`Delegate`](routing_core::Delegate) knows it. Without one, and for a value that it does not
-    /// know, that is the default set.
-    ///
-    /// # Errors
-    ///
-    /// [`RoutingError::UnknownSet`] if the delegate names a set that there is not.
-    pub fn for_key(&self, key: &str) -> Result<Self, RoutingError> {
-        Ok(Self {
-            set: Arc::clone(self.router.set_of_key(key)?),
-            ..self.clone()
-        })
-    }
-
-    /// Pins the session of this handle, or the one that its caller runs in, on this handle's set.
-    ///
-    /// # Errors
-    ///
-    /// `NoSession` if there is none, `Frozen` and `LatePin` as for [`Session::pin`].
-    pub fn pin(&self) -> Result<(), RoutingError> {
-        self.router.pin(&self.set, &self.context)
-    }
-
-    /// Waits until a replica has what the session of this handle, or the one that its caller runs in,
-    /// has to read, and says whether its reads go there: for a job that can wait. Nothing has to be
-    /// done if not: what is read then comes from the primary. It does not wait where that is certain:
-    /// for a session that is pinned, by time too.
-    #[must_use]
-    pub fn catch_up(&self, within: std::time::Duration) -> bool {
-        self.monitor_if_wanted();
-        self.router
-            .catch_up_blocking(&self.set, &self.context, within)
-    }
-
-    /// What is known of all nodes just now; nobody is asked for it. The first call has the nodes
-    /// monitored from then on, as the first statement does: replicas are `unseen` until they answer.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.monitor_all();
-        self.router.status()
-    }
-
-    /// Whether this handle's set takes no writes just now: its primary is down, or read-only, and none
-    /// has taken its place.
-    #[must_use]
-    pub fn service_read_only(&self) -> bool {
-        self.monitor_all();
-        self.set.is_read_only()
-    }
-
-    /// Takes over another configuration of the same sets while everything runs: replicas are added and
-    /// taken out, weights and limits of lag changed. All of it or, if something is wrong, nothing;
-    /// nothing in flight is lost.
-    ///
-    /// # Errors
-    ///
-    /// [`RoutingError::Config`] with all mistakes: a set more or less, rules that cannot change while
-    /// the set is in use, a primary that is taken out, a node of the same name that has changed.
-    pub fn reconfigure(&self, config: &RoutingConfig) -> Result<(), RoutingError> {
-        for node in self.router.reconfigure(config)? {
-            node.pool().retire();
-        }
-        self.monitor_all();
+    /// Diesel's, if the primary has no connection or does not answer.
+    pub fn load_functions(&self) -> QueryResult<()> {
+        let functions = ask(&self.handle.set)?;
+        self.handle.set.classifier().set_catalog(functions);
         Ok(())
-    }
-
-    /// Has a replica of this handle's set take nothing new, or again. What runs on it goes on.
-    ///
-    /// # Errors
-    ///
-    /// [`RoutingError::UnknownNode`] if there is none of that name.
-    pub fn drain(&self, node: impl Into<NodeName>, is_drained: bool) -> Result<(), RoutingError> {
-        self.router.drain(&self.set, &node.into(), is_drained)
-    }
-
-    /// How far behind the replicas of this handle's set may be, from now on;
-    /// [`LagLimits::NONE`] is as far as they are.
-    pub fn set_lag_limits(&self, limits: LagLimits) {
-        self.router.set_lag_limits(&self.set, limits);
-    }
-
-    /// The name of the replica set that this handle looks at.
-    #[must_use]
-    pub fn set_name(&self) -> &SetName {
-        self.set.name()
-    }
-
-    /// The session that this handle has of its own.
-    #[must_use]
-    pub const fn session(&self) -> Option<&Session> {
-        self.context.session()
-    }
-}
-
-impl<C: Routable> RoutedPool<C> {
-    /// What its set has seen.
-    pub(crate) fn kinds(&self) -> &Kinds {
-        &self.set.primary().pool().kinds
-    }
-}
-
-impl<C: Routable> Examine for RoutedPool<C> {
-    fn generation(&self) -> u64 {
-        self.set.classifier().generation()
-    }
-
-    fn examine(&self, sql: &str) -> QueryResult<StatementKind> {
-        self.router.examine(&self.set, sql).map_err(into_diesel)
     }
 }
 
 impl<C: Routable> Clone for RoutedPool<C> {
     fn clone(&self) -> Self {
         Self {
-            router: Arc::clone(&self.router),
-            set: Arc::clone(&self.set),
-            context: self.context.clone(),
+            handle: self.handle.clone(),
         }
     }
 }
@@ -217,8 +130,7 @@ impl<C: Routable> Clone for RoutedPool<C> {
 impl<C: Routable> fmt::Debug for RoutedPool<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RoutedPool")
-            .field("set", self.set.name())
-            .field("nodes", &self.set.nodes())
-            .finish_non_exhaustive()
+            .field("handle", &self.handle)
+            .finish()
     }
 }

@@ -12,30 +12,11 @@ use routing_core::{
 };
 
 use super::node_pool::{Beside, NodePool};
-use super::pool::RoutedPool;
 use crate::database::{Database, Routable};
 
-impl<C: Routable> RoutedPool<C> {
-    /// Has the nodes of the set monitored on threads of their own, if nobody does.
-    #[inline]
-    pub(super) fn monitor_if_wanted(&self) {
-        if self.set.take_monitor_request() {
-            monitor_in_background(&self.router, &self.set);
-        }
-    }
-
-    /// The same for all sets, for who looks at them before the first statement does.
-    pub(super) fn monitor_all(&self) {
-        for set in self.router.sets() {
-            if set.take_monitor_request() {
-                monitor_in_background(&self.router, set);
-            }
-        }
-    }
-}
-
+/// Runs the monitors of a set, each on a thread of its own.
 #[cold]
-fn monitor_in_background<C: Routable>(
+pub(super) fn monitor_in_background<C: Routable>(
     router: &Router<NodePool<C>>,
     set: &Arc<ReplicaSet<NodePool<C>>>,
 ) {

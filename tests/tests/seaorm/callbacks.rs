@@ -58,9 +58,8 @@ async fn what_is_not_known_here_calls_nobody(backend: Backend) {
         .await
         .expect("a rollback");
     // Whether the driver calls that an error depends on the server.
-    let committed = transaction.commit().await;
-    let expected: &[&str] = if committed.is_ok() { &[] } else { &["x-"] };
-    assert_eq!(log.take(), expected);
+    let _committed = transaction.commit().await;
+    assert_eq!(log.take(), [""; 0]);
 
     // A failure that somebody else had on the transaction's connection.
     let transaction = stage.db.begin().await.expect("a transaction");

@@ -674,10 +674,6 @@ fn a_stream_in_a_transaction_that_is_rolled_back_was_seen() {
             .begin_with_config(None, Some(AccessMode::ReadOnly))
             .await
             .expect("begun");
-        let mut rows = transaction
-            .stream(&sea_orm::QueryTrait::into_query(cake::Entity::find()))
-            .await
-            .expect("a stream");
         // Somebody writes, so that the primary is asked, and the replicas come along.
         insert(&other).await.expect("an insert");
         others.when_settled().await;
@@ -688,6 +684,10 @@ fn a_stream_in_a_transaction_that_is_rolled_back_was_seen() {
         assert!(later.catch_up(LIMIT).await);
         stage.pause().await;
         insert(&other).await.expect("an insert");
+        let mut rows = transaction
+            .stream(&sea_orm::QueryTrait::into_query(cake::Entity::find()))
+            .await
+            .expect("a stream");
         let mut seen = 0;
         while let Some(row) = rows.next().await {
             row.expect("a row");

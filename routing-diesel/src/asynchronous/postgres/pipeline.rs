@@ -3,133 +3,220 @@
 //! diesel-async pipelines what is run through `&mut &connection`. A routed connection does the same
 //! for the statements that go to one node: its connection is checked out once, by the first.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use diesel::pg::Pg;
 use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
 use diesel::result::{Error, QueryResult};
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use routing_core::adapter::{
+    AsyncConnections, AsyncStatement, Attempt, BoxError, Connections, TokioTimer, run, run_in,
+};
 use routing_core::sql::Dialect;
-use routing_core::{Failure, Node, Permit, Role, StatementKind};
-use tracing::Instrument;
+use routing_core::{
+    Failure, Footing, Node, NodeName, Role, Route, RoutingError, SetName, StatementKind,
+};
 
 use super::{PgRow, first_row};
+use crate::asynchronous::checkouts::{Checkouts, answers};
 use crate::asynchronous::connection::AsyncRoutedConnection;
 use crate::asynchronous::driver::Rows;
-use crate::asynchronous::execution::answers;
 use crate::asynchronous::node_pool::NodePool;
 use crate::asynchronous::owned_query::{Dynamic, MaybeId, OwnedQuery, Static};
-use crate::asynchronous::probing::TokioTimer;
 use crate::asynchronous::traits::Prepared;
 use crate::asynchronous::watched::Watched;
-use crate::error::into_diesel;
 use crate::failure::{Verdict, question, verdict};
 use crate::kinds::Examine;
 
 type Routed = AsyncRoutedConnection<AsyncPgConnection>;
+type Pool = NodePool<AsyncPgConnection>;
 
-impl Routed {
-    /// Runs a statement beside others; more than once only while the core says so.
-    async fn run_beside<'a, T: Send>(
-        &'a self,
-        kind: StatementKind,
-        sql: &str,
-        attempt: impl Fn(&'a AsyncPgConnection) -> BoxFuture<'a, QueryResult<T>> + Send + Sync,
-    ) -> QueryResult<T> {
-        if self.controlling.is_some() || self.is_lost {
-            // Something was dropped half-way, and can only be put in order by who has it alone.
-            return Err(Error::BrokenTransactionManager);
-        }
-        if let Some(transaction) = &self.transaction {
-            self.check(kind)?;
-            let footing = self.pool.set.footing(&transaction.node);
-            let shared = self.slots.share(&transaction.node, footing).await;
-            let connection = shared.map_err(|_| Error::BrokenTransactionManager)?;
-            // Dropped half-way, nobody has seen how it went.
-            let mut watched = Watched::new(transaction.failure_flag());
-            let outcome = attempt(connection).await;
-            watched.over();
-            let error = match outcome {
-                Ok(value) => {
-                    self.saw(&transaction.node);
-                    return Ok(value);
-                }
-                Err(error) => error,
-            };
-            transaction.statement_failed();
-            let role = transaction.side;
-            let failure = self.failure_beside(&error, connection, role).await;
-            if let Some(failure) = failure {
-                let (router, set) = (&self.pool.router, &self.pool.set);
-                router.report_failure(set, &transaction.node, failure);
-            }
-            let open = self.transaction.as_ref();
-            return Err(self.pool.in_place_of(error, failure, open, sql));
-        }
-        let mut route = self.pool.route(kind).await?;
-        loop {
-            let node: &Node<NodePool<_>> = route.node();
-            let shared = self.slots.share(route.node(), route.footing());
-            let connection = match shared.await {
-                Ok(connection) => connection,
-                Err((failure, error)) => {
-                    route = self.pool.pass_over(route, failure, error).await?;
-                    continue;
-                }
-            };
-            if !route.holds_patiently::<TokioTimer>().await {
-                // It was waited for, and the node is not what it was.
-                self.slots.mark_broken(route.node());
-                let anew = route.decide_anew(&self.pool.context);
-                route = anew.map_err(into_diesel)?;
-                continue;
-            }
-            tracing::trace!(target: "routing", node = node.name().as_str(), "pipelined");
-            let span = route.span();
-            let (permit, running) = route.start();
-            let sending = attempt(used(permit, connection)).instrument(span);
-            match running.attend::<TokioTimer, _>(sending).await {
-                Some(Ok(value)) => {
-                    running.succeeded(&self.pool.context);
-                    return Ok(value);
-                }
-                Some(Err(error)) => {
-                    let role = running.role();
-                    match self.failure_beside(&error, connection, role).await {
-                        None => {
-                            running.succeeded(&self.pool.context);
-                            return Err(error);
-                        }
-                        Some(failure) => {
-                            if failure.ends_connection() {
-                                self.slots.mark_broken(running.node());
-                            }
-                            route = self.pool.move_on(running, failure, error, sql).await?;
-                        }
-                    }
-                }
-                None => {
-                    self.slots.mark_broken(running.node());
-                    route = running.silent(&self.pool.context).map_err(into_diesel)?;
-                }
-            }
-        }
+/// The connections through a shared reference, and the one that the next statement uses.
+struct Shared<'a> {
+    checkouts: &'a Checkouts<AsyncPgConnection>,
+    used: Option<&'a AsyncPgConnection>,
+}
+
+impl Shared<'_> {
+    async fn share(
+        &mut self,
+        node: &Arc<Node<Pool>>,
+        footing: Footing<'_, Pool>,
+    ) -> Result<(), (Failure, BoxError)> {
+        self.used = Some(self.checkouts.share(node, footing).await?);
+        Ok(())
+    }
+}
+
+impl Connections for Shared<'_> {
+    type Pool = Pool;
+    type Error = Error;
+
+    fn refused(error: RoutingError) -> Error {
+        Checkouts::<AsyncPgConnection>::refused(error)
     }
 
-    async fn failure_beside(
-        &self,
+    fn no_connection(set: &SetName, node: &NodeName, error: BoxError) -> Error {
+        Checkouts::<AsyncPgConnection>::no_connection(set, node, error)
+    }
+
+    fn is_deadlock(error: &Error) -> bool {
+        Checkouts::<AsyncPgConnection>::is_deadlock(error)
+    }
+
+    fn give_back(&mut self, node: &Arc<Node<Pool>>, _: Role) {
+        self.checkouts.mark_broken(node);
+    }
+
+    fn close(&mut self, node: &Arc<Node<Pool>>, _: Role) {
+        self.checkouts.mark_broken(node);
+    }
+}
+
+impl AsyncConnections for Shared<'_> {
+    const CHECKS_OUT: bool = true;
+
+    async fn check_out(&mut self, route: &Route<'_, Pool>) -> Result<(), (Failure, BoxError)> {
+        self.share(route.node(), route.footing()).await
+    }
+
+    async fn classify(
+        &mut self,
         error: &Error,
-        mut connection: &AsyncPgConnection,
+        _: &Arc<Node<Pool>>,
         role: Role,
     ) -> Option<Failure> {
         match verdict(error, Dialect::Postgres, role) {
             Verdict::Users => None,
             Verdict::Failure(failure) => Some(failure),
             Verdict::Ask => {
+                let mut connection = self.used?;
                 let question = question(Dialect::Postgres);
                 answers(connection.batch_execute(question), Dialect::Postgres).await
             }
         }
+    }
+}
+
+/// A statement beside others, by what sends it.
+struct Beside<'s, S> {
+    sql: &'s str,
+    sends: S,
+    /// Raised if it is dropped half-way in a transaction, as it is not known then how it went.
+    flag: Option<Arc<AtomicBool>>,
+}
+
+/// What sends a statement over a connection that others use too.
+trait Sends: Send + Sync {
+    type Output: Send;
+
+    fn send<'c>(
+        &self,
+        connection: &'c AsyncPgConnection,
+    ) -> BoxFuture<'c, QueryResult<Self::Output>>;
+}
+
+/// A query that returns rows.
+struct Load<M>(OwnedQuery<AsyncPgConnection, M>);
+
+impl<M: MaybeId> Sends for Load<M> {
+    type Output = Rows<AsyncPgConnection>;
+
+    fn send<'c>(
+        &self,
+        mut connection: &'c AsyncPgConnection,
+    ) -> BoxFuture<'c, QueryResult<Rows<AsyncPgConnection>>> {
+        first_row(connection.load(self.0.clone())).boxed()
+    }
+}
+
+/// A query that returns a count.
+struct Count<M>(OwnedQuery<AsyncPgConnection, M>);
+
+impl<M: MaybeId> Sends for Count<M> {
+    type Output = usize;
+
+    fn send<'c>(&self, mut connection: &'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<usize>> {
+        connection.execute_returning_count(self.0.clone())
+    }
+}
+
+/// A text of several statements.
+struct Batch(Arc<str>);
+
+impl Sends for Batch {
+    type Output = ();
+
+    fn send<'c>(&self, mut connection: &'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<()>> {
+        let sql = Arc::clone(&self.0);
+        async move { connection.batch_execute(&sql).await }.boxed()
+    }
+}
+
+impl<S: Sends> AsyncStatement<Shared<'_>> for Beside<'_, S> {
+    type Output = S::Output;
+
+    async fn send(
+        &mut self,
+        shared: &mut Shared<'_>,
+        attempt: Attempt<'_, Pool>,
+    ) -> QueryResult<S::Output> {
+        let node = attempt.permit.node().name().as_str();
+        tracing::trace!(target: "routing", node, "pipelined");
+        let connection = shared.used.ok_or(Error::BrokenTransactionManager)?;
+        let mut watched = Watched::new(self.flag.clone());
+        let outcome = self.sends.send(connection).await;
+        watched.over();
+        outcome
+    }
+
+    fn sql(&self) -> Cow<'_, str> {
+        self.sql.into()
+    }
+}
+
+impl Routed {
+    /// Runs a statement beside others; more than once only while the engine says so.
+    async fn run_beside<S: Sends>(
+        &self,
+        kind: StatementKind,
+        sql: &str,
+        sends: S,
+    ) -> QueryResult<S::Output> {
+        not_control(kind)?;
+        if self.checkouts.is_controlling() || self.is_lost {
+            // Something was dropped half-way, and can only be put in order with exclusive access.
+            return Err(Error::BrokenTransactionManager);
+        }
+        let mut shared = Shared {
+            checkouts: &self.checkouts,
+            used: None,
+        };
+        let mut statement = Beside {
+            sql,
+            sends,
+            flag: None,
+        };
+        let Some(transaction) = &self.transaction else {
+            let call = self.handle.call();
+            let done = run::<TokioTimer, _, _>(call, kind, &mut shared, &mut statement).await;
+            return Ok(done?.value);
+        };
+        if transaction.is_lost() {
+            return Err(Error::BrokenTransactionManager);
+        }
+        let footing = self.handle.set.footing(transaction.node());
+        let connected = shared.share(transaction.node(), footing).await;
+        connected.map_err(|_| Error::BrokenTransactionManager)?;
+        statement.flag = Some(transaction.innermost().failure_flag());
+        let (open, context) = (&**transaction, &self.handle.context);
+        let running =
+            run_in::<TokioTimer, _, _>(open, kind, context, &mut shared, &mut statement).await;
+        running.inspect_err(|_| transaction.innermost().fail())
     }
 
     fn load_beside<'a, M: MaybeId>(
@@ -138,13 +225,9 @@ impl Routed {
     ) -> BoxFuture<'a, QueryResult<Rows<AsyncPgConnection>>> {
         async move {
             let (parts, kind) = prepared?;
-            not_control(kind)?;
             let query = OwnedQuery::<AsyncPgConnection, M>::new(parts);
-            let rows = self
-                .run_beside(kind, query.sql(), |mut connection| {
-                    first_row(connection.load(query.clone())).boxed()
-                })
-                .await?;
+            let load = Load(query.clone());
+            let rows = self.run_beside(kind, query.sql(), load).await?;
             Ok(self.watch(rows, kind))
         }
         .boxed()
@@ -156,12 +239,9 @@ impl Routed {
     ) -> BoxFuture<'a, QueryResult<usize>> {
         async move {
             let (parts, kind) = prepared?;
-            not_control(kind)?;
             let query = OwnedQuery::<AsyncPgConnection, M>::new(parts);
-            self.run_beside(kind, query.sql(), |mut connection| {
-                connection.execute_returning_count(query.clone())
-            })
-            .await
+            let count = Count(query.clone());
+            self.run_beside(kind, query.sql(), count).await
         }
         .boxed()
     }
@@ -170,14 +250,8 @@ impl Routed {
 impl SimpleAsyncConnection for &Routed {
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
         let this: &Routed = self;
-        let kind = this.pool.examine(query)?;
-        not_control(kind)?;
-        let query = query.to_owned();
-        this.run_beside(kind, &query, |mut connection| {
-            let query = query.clone();
-            async move { connection.batch_execute(&query).await }.boxed()
-        })
-        .await
+        let kind = this.handle.examine(query)?;
+        this.run_beside(kind, query, Batch(query.into())).await
     }
 }
 
@@ -215,14 +289,6 @@ impl<'a> AsyncConnectionCore for &'a Routed {
             self.execute_beside::<Dynamic>(prepared)
         }
     }
-}
-
-/// The connection for a statement that may be sent.
-fn used<'a>(
-    _: Permit<'_, NodePool<AsyncPgConnection>>,
-    connection: &'a AsyncPgConnection,
-) -> &'a AsyncPgConnection {
-    connection
 }
 
 /// A transaction cannot begin or end while other statements are on their way.

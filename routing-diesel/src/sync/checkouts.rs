@@ -7,20 +7,24 @@ use diesel::connection::{
     get_default_instrumentation,
 };
 use diesel::r2d2::{ConnectionManager, PoolError, PooledConnection};
-use routing_core::{Failure, Node, Permit, Role, Route};
+use diesel::result::{Error, QueryResult};
+use routing_core::adapter::{BlockingConnections, BoxError, Connections};
+use routing_core::{Failure, Node, NodeName, Permit, Role, Route, RoutingError, SetName};
 
 use super::node_pool::NodePool;
-use crate::database::Routable;
+use crate::database::{Database, Routable};
+use crate::error::{CheckoutError, into_diesel};
+use crate::failure::{Verdict, is_alive, is_deadlock, question, verdict};
 use crate::instrumentation::Shared;
 
-pub(crate) struct Slots<C: Routable> {
-    primary: Option<Slot<C>>,
-    replica: Option<Slot<C>>,
+pub(crate) struct Checkouts<C: Routable> {
+    primary: Option<Checkout<C>>,
+    replica: Option<Checkout<C>>,
     pub(crate) instrumentation: Shared,
     pub(crate) cache_size: Option<CacheSize>,
 }
 
-struct Slot<C: Routable> {
+struct Checkout<C: Routable> {
     node: Arc<Node<NodePool<C>>>,
     /// Of the node when it was checked out.
     generation: u32,
@@ -32,7 +36,7 @@ struct Slot<C: Routable> {
     tainted: bool,
 }
 
-impl<C: Routable> Slots<C> {
+impl<C: Routable> Checkouts<C> {
     pub(crate) fn new() -> Self {
         Self {
             primary: None,
@@ -42,25 +46,20 @@ impl<C: Routable> Slots<C> {
         }
     }
 
-    /// Sees to it that there is a connection to a route's node: the one that is there, or one that is
-    /// checked out now.
-    pub(crate) fn connect(
-        &mut self,
-        route: &Route<'_, NodePool<C>>,
-    ) -> Result<(), (Failure, PoolError)> {
+    fn connect(&mut self, route: &Route<'_, NodePool<C>>) -> Result<(), (Failure, PoolError)> {
         let (node, side, footing) = (route.node(), route.role(), route.footing());
         let generation = footing.generation();
         let place = self.place(side);
-        let usable = place.as_mut().is_some_and(|slot| {
-            Arc::ptr_eq(&slot.node, node)
-                && slot.generation == generation
-                && !is_broken(&mut *slot.connection)
+        let usable = place.as_mut().is_some_and(|checkout| {
+            Arc::ptr_eq(&checkout.node, node)
+                && checkout.generation == generation
+                && !is_broken(&mut *checkout.connection)
         });
         if !usable {
             // Returned first: the pool may have no other.
             *place = None;
             let connection = node.pool().checkout(footing)?;
-            let mut slot = Slot {
+            let mut checkout = Checkout {
                 node: Arc::clone(node),
                 generation,
                 connection,
@@ -68,23 +67,30 @@ impl<C: Routable> Slots<C> {
                 resized: false,
                 tainted: false,
             };
-            slot.adopt(&self.instrumentation, self.cache_size);
-            *self.place(side) = Some(slot);
+            checkout.adopt(&self.instrumentation, self.cache_size);
+            *self.place(side) = Some(checkout);
         }
         Ok(())
     }
 
-    /// The connection for a statement that may be sent, if it is there.
+    /// The connection for a statement that may be sent.
+    ///
+    /// # Errors
+    ///
+    /// `BrokenTransactionManager`, if it has been given up.
     #[inline]
     #[expect(clippy::needless_pass_by_value, reason = "it uses the permit up")]
-    pub(crate) fn permitted(&mut self, permit: Permit<'_, NodePool<C>>) -> Option<&mut C> {
-        self.connected(permit.role())
+    pub(crate) fn permitted(&mut self, permit: Permit<'_, NodePool<C>>) -> QueryResult<&mut C> {
+        let connection = self.connected(permit.role());
+        connection.ok_or(Error::BrokenTransactionManager)
     }
 
     /// The connection of a side, if it is there.
     #[inline]
     pub(crate) fn connected(&mut self, side: Role) -> Option<&mut C> {
-        self.place(side).as_mut().map(|slot| &mut *slot.connection)
+        self.place(side)
+            .as_mut()
+            .map(|checkout| &mut *checkout.connection)
     }
 
     /// Gives a side's connection back, and has it closed if it is not as it was.
@@ -94,35 +100,35 @@ impl<C: Routable> Slots<C> {
 
     /// Has a side's connection closed instead of giving it back.
     pub(crate) fn discard(&mut self, side: Role) {
-        if let Some(mut slot) = self.place(side).take() {
-            C::TransactionManager::transaction_manager_status_mut(&mut *slot.connection)
+        if let Some(mut checkout) = self.place(side).take() {
+            C::TransactionManager::transaction_manager_status_mut(&mut *checkout.connection)
                 .set_in_error();
         }
     }
 
     /// Has a side's connection closed when it is given back.
     pub(crate) fn taint(&mut self, side: Role) {
-        if let Some(slot) = self.place(side) {
-            slot.tainted = true;
+        if let Some(checkout) = self.place(side) {
+            checkout.tainted = true;
         }
     }
 
     /// Tells the connections that are checked out what has been set.
     pub(crate) fn settings_changed(&mut self) {
-        for slot in [&mut self.primary, &mut self.replica].into_iter().flatten() {
-            slot.adopt(&self.instrumentation, self.cache_size);
+        for checkout in [&mut self.primary, &mut self.replica].into_iter().flatten() {
+            checkout.adopt(&self.instrumentation, self.cache_size);
         }
     }
 
     pub(crate) fn all(&mut self) -> impl Iterator<Item = &mut C> {
-        let slots = [&mut self.primary, &mut self.replica];
-        slots
+        let checkouts = [&mut self.primary, &mut self.replica];
+        checkouts
             .into_iter()
             .flatten()
-            .map(|slot| &mut *slot.connection)
+            .map(|checkout| &mut *checkout.connection)
     }
 
-    fn place(&mut self, side: Role) -> &mut Option<Slot<C>> {
+    fn place(&mut self, side: Role) -> &mut Option<Checkout<C>> {
         match side {
             Role::Primary => &mut self.primary,
             Role::Replica => &mut self.replica,
@@ -130,7 +136,57 @@ impl<C: Routable> Slots<C> {
     }
 }
 
-impl<C: Routable> Slot<C> {
+impl<C: Routable> Connections for Checkouts<C> {
+    type Pool = NodePool<C>;
+    type Error = Error;
+
+    fn refused(error: RoutingError) -> Error {
+        into_diesel(error)
+    }
+
+    fn no_connection(set: &SetName, node: &NodeName, error: BoxError) -> Error {
+        into_diesel(CheckoutError::new(set, node, error))
+    }
+
+    fn is_deadlock(error: &Error) -> bool {
+        is_deadlock(error)
+    }
+
+    fn give_back(&mut self, _: &Arc<Node<NodePool<C>>>, role: Role) {
+        self.release(role);
+    }
+
+    fn close(&mut self, _: &Arc<Node<NodePool<C>>>, role: Role) {
+        self.discard(role);
+    }
+}
+
+impl<C: Routable> BlockingConnections for Checkouts<C> {
+    /// Takes the connection that is there, or checks one out.
+    fn check_out(&mut self, route: &Route<'_, NodePool<C>>) -> Result<(), (Failure, BoxError)> {
+        let connected = self.connect(route);
+        connected.map_err(|(failure, error)| (failure, error.into()))
+    }
+
+    fn classify(
+        &mut self,
+        error: &Error,
+        _: &Arc<Node<NodePool<C>>>,
+        role: Role,
+    ) -> Option<Failure> {
+        let dialect = C::Backend::DIALECT;
+        match verdict(error, dialect, role) {
+            Verdict::Users => None,
+            Verdict::Failure(failure) => Some(failure),
+            Verdict::Ask => {
+                let answer = self.connected(role)?.batch_execute(question(dialect));
+                (!is_alive(&answer, dialect)).then_some(Failure::Lost)
+            }
+        }
+    }
+}
+
+impl<C: Routable> Checkout<C> {
     fn adopt(&mut self, instrumentation: &Shared, cache_size: Option<CacheSize>) {
         if let Some(shared) = instrumentation.for_connection() {
             self.connection.set_instrumentation(shared);
@@ -147,7 +203,7 @@ impl<C: Routable> Slot<C> {
 }
 
 /// Who has the connection next must not be heard by who has set an instrumentation on it.
-impl<C: Routable> Drop for Slot<C> {
+impl<C: Routable> Drop for Checkout<C> {
     fn drop(&mut self) {
         if self.tainted {
             C::TransactionManager::transaction_manager_status_mut(&mut *self.connection)

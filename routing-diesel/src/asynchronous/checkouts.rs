@@ -6,24 +6,48 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use diesel::connection::{CacheSize, TransactionManagerStatus, get_default_instrumentation};
+use diesel::result::{Error, QueryResult};
 use diesel_async::{AsyncConnection, TransactionManager};
 #[cfg(feature = "async-postgres")]
 use routing_core::Footing;
-use routing_core::{Failure, Node, Permit, ReplicaSet, Role, Route};
+use routing_core::adapter::{AsyncConnections, BoxError, Connections, TokioTimer};
+use routing_core::sql::Dialect;
+use routing_core::{
+    Failure, Node, NodeName, Permit, ReplicaSet, Role, Route, RoutingError, SetName, Timer,
+};
 use tokio::sync::OnceCell;
 
-use super::driver::AsyncRoutable;
+use super::driver::{AsyncRoutable, DatabaseOf};
 use super::node_pool::{Checkout, NodePool};
+use crate::database::Database;
+use crate::error::{CheckoutError, into_diesel};
+use crate::failure::{Verdict, is_alive, is_deadlock, question, verdict};
 use crate::instrumentation::Shared;
 
-type AnyError = Box<dyn std::error::Error + Send + Sync>;
-
-pub(super) struct Slots<C: AsyncRoutable> {
+pub(super) struct Checkouts<C: AsyncRoutable> {
     cells: Vec<Cell<C>>,
     pub(super) instrumentation: Shared,
     pub(super) cache_size: Option<CacheSize>,
+    /// What is being done: it is still there after its future was dropped.
+    in_flight: Option<InFlight<C>>,
+}
+
+/// What is being done on a node's connection.
+pub(super) struct InFlight<C: AsyncRoutable> {
+    pub(super) node: Arc<Node<NodePool<C>>>,
+    pub(super) purpose: Purpose,
+}
+
+/// Why a connection is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Statement,
+    /// A transaction or a savepoint is begun or ended, but not committed.
+    Control,
+    Commit,
 }
 
 struct Cell<C: AsyncRoutable> {
@@ -50,21 +74,18 @@ impl<C: AsyncRoutable> Cell<C> {
     }
 }
 
-impl<C: AsyncRoutable> Slots<C> {
+impl<C: AsyncRoutable> Checkouts<C> {
     pub(super) fn new(set: &ReplicaSet<NodePool<C>>) -> Self {
         let nodes = set.nodes().into_iter();
         Self {
             cells: nodes.map(Cell::new).collect(),
             instrumentation: Shared::new(),
             cache_size: None,
+            in_flight: None,
         }
     }
 
-    /// Sees to it that there is a connection to a route's node.
-    pub(super) async fn connect(
-        &mut self,
-        route: &Route<'_, NodePool<C>>,
-    ) -> Result<(), (Failure, AnyError)> {
+    async fn connect(&mut self, route: &Route<'_, NodePool<C>>) -> Result<(), (Failure, BoxError)> {
         let (node, footing) = (route.node(), route.footing());
         let index = self.index(node).unwrap_or_else(|| {
             // It has come since.
@@ -100,10 +121,36 @@ impl<C: AsyncRoutable> Slots<C> {
         Ok(())
     }
 
-    /// The connection for a statement that may be sent, if it is there.
+    /// The connection for what is about to be done, which is written down until it [is
+    /// over](Self::landed).
+    ///
+    /// # Errors
+    ///
+    /// `BrokenTransactionManager`, if it has been given up.
     #[expect(clippy::needless_pass_by_value, reason = "it uses the permit up")]
-    pub(super) fn permitted(&mut self, permit: Permit<'_, NodePool<C>>) -> Option<&mut C> {
-        self.connected(permit.node())
+    pub(super) fn permitted(
+        &mut self,
+        permit: Permit<'_, NodePool<C>>,
+        purpose: Purpose,
+    ) -> QueryResult<&mut C> {
+        let node = permit.node();
+        self.in_flight = Some(InFlight {
+            node: Arc::clone(node),
+            purpose,
+        });
+        self.connected(node).ok_or(Error::BrokenTransactionManager)
+    }
+
+    /// What was being done is over; what it was, if nobody has said so yet.
+    pub(super) const fn landed(&mut self) -> Option<InFlight<C>> {
+        self.in_flight.take()
+    }
+
+    /// Whether something was dropped half-way, which can only be put in order with exclusive access.
+    #[cfg(feature = "async-postgres")]
+    pub(super) fn is_controlling(&self) -> bool {
+        let in_flight = self.in_flight.as_ref();
+        in_flight.is_some_and(|in_flight| in_flight.purpose != Purpose::Statement)
     }
 
     /// The connection to a node through a shared reference.
@@ -112,7 +159,7 @@ impl<C: AsyncRoutable> Slots<C> {
         &self,
         node: &Arc<Node<NodePool<C>>>,
         footing: Footing<'_, NodePool<C>>,
-    ) -> Result<&C, (Failure, AnyError)>
+    ) -> Result<&C, (Failure, BoxError)>
     where
         C: Sync,
     {
@@ -230,7 +277,75 @@ impl<C: AsyncRoutable> Slots<C> {
     }
 }
 
-impl<C: AsyncRoutable> Drop for Slots<C> {
+impl<C: AsyncRoutable> Connections for Checkouts<C> {
+    type Pool = NodePool<C>;
+    type Error = Error;
+
+    fn refused(error: RoutingError) -> Error {
+        into_diesel(error)
+    }
+
+    fn no_connection(set: &SetName, node: &NodeName, error: BoxError) -> Error {
+        into_diesel(CheckoutError::new(set, node, error))
+    }
+
+    fn is_deadlock(error: &Error) -> bool {
+        is_deadlock(error)
+    }
+
+    fn give_back(&mut self, node: &Arc<Node<NodePool<C>>>, _: Role) {
+        self.release(node);
+    }
+
+    fn close(&mut self, node: &Arc<Node<NodePool<C>>>, _: Role) {
+        self.discard(node);
+    }
+}
+
+impl<C: AsyncRoutable> AsyncConnections for Checkouts<C> {
+    const CHECKS_OUT: bool = true;
+
+    /// Takes the connection that is there, or checks one out.
+    async fn check_out(
+        &mut self,
+        route: &Route<'_, NodePool<C>>,
+    ) -> Result<(), (Failure, BoxError)> {
+        self.connect(route).await
+    }
+
+    async fn classify(
+        &mut self,
+        error: &Error,
+        node: &Arc<Node<NodePool<C>>>,
+        role: Role,
+    ) -> Option<Failure> {
+        let dialect = DatabaseOf::<C>::DIALECT;
+        match verdict(error, dialect, role) {
+            Verdict::Users => None,
+            Verdict::Failure(failure) => Some(failure),
+            Verdict::Ask => {
+                let connection = self.connected(node)?;
+                answers(connection.batch_execute(question(dialect)), dialect).await
+            }
+        }
+    }
+}
+
+/// How long a connection has to answer when it is asked whether it works.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// `Lost` if a connection does not answer a question.
+pub(super) async fn answers(
+    asking: impl Future<Output = QueryResult<()>> + Send,
+    dialect: Dialect,
+) -> Option<Failure> {
+    match TokioTimer::within(ANSWER_TIMEOUT, asking).await {
+        Some(answer) if is_alive(&answer, dialect) => None,
+        Some(_) | None => Some(Failure::Lost),
+    }
+}
+
+impl<C: AsyncRoutable> Drop for Checkouts<C> {
     fn drop(&mut self) {
         for index in 0..self.cells.len() {
             self.empty(index, false);
@@ -256,6 +371,6 @@ fn is_broken<C: AsyncRoutable>(connection: &mut C) -> bool {
 
 /// A node of another set, which no route leads to.
 #[cfg(feature = "async-postgres")]
-fn stranger() -> (Failure, AnyError) {
+fn stranger() -> (Failure, BoxError) {
     (Failure::Busy, "it is not a node of this set".into())
 }

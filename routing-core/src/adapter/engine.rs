@@ -1,0 +1,310 @@
+//! The attempt loop: a statement is sent to a node, and to the next one while the rule allows it.
+//!
+//! An adapter has its ORM's connections ([`AsyncConnections`], [`BlockingConnections`]); which node, how
+//! often, how long and with what error is decided here. [`run`] awaits, [`run_blocking`] blocks: the same
+//! steps in the same order.
+
+use std::sync::Arc;
+
+use tracing::Instrument;
+
+use crate::adapter::builder::Pool;
+use crate::adapter::driver::{
+    AsyncConnections, AsyncStatement, Attempt, BlockingConnections, BoxError, Connections, Done,
+};
+use crate::cluster::node::Node;
+use crate::cluster::replica_set::ReplicaSet;
+use crate::error::RoutingError;
+use crate::execute::attempt::Running;
+use crate::execute::retry::Next;
+use crate::execute::route::Route;
+use crate::execute::router::Router;
+use crate::observe::failure::Failure;
+use crate::session::context::Context;
+use crate::sql::kind::StatementKind;
+use crate::time::timer::Timer;
+
+/// A statement's set and caller.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "an adapter makes it")]
+pub struct Call<'r, 'c, P> {
+    /// The router.
+    pub router: &'r Router<P>,
+    /// The set that the statement runs on.
+    pub set: &'r Arc<ReplicaSet<P>>,
+    /// The session and the scopes of the caller's handle.
+    pub caller: &'c Context,
+}
+
+impl<P> Clone for Call<'_, '_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Call<'_, '_, P> {}
+
+/// Runs a statement of this kind outside of a transaction.
+///
+/// # Errors
+///
+/// The ORM's, or what the rule refuses.
+pub async fn run<'r, T, C, S>(
+    call: Call<'r, '_, C::Pool>,
+    kind: StatementKind,
+    connections: &mut C,
+    statement: &mut S,
+) -> Result<Done<'r, C::Pool, S::Output>, C::Error>
+where
+    T: Timer,
+    C: AsyncConnections<Pool: Pool + Send + Sync>,
+    S: AsyncStatement<C>,
+{
+    let mut route = connect::<T, C>(call, kind, connections).await?;
+    loop {
+        let (node, role, access) = (route.node(), route.role(), route.access());
+        let (span, keep) = (route.span(), route.may_move());
+        let (permit, running) = route.start();
+        let attempt = Attempt::new(permit, access, keep);
+        let sending = statement.send(connections, attempt).instrument(span);
+        let Some(outcome) = running.attend::<T, _>(sending).await else {
+            connections.close(node, role);
+            let next = running.silent(call.caller).map_err(C::refused)?;
+            route = check_out::<T, C>(call, next, connections).await?;
+            continue;
+        };
+        let failure = match &outcome {
+            Ok(_) => None,
+            Err(error) => connections.classify(error, node, role).await,
+        };
+        let (error, failure) = match (outcome, failure) {
+            (Err(error), Some(failure)) => (error, failure),
+            _ if !C::CHECKS_OUT && running.shows_less_patiently::<T>().await => {
+                // An error of the user's may come of what the node does not have yet, too.
+                route = elsewhere::<C>(call, running)?;
+                continue;
+            }
+            (outcome, _) => {
+                running.succeeded(call.caller);
+                return outcome.map(|value| Done {
+                    value,
+                    node,
+                    role,
+                    access,
+                });
+            }
+        };
+        let next = if failure == Failure::ReadOnly {
+            running
+                .refused_as_write_patiently::<T>(&statement.sql(), call.caller)
+                .await
+        } else {
+            leave(call.set, connections, &running, &error, failure);
+            running.failed_patiently::<T>(failure, call.caller).await
+        };
+        let next = follow::<C>(next, error)?;
+        route = check_out::<T, C>(call, next, connections).await?;
+    }
+}
+
+/// Decides where a statement runs, and checks out a connection.
+///
+/// # Errors
+///
+/// What the rule refuses, or the ORM's if there is no connection.
+pub async fn connect<'r, T, C>(
+    call: Call<'r, '_, C::Pool>,
+    kind: StatementKind,
+    connections: &mut C,
+) -> Result<Route<'r, C::Pool>, C::Error>
+where
+    T: Timer,
+    C: AsyncConnections<Pool: Pool + Send + Sync>,
+{
+    call.router.start_background(call.set);
+    let route = call
+        .router
+        .route_patiently::<T>(call.set, kind, call.caller);
+    let route = route.await.map_err(C::refused)?;
+    check_out::<T, C>(call, route, connections).await
+}
+
+/// Follows a route to the first node that has a connection.
+async fn check_out<'r, T, C>(
+    call: Call<'r, '_, C::Pool>,
+    mut route: Route<'r, C::Pool>,
+    connections: &mut C,
+) -> Result<Route<'r, C::Pool>, C::Error>
+where
+    T: Timer,
+    C: AsyncConnections<Pool: Pool + Send + Sync>,
+{
+    if !C::CHECKS_OUT {
+        return Ok(route);
+    }
+    loop {
+        let node = route.node();
+        match connections.check_out(&route).await {
+            Ok(()) if route.holds_patiently::<T>().await => return Ok(route),
+            Ok(()) => {
+                connections.give_back(node, route.role());
+                route = route.decide_anew(call.caller).map_err(C::refused)?;
+            }
+            Err((failure, error)) => {
+                call.set.log_failure(node, &error, failure);
+                let failed = route.not_sent();
+                let next = failed.failed_patiently::<T>(failure, call.caller).await;
+                route = follow_unsent::<C>(call.set, node, next, error)?;
+            }
+        }
+    }
+}
+
+/// Runs a statement of this kind outside of a transaction, on a thread.
+///
+/// # Errors
+///
+/// The ORM's, or what the rule refuses.
+pub fn run_blocking<'r, C, O>(
+    call: Call<'r, '_, C::Pool>,
+    kind: StatementKind,
+    connections: &mut C,
+    sql: impl Fn() -> String,
+    mut send: impl FnMut(&mut C, Attempt<'r, C::Pool>) -> Result<O, C::Error>,
+) -> Result<Done<'r, C::Pool, O>, C::Error>
+where
+    C: BlockingConnections<Pool: Pool>,
+{
+    let mut route = connect_blocking(call, kind, connections)?;
+    loop {
+        let (node, role, access) = (route.node(), route.role(), route.access());
+        let (span, keep) = (route.span(), route.may_move());
+        let (permit, running) = route.start();
+        let outcome = {
+            let _entered = span.enter();
+            send(connections, Attempt::new(permit, access, keep))
+        };
+        let failure = match &outcome {
+            Ok(_) => None,
+            Err(error) => connections.classify(error, node, role),
+        };
+        let (error, failure) = match (outcome, failure) {
+            (Err(error), Some(failure)) => (error, failure),
+            (outcome, _) => {
+                running.succeeded(call.caller);
+                return outcome.map(|value| Done {
+                    value,
+                    node,
+                    role,
+                    access,
+                });
+            }
+        };
+        let next = if failure == Failure::ReadOnly {
+            running.refused_as_write_blocking(&sql(), call.caller)
+        } else {
+            leave(call.set, connections, &running, &error, failure);
+            running.failed_blocking(failure, call.caller)
+        };
+        let next = follow::<C>(next, error)?;
+        route = check_out_blocking(call, next, connections)?;
+    }
+}
+
+/// Decides where a statement runs, and checks out a connection, on a thread.
+///
+/// # Errors
+///
+/// What the rule refuses, or the ORM's if there is no connection.
+pub fn connect_blocking<'r, C>(
+    call: Call<'r, '_, C::Pool>,
+    kind: StatementKind,
+    connections: &mut C,
+) -> Result<Route<'r, C::Pool>, C::Error>
+where
+    C: BlockingConnections<Pool: Pool>,
+{
+    call.router.start_background(call.set);
+    let route = call.router.route_blocking(call.set, kind, call.caller);
+    check_out_blocking(call, route.map_err(C::refused)?, connections)
+}
+
+fn check_out_blocking<'r, C: BlockingConnections>(
+    call: Call<'r, '_, C::Pool>,
+    mut route: Route<'r, C::Pool>,
+    connections: &mut C,
+) -> Result<Route<'r, C::Pool>, C::Error> {
+    loop {
+        let node = route.node();
+        match connections.check_out(&route) {
+            Ok(()) if route.holds_blocking() => return Ok(route),
+            Ok(()) => {
+                connections.give_back(node, route.role());
+                route = route.decide_anew(call.caller).map_err(C::refused)?;
+            }
+            Err((failure, error)) => {
+                call.set.log_failure(node, &error, failure);
+                let next = route.not_sent().failed_blocking(failure, call.caller);
+                route = follow_unsent::<C>(call.set, node, next, error)?;
+            }
+        }
+    }
+}
+
+/// Leaves a node that a statement has failed on.
+fn leave<C: Connections>(
+    set: &ReplicaSet<C::Pool>,
+    connections: &mut C,
+    running: &Running<'_, C::Pool>,
+    error: &C::Error,
+    failure: Failure,
+) {
+    set.log_failure(running.node(), error, failure);
+    if failure.ends_connection() {
+        connections.close(running.node(), running.role());
+    }
+}
+
+/// The route after a failed attempt, or the error to return.
+fn follow<C: Connections>(
+    next: Next<'_, C::Pool>,
+    error: C::Error,
+) -> Result<Route<'_, C::Pool>, C::Error> {
+    match next {
+        Next::Route(route) => Ok(route),
+        Next::Refused(refusal) => Err(C::refused(refusal.because(&error))),
+        Next::Unchanged => Err(error),
+    }
+}
+
+/// The route after a node that had no connection.
+fn follow_unsent<'r, C: Connections>(
+    set: &ReplicaSet<C::Pool>,
+    node: &Node<C::Pool>,
+    next: Next<'r, C::Pool>,
+    error: BoxError,
+) -> Result<Route<'r, C::Pool>, C::Error> {
+    match next {
+        Next::Route(route) => Ok(route),
+        Next::Refused(refusal) => Err(C::refused(refusal.because(&error))),
+        Next::Unchanged => Err(C::no_connection(set.name(), node.name(), error)),
+    }
+}
+
+/// The route of a read whose replica may show less than its session requires.
+fn elsewhere<'r, C: Connections>(
+    call: Call<'r, '_, C::Pool>,
+    running: Running<'r, C::Pool>,
+) -> Result<Route<'r, C::Pool>, C::Error> {
+    let node = running.node();
+    match running.failed(Failure::Ended, call.caller) {
+        Next::Route(route) => Ok(route),
+        Next::Refused(refusal) => Err(C::refused(refusal)),
+        Next::Unchanged => Err(C::refused(RoutingError::NodeUnavailable {
+            set: call.set.name().clone(),
+            node: node.name().clone(),
+            retry_in: None,
+            cause: None,
+        })),
+    }
+}

@@ -1,0 +1,371 @@
+//! An open transaction: its node, and what each database makes of a failed statement in it.
+//!
+//! - PostgreSQL refuses every statement after a failed one, and answers `COMMIT` with a rollback.
+//! - MySQL and MariaDB roll the whole transaction back for the victim of a deadlock, and run the next
+//!   statement outside of one ([Error Message Reference, 1213][1213]).
+//! - MySQL and MariaDB commit the transaction before DDL and `LOCK TABLES`
+//!   ([Statements That Cause an Implicit Commit][implicit]).
+//!
+//! [1213]: https://dev.mysql.com/doc/refman/8.4/en/innodb-deadlock-detection.html
+//! [implicit]: https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::adapter::driver::{AsyncConnections, AsyncStatement, Attempt, BlockingConnections};
+use crate::adapter::level::Level;
+use crate::cluster::node::Node;
+use crate::cluster::replica_set::ReplicaSet;
+use crate::error::RoutingError;
+use crate::execute::attempt::{Permit, watch};
+use crate::execute::router::Router;
+use crate::observe::decision::Role;
+use crate::observe::failure::Failure;
+use crate::session::context::Context;
+use crate::sql::Dialect;
+use crate::sql::kind::{Access, StatementKind};
+use crate::time::timer::Timer;
+
+/// A transaction that is open on a node, or a savepoint in it.
+pub struct OpenTransaction<P> {
+    router: Arc<Router<P>>,
+    set: Arc<ReplicaSet<P>>,
+    node: Arc<Node<P>>,
+    role: Role,
+    access: Access,
+    /// The session that began it, which may not be the one that ends it.
+    began: Context,
+    fate: Arc<Fate>,
+}
+
+/// What is known of a transaction, its savepoints included.
+#[derive(Debug, Default)]
+pub(super) struct Fate {
+    /// Whether the server has ended it, so that the next statement would be committed at once.
+    is_lost: AtomicBool,
+    /// Whether it was, or may have been, committed or divided in a way that the router does not follow.
+    is_unclear: AtomicBool,
+}
+
+impl Fate {
+    pub(super) fn is_unclear(&self) -> bool {
+        self.is_unclear.load(Ordering::Relaxed)
+    }
+}
+
+impl<P> OpenTransaction<P> {
+    /// A transaction that was begun on this node.
+    #[must_use]
+    pub fn new(
+        router: &Arc<Router<P>>,
+        set: &Arc<ReplicaSet<P>>,
+        (node, role, access): (&Arc<Node<P>>, Role, Access),
+        caller: &Context,
+    ) -> Self {
+        Self {
+            router: Arc::clone(router),
+            set: Arc::clone(set),
+            node: Arc::clone(node),
+            role,
+            access,
+            began: caller.clone().with_current_session(),
+            fate: Arc::default(),
+        }
+    }
+
+    /// A savepoint inside it, with its own access.
+    #[must_use]
+    pub fn savepoint(&self, access: Access) -> Self {
+        Self {
+            router: Arc::clone(&self.router),
+            set: Arc::clone(&self.set),
+            node: Arc::clone(&self.node),
+            role: self.role,
+            access: match self.access {
+                Access::Read => Access::Read,
+                Access::Write => access,
+            },
+            began: self.began.clone(),
+            fate: Arc::clone(&self.fate),
+        }
+    }
+
+    /// Its callbacks: one level for the whole of it.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        Level::new(&self.fate)
+    }
+
+    /// The set that it belongs to.
+    #[must_use]
+    pub const fn set(&self) -> &Arc<ReplicaSet<P>> {
+        &self.set
+    }
+
+    /// The node that it is open on.
+    #[must_use]
+    pub const fn node(&self) -> &Arc<Node<P>> {
+        &self.node
+    }
+
+    /// The role for which its node was chosen.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// `Read` if it was begun as read-only.
+    #[must_use]
+    pub const fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Whether the server has ended it: it can only be rolled back, and begun again.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.fate.is_lost.load(Ordering::Relaxed)
+    }
+
+    /// Whether its outcome will not be known even when its end is acknowledged.
+    #[must_use]
+    pub fn is_unclear(&self) -> bool {
+        self.fate.is_unclear()
+    }
+
+    /// A text has, or may have, ended or divided it.
+    pub fn lose_track(&self) {
+        self.fate.is_unclear.store(true, Ordering::Relaxed);
+    }
+
+    fn dialect(&self) -> Option<Dialect> {
+        self.set.classifier().dialect()
+    }
+
+    /// The kind of a savepoint in it, for the rule.
+    #[must_use]
+    pub const fn kind_of_savepoint(&self) -> StatementKind {
+        match self.access {
+            Access::Read => StatementKind::BeginReadOnly,
+            Access::Write => StatementKind::Transaction,
+        }
+    }
+
+    /// Checks a statement that is about to be sent in it.
+    ///
+    /// # Errors
+    ///
+    /// - [`RoutingError::TransactionLost`] if the server has ended the transaction.
+    /// - As [`Router::check_in_transaction`].
+    pub fn check(&self, kind: StatementKind, caller: &Context) -> Result<(), RoutingError> {
+        self.check_fate()?;
+        let Self {
+            router, set, node, ..
+        } = self;
+        router.check_in_transaction(set, node, self.access, kind, caller)?;
+        if self.dialect() == Some(Dialect::MySql)
+            && matches!(kind, StatementKind::Ddl | StatementKind::Lock)
+        {
+            // The server commits first, also if the statement itself fails.
+            self.lose_track();
+        }
+        Ok(())
+    }
+
+    /// Checks that a statement has no tables of another set.
+    ///
+    /// # Errors
+    ///
+    /// As [`Router::check_tables`].
+    pub fn check_tables(&self, sql: &str) -> Result<(), RoutingError> {
+        self.router.check_tables(&self.set, sql)
+    }
+
+    fn check_fate(&self) -> Result<(), RoutingError> {
+        if self.is_lost() {
+            let set = self.set.name().clone();
+            let node = self.node.name().clone();
+            return Err(RoutingError::TransactionLost { set, node });
+        }
+        Ok(())
+    }
+
+    /// Checks that it may be committed.
+    ///
+    /// # Errors
+    ///
+    /// - [`RoutingError::TransactionLost`] if the server has ended the transaction.
+    /// - As [`Router::check_commit`].
+    pub fn check_commit(&self) -> Result<(), RoutingError> {
+        self.check_fate()?;
+        self.router.check_commit(&self.set, &self.node, self.access)
+    }
+
+    /// The permission to send one statement of it.
+    pub fn permit(&self) -> Permit<'_, P> {
+        Permit::in_transaction(&self.set, &self.node, self.role)
+    }
+
+    /// The caller's session has seen what a statement has shown.
+    pub fn record(&self, caller: &Context) {
+        if self.is_unclear() && self.access == Access::Write {
+            // What it did may be committed already.
+            self.router.wrote(&self.set, caller);
+        } else {
+            self.router.saw(&self.set, &self.node, caller);
+        }
+    }
+
+    /// It has ended; `may_be_committed` unless it was certainly rolled back.
+    pub fn record_end(&self, may_be_committed: bool, caller: &Context) {
+        if may_be_committed && self.access == Access::Write {
+            self.router.wrote(&self.set, caller);
+            self.router.wrote(&self.set, &self.began);
+        } else {
+            self.record(caller);
+        }
+    }
+
+    /// Its connection goes to code that does not report its statements.
+    pub fn record_hand_out(&self, caller: &Context) {
+        self.router.wrote_out_of_sight(&self.set, caller);
+        self.router.wrote_out_of_sight(&self.set, &self.began);
+    }
+
+    /// A statement has failed; the error to return instead of the ORM's, if there is a better one.
+    ///
+    /// `is_deadlock` says that the server has chosen the transaction as a deadlock's victim.
+    pub fn failed(
+        &self,
+        failure: Option<Failure>,
+        is_deadlock: bool,
+        sql: impl FnOnce() -> String,
+    ) -> Option<RoutingError> {
+        if is_deadlock && self.dialect() == Some(Dialect::MySql) {
+            self.fate.is_lost.store(true, Ordering::Relaxed);
+        }
+        let Self {
+            router, set, node, ..
+        } = self;
+        match failure? {
+            Failure::ReadOnly if self.access == Access::Read => {
+                router.refused_in_transaction(set, node, self.access, &sql())
+            }
+            failure => {
+                self.report_failure(failure);
+                None
+            }
+        }
+    }
+
+    /// Its node has failed.
+    pub fn report_failure(&self, failure: Failure) {
+        self.router.report_failure(&self.set, &self.node, failure);
+    }
+
+    /// Its node does not answer any more: the error to return.
+    #[must_use]
+    pub fn timed_out(&self, kind: StatementKind) -> RoutingError {
+        self.fate.is_lost.store(true, Ordering::Relaxed);
+        RoutingError::OutcomeUnknown {
+            set: self.set.name().clone(),
+            node: self.node.name().clone(),
+            kind,
+        }
+    }
+
+    /// Awaits an answer of its node; `None` if the node does not answer any more.
+    pub async fn watch<T: Timer, F>(&self, answer: F) -> Option<F::Output>
+    where
+        F: Future<Output: Send> + Send,
+        P: Send + Sync,
+    {
+        watch::<T, P, F>(&self.set, &self.node, answer).await
+    }
+}
+
+/// The session that began it has seen what it has shown, however it ends.
+impl<P> Drop for OpenTransaction<P> {
+    fn drop(&mut self) {
+        self.record(&self.began);
+    }
+}
+
+impl<P> fmt::Debug for OpenTransaction<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenTransaction")
+            .field("set", self.set.name())
+            .field("node", self.node.name())
+            .field("access", &self.access)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Runs a statement of this kind in a transaction, on its node.
+///
+/// # Errors
+///
+/// The ORM's, or what the rule refuses.
+pub async fn run_in<T, C, S>(
+    open: &OpenTransaction<C::Pool>,
+    kind: StatementKind,
+    caller: &Context,
+    connections: &mut C,
+    statement: &mut S,
+) -> Result<S::Output, C::Error>
+where
+    T: Timer,
+    C: AsyncConnections<Pool: Send + Sync>,
+    S: AsyncStatement<C>,
+{
+    open.check(kind, caller).map_err(C::refused)?;
+    let attempt = Attempt::new(open.permit(), open.access, open.access == Access::Read);
+    let sending = statement.send(connections, attempt);
+    match open.watch::<T, _>(sending).await {
+        Some(Ok(output)) => {
+            open.record(caller);
+            Ok(output)
+        }
+        Some(Err(error)) => {
+            let failure = connections.classify(&error, &open.node, open.role).await;
+            let sql = || statement.sql().into_owned();
+            let refusal = open.failed(failure, C::is_deadlock(&error), sql);
+            Err(refusal.map_or(error, C::refused))
+        }
+        None => {
+            connections.close(&open.node, open.role);
+            Err(C::refused(open.timed_out(kind)))
+        }
+    }
+}
+
+/// Runs a statement of this kind in a transaction, on its node, on a thread.
+///
+/// # Errors
+///
+/// The ORM's, or what the rule refuses.
+pub fn run_in_blocking<'r, C: BlockingConnections, O>(
+    open: &'r OpenTransaction<C::Pool>,
+    kind: StatementKind,
+    caller: &Context,
+    connections: &mut C,
+    sql: impl FnOnce() -> String,
+    send: impl FnOnce(&mut C, Attempt<'r, C::Pool>) -> Result<O, C::Error>,
+) -> Result<O, C::Error> {
+    open.check(kind, caller).map_err(C::refused)?;
+    match send(
+        connections,
+        Attempt::new(open.permit(), open.access, open.access == Access::Read),
+    ) {
+        Ok(output) => {
+            open.record(caller);
+            Ok(output)
+        }
+        Err(error) => {
+            let failure = connections.classify(&error, &open.node, open.role);
+            let refusal = open.failed(failure, C::is_deadlock(&error), sql);
+            Err(refusal.map_or(error, C::refused))
+        }
+    }
+}

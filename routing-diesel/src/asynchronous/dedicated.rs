@@ -1,0 +1,51 @@
+//! A connection to a node beside its pool, for the monitor and for the functions' catalog.
+
+use diesel::result::Error;
+use diesel_async::pooled_connection::PoolError;
+use routing_core::adapter::Dedicated;
+use routing_core::sql::CatalogFunction;
+use routing_core::{Answer, Failure, Role};
+
+use super::driver::{AsyncRoutable, DatabaseOf};
+use super::node_pool::{NodePool, refused};
+use crate::database::Database;
+use crate::failure::{Verdict, verdict};
+
+pub(super) struct DedicatedConnection<C>(C);
+
+impl<C: AsyncRoutable> Dedicated<NodePool<C>> for DedicatedConnection<C> {
+    type Error = PoolError;
+
+    async fn connect(pool: &NodePool<C>) -> Result<Self, PoolError> {
+        pool.dedicated().await.map(Self)
+    }
+
+    async fn text(&mut self, query: &'static str) -> Result<String, PoolError> {
+        self.0.text(query).await.map_err(PoolError::QueryError)
+    }
+
+    async fn functions(mut self) -> Result<Vec<CatalogFunction>, PoolError> {
+        self.0.catalog().await.map_err(PoolError::QueryError)
+    }
+
+    fn refusal(error: &PoolError, _: &NodePool<C>, _: Role) -> Failure {
+        refused(error)
+    }
+
+    fn answer(error: &PoolError, _: &NodePool<C>, role: Role) -> Answer {
+        let PoolError::QueryError(error) = error else {
+            return Answer::Failed(refused(error));
+        };
+        match verdict(error, DatabaseOf::<C>::DIALECT, role) {
+            Verdict::Users => Answer::Unintelligible,
+            Verdict::Failure(failure) => Answer::Failed(failure),
+            // Whether it is there is seen by connecting again.
+            Verdict::Ask => Answer::Failed(Failure::Lost),
+        }
+    }
+
+    fn timed_out() -> PoolError {
+        let error = "the primary did not answer in time";
+        PoolError::QueryError(Error::QueryBuilderError(error.into()))
+    }
+}

@@ -1,0 +1,221 @@
+//! Where a node is, and how its pools are opened, by driver.
+
+use routing_core::{Connected, NodeConfig, PoolConfig, PoolMode, Role};
+use sea_orm::{DatabaseConnection, DatabaseConnectionType, DbBackend, sqlx};
+#[cfg(any(
+    feature = "sqlx-mysql",
+    feature = "sqlx-postgres",
+    feature = "sqlx-sqlite"
+))]
+use sqlx::ConnectOptions as _;
+use sqlx::pool::PoolOptions;
+
+use crate::dedicated::DedicatedConnection;
+
+/// Where to connect, by driver.
+pub(crate) enum Target {
+    #[cfg(feature = "sqlx-postgres")]
+    Postgres(Box<sqlx::postgres::PgConnectOptions>),
+    #[cfg(feature = "sqlx-mysql")]
+    MySql(Box<sqlx::mysql::MySqlConnectOptions>),
+    #[cfg(feature = "sqlx-sqlite")]
+    Sqlite(Box<sqlx::sqlite::SqliteConnectOptions>),
+}
+
+impl Target {
+    /// A replica that is a file is opened read-only, as a hot standby is by itself.
+    #[cfg_attr(
+        not(feature = "sqlx-sqlite"),
+        expect(unused_variables, reason = "a file is all that is opened differently")
+    )]
+    pub(crate) fn parse(node: &NodeConfig, role: Role) -> Result<(DbBackend, Self), String> {
+        let scheme = node.url().split(':').next().unwrap_or_default();
+        match scheme {
+            #[cfg(feature = "sqlx-postgres")]
+            "postgres" | "postgresql" => {
+                let options = node.url().parse().map_err(|error| unfit(&error))?;
+                Ok((DbBackend::Postgres, Self::Postgres(Box::new(options))))
+            }
+            #[cfg(feature = "sqlx-mysql")]
+            "mysql" | "mariadb" => {
+                let options = node.url().parse().map_err(|error| unfit(&error))?;
+                Ok((DbBackend::MySql, Self::MySql(Box::new(options))))
+            }
+            #[cfg(feature = "sqlx-sqlite")]
+            "sqlite" => {
+                let options: sqlx::sqlite::SqliteConnectOptions =
+                    node.url().parse().map_err(|error| unfit(&error))?;
+                let options = match role {
+                    Role::Primary => options,
+                    Role::Replica => options.create_if_missing(false).read_only(true),
+                };
+                Ok((DbBackend::Sqlite, Self::Sqlite(Box::new(options))))
+            }
+            other => Err(format!(
+                "needs the feature of `routing-seaorm` for `{other}`: \
+                 `sqlx-postgres`, `sqlx-mysql` or `sqlx-sqlite`"
+            )),
+        }
+    }
+
+    #[cfg_attr(
+        not(any(
+            feature = "sqlx-mysql",
+            feature = "sqlx-postgres",
+            feature = "sqlx-sqlite"
+        )),
+        expect(clippy::unused_async, reason = "there is nobody to connect to")
+    )]
+    pub(crate) async fn connect(&self) -> Result<DedicatedConnection, sqlx::Error> {
+        // By place and not by reference, so that without a driver there is nothing to match.
+        match *self {
+            #[cfg(feature = "sqlx-postgres")]
+            Self::Postgres(ref target) => {
+                let connected = for_pooler(target).connect().await?;
+                Ok(DedicatedConnection::Postgres(Box::new(connected)))
+            }
+            #[cfg(feature = "sqlx-mysql")]
+            Self::MySql(ref target) => Ok(DedicatedConnection::MySql(Box::new(
+                target.connect().await?,
+            ))),
+            #[cfg(feature = "sqlx-sqlite")]
+            Self::Sqlite(ref target) => Ok(DedicatedConnection::Sqlite(Box::new(
+                target.connect().await?,
+            ))),
+        }
+    }
+
+    pub(crate) fn open(&self, options: &PoolConfig, connected: Connected) -> DatabaseConnection {
+        // By place and not by reference, so that without a driver there is nothing to match.
+        match *self {
+            #[cfg(feature = "sqlx-postgres")]
+            Self::Postgres(ref target) => {
+                let pool = pool_options(options, connected).connect_lazy_with(for_pooler(target));
+                sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+            }
+            #[cfg(feature = "sqlx-mysql")]
+            Self::MySql(ref target) => {
+                let pool = pool_options(options, connected).connect_lazy_with((**target).clone());
+                sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
+            }
+            #[cfg(feature = "sqlx-sqlite")]
+            Self::Sqlite(ref target) => {
+                // As SeaORM does: more connections to a database in memory would be more databases.
+                let mut options = options.clone();
+                options.max_connections.get_or_insert(1);
+                let pool = pool_options(&options, connected).connect_lazy_with((**target).clone());
+                sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+            }
+        }
+    }
+}
+
+/// PgBouncer refuses a parameter that it does not know; from PostgreSQL 12 on this one is of no use.
+#[cfg(feature = "sqlx-postgres")]
+fn for_pooler(target: &sqlx::postgres::PgConnectOptions) -> sqlx::postgres::PgConnectOptions {
+    target.clone().extra_float_digits(None)
+}
+
+/// Who says what a pool's connections are told when they are there.
+pub(crate) enum Whose {
+    #[cfg_attr(
+        not(any(feature = "sqlx-mysql", feature = "sqlx-postgres")),
+        expect(dead_code, reason = "nobody asks SQLite where it is")
+    )]
+    Ours(Connected),
+    Theirs,
+}
+
+/// A pool like this one, whose connections can only read: PostgreSQL's and MySQL's by the default of
+/// their transactions, SQLite's by a pragma. Where a pooler gives each transaction another server
+/// process, there is nothing that would last.
+#[cfg_attr(
+    not(any(feature = "sqlx-mysql", feature = "sqlx-postgres")),
+    expect(unused_variables, reason = "SQLite has one way, and no monitor")
+)]
+pub(crate) fn only_reads(
+    connection: &DatabaseConnection,
+    mode: PoolMode,
+    whose: Whose,
+) -> DatabaseConnection {
+    match &connection.inner {
+        #[cfg(feature = "sqlx-postgres")]
+        DatabaseConnectionType::SqlxPostgresPoolConnection(_) if mode == PoolMode::Session => {
+            let pool = connection.get_postgres_connection_pool();
+            let target = (*pool.connect_options()).clone();
+            let options = pool.options().clone();
+            let pool = match whose {
+                // Once it is there: a pooler hands that on, and no parameter that it does not know.
+                Whose::Ours(connected) => options
+                    .after_connect(move |connection, _| {
+                        connected.tell();
+                        Box::pin(async move {
+                            let only_read = sqlx::raw_sql("SET default_transaction_read_only = on");
+                            only_read.execute(connection).await.map(drop)
+                        })
+                    })
+                    .connect_lazy_with(target),
+                Whose::Theirs => options
+                    .connect_lazy_with(target.options([("default_transaction_read_only", "on")])),
+            };
+            sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+        }
+        #[cfg(feature = "sqlx-mysql")]
+        DatabaseConnectionType::SqlxMySqlPoolConnection(_) if mode == PoolMode::Session => {
+            let pool = connection.get_mysql_connection_pool();
+            let target = (*pool.connect_options()).clone();
+            let options = pool.options().clone().after_connect(move |connection, _| {
+                if let Whose::Ours(connected) = &whose {
+                    connected.tell();
+                }
+                Box::pin(async move {
+                    let only_read = sqlx::query("SET SESSION TRANSACTION READ ONLY");
+                    only_read.execute(connection).await.map(drop)
+                })
+            });
+            let pool = options.connect_lazy_with(target);
+            sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
+        }
+        #[cfg(feature = "sqlx-sqlite")]
+        DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
+            let pool = connection.get_sqlite_connection_pool();
+            let target = (*pool.connect_options()).clone();
+            if target.get_filename().to_string_lossy().contains("memory") {
+                // Another connection would be another database.
+                return connection.clone();
+            }
+            let target = target.pragma("query_only", "ON");
+            let pool = pool.options().clone().connect_lazy_with(target);
+            sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+        }
+        _ => connection.clone(),
+    }
+}
+
+fn unfit(error: &sqlx::Error) -> String {
+    error.to_string()
+}
+
+fn pool_options<DB: sqlx::Database>(config: &PoolConfig, connected: Connected) -> PoolOptions<DB> {
+    let mut options = PoolOptions::new().acquire_timeout(config.acquire_timeout);
+    options = options.after_connect(move |_, _| {
+        connected.tell();
+        Box::pin(std::future::ready(Ok(())))
+    });
+    if let Some(most) = config.max_connections {
+        options = options.max_connections(most);
+    }
+    if let Some(least) = config.min_connections {
+        options = options.min_connections(least);
+    }
+    if let Some(timeout) = config.idle_timeout {
+        options = options.idle_timeout(timeout);
+    }
+    if let Some(lifetime) = config.max_lifetime {
+        options = options.max_lifetime(lifetime);
+    }
+    if let Some(test) = config.test_before_acquire {
+        options = options.test_before_acquire(test);
+    }
+    options
+}
