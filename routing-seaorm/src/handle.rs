@@ -108,7 +108,7 @@ impl RoutedConnection {
 
     /// The primary itself: for migrations, and for whatever must not be routed.
     ///
-    /// What is written through it pins no session: say [`Session::pin`] where a session is to see
+    /// What is written through it pins no session: say [`Session::pin`](routing_core::Session::pin) where a session is to see
     /// it.
     ///
     /// # Panics

@@ -4,8 +4,11 @@
 use std::mem::take;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use routing_core::{NodeBuilder, ProbeRules, RoutingConfig, RoutingConfigBuilder, SetBuilder};
+use routing_core::{
+    BreakerRules, NodeBuilder, ProbeRules, RoutingConfig, RoutingConfigBuilder, SetBuilder,
+};
 use sea_orm::Database;
 use sea_orm_migration::MigratorTrait;
 
@@ -271,4 +274,16 @@ pub const fn patient_probes() -> ProbeRules {
     probe.timeout = LIMIT;
     probe.suspect_after = LIMIT;
     probe
+}
+
+/// A configuration by which the silence of a server is noticed after some seconds, and no earlier than a
+/// busy machine answers.
+#[must_use]
+pub fn attentive() -> RoutingConfigBuilder {
+    let mut probe = ProbeRules::DEFAULT;
+    probe.suspect_after = Duration::from_millis(500);
+    probe.timeout = Duration::from_secs(4);
+    RoutingConfig::builder()
+        .probe(probe)
+        .primary_breaker(BreakerRules::REPLICA)
 }

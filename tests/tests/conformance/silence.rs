@@ -5,12 +5,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use routing_core::{NodeBuilder, ProbeRules, RoutingConfig, RoutingConfigBuilder, RoutingError};
+use routing_core::{NodeBuilder, RoutingConfigBuilder, RoutingError};
 use routing_tests::adapter::{Adapter, Begin, End, Log, Outcome, Shop, Step, until_seen};
 use routing_tests::postgres::{Cluster, Server};
 use routing_tests::proxy::{Proxy, Way};
 use routing_tests::wait::{until, within};
-use routing_tests::world::patient;
+use routing_tests::world::{attentive, patient};
 
 use crate::own::{Setup, cluster_with_schema};
 
@@ -27,12 +27,7 @@ async fn behind_proxy(server: &Server) -> (Arc<Proxy>, String) {
 }
 
 fn config_of(primary: String, cluster: &Cluster) -> RoutingConfigBuilder {
-    // Long enough that it is silence, and no busy machine.
-    let mut probe = ProbeRules::DEFAULT;
-    probe.suspect_after = Duration::from_millis(500);
-    probe.timeout = Duration::from_secs(4);
-    RoutingConfig::builder()
-        .probe(probe)
+    attentive()
         .primary(patient(primary))
         .replica(patient(cluster.replicas()[1].url("fault")).name("replica-2"))
 }

@@ -9,5 +9,6 @@ mod pools;
 mod postgres;
 mod postgres_async;
 mod read_only;
+mod silence;
 mod support;
 mod synchronous;

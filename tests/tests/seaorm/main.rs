@@ -39,6 +39,7 @@ mod mariadb;
 mod models;
 mod read_only;
 mod schema;
+mod silence;
 mod staleness;
 mod standby_log;
 mod transactions;

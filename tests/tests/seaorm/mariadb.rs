@@ -1,13 +1,22 @@
-//! Without `RETURNING`, SeaORM reads back what it has written: from the primary.
+//! What MySQL and MariaDB do that PostgreSQL does not.
 
-use routing_core::{Mode, Reason};
+use std::sync::{Arc, Mutex};
+
+use routing_core::{Mode, Reason, RoutingError, Session};
+use routing_seaorm::RoutingErrExt;
 use routing_tests::entity::cake;
+use routing_tests::runtime::run;
 use routing_tests::stage::{Backend, Stage};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel,
+    PaginatorTrait, TransactionTrait,
+};
+use tokio::sync::Barrier;
 
+/// Without `RETURNING`, SeaORM reads back what it has written.
 #[test]
 fn what_is_written_is_read_back_from_the_primary() {
-    routing_tests::runtime::run(async {
+    run(async {
         let stage = Stage::lagging(Backend::MariaDb, Mode::Greedy).await;
         stage.pause().await;
         // In a session, and without one.
@@ -28,6 +37,93 @@ fn what_is_written_is_read_back_from_the_primary() {
                 .iter()
                 .any(|decision| decision.reason == Reason::NoSession)
         );
+        stage.resume().await;
+    });
+}
+
+#[test]
+fn a_deadlocks_victim_writes_nothing_outside_of_its_transaction() {
+    run(async {
+        let stage = Stage::new(Backend::MariaDb, Mode::Greedy).await;
+        let two = "INSERT INTO cake (id, name) VALUES (1, 'a'), (2, 'b')";
+        stage.db.execute_unprepared(two).await.expect("two cakes");
+        let barrier = Arc::new(Barrier::new(2));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let bakers = [(1, 2), (2, 1)].map(|(first, second)| {
+            let (db, barrier, log) = (stage.db.clone(), Arc::clone(&barrier), Arc::clone(&log));
+            tokio::spawn(async move {
+                let transaction = db.begin().await.expect("a transaction");
+                let (committed, rolled_back) = (Arc::clone(&log), log);
+                let add = |log: &Mutex<Vec<_>>, what| log.lock().expect("no panic").push(what);
+                transaction.on_commit(move |_| add(&committed, "commit"));
+                transaction.on_rollback(move || add(&rolled_back, "rollback"));
+                let lock = |id| format!("UPDATE cake SET name = name WHERE id = {id}");
+                let locked = transaction.execute_unprepared(&lock(first)).await;
+                locked.expect("a lock");
+                barrier.wait().await;
+                let locked = transaction.execute_unprepared(&lock(second)).await;
+                // A program that ignores the error would write this for good.
+                let after = cake::named(format!("after {first}"));
+                let inserted = after.insert(&transaction).await;
+                let committed = transaction.commit().await;
+                let is_victim = locked.is_err();
+                for outcome in [inserted.map(drop), committed] {
+                    let error = outcome.as_ref().err().and_then(RoutingErrExt::routing);
+                    let is_lost = matches!(error, Some(RoutingError::TransactionLost { .. }));
+                    assert_eq!(is_lost, is_victim, "{outcome:?}");
+                    assert_eq!(outcome.is_err(), is_victim);
+                }
+                is_victim
+            })
+        });
+        let mut victims = 0;
+        for baker in bakers {
+            victims += usize::from(baker.await.expect("no panic"));
+        }
+        assert_eq!(victims, 1);
+        let mut called = log.lock().expect("no panic").clone();
+        called.sort_unstable();
+        assert_eq!(called, ["commit", "rollback"]);
+        assert_eq!(cake::Entity::find().count(&stage.db).await, Ok(3));
+    });
+}
+
+#[test]
+fn a_transaction_that_ddl_has_committed_was_written_by_its_session() {
+    run(async {
+        let stage = Stage::lagging(Backend::MariaDb, Mode::Greedy).await;
+        let (db, session) = stage.session();
+        session.expect_hand_over();
+        stage.pause().await;
+        let called = Arc::new(Mutex::new(0));
+        let transaction = db.begin().await.expect("a transaction");
+        for _ in 0..2 {
+            let (one, other) = (Arc::clone(&called), Arc::clone(&called));
+            transaction.on_commit(move |_| *one.lock().expect("no panic") += 1);
+            transaction.on_rollback(move || *other.lock().expect("no panic") += 1);
+        }
+        let before = cake::named("before").insert(&transaction).await;
+        before.expect("an insert");
+        let create = "CREATE TABLE of_ddl (id int)";
+        transaction
+            .execute_unprepared(create)
+            .await
+            .expect("a table");
+        let after = cake::named("after").insert(&transaction).await;
+        after.expect("an insert");
+        drop(transaction);
+        assert_eq!(
+            *called.lock().expect("no panic"),
+            0,
+            "its outcome is not known"
+        );
+
+        session.when_settled().await;
+        let next = Session::new();
+        next.take_over(session.hand_over());
+        let db = stage.db.with_session(&next);
+        let seen = cake::Entity::find().count(&db);
+        assert_eq!(seen.await, Ok(2), "the next session of the same user");
         stage.resume().await;
     });
 }
