@@ -62,8 +62,38 @@ impl<P: Pool> Router<P> {
         if !problems.is_empty() {
             return Err(RoutingError::Config(problems));
         }
-        for plan in plans {
-            plan.carry_out(self)?;
+        // In one order, however the configuration lists them: each holds its set.
+        let place = |set: &ReplicaSet<P>| {
+            self.sets()
+                .iter()
+                .position(|mine| mine.name() == set.name())
+        };
+        plans.sort_by_key(|plan| place(plan.set));
+        let plans_added = plans.iter_mut().map(|plan| std::mem::take(&mut plan.added));
+        let additions: Vec<_> = plans_added.collect();
+        // No set changes before all of them can.
+        let mut exchanges = Vec::new();
+        for (plan, added) in plans.iter().zip(&additions) {
+            let added: Vec<_> = added.iter().map(|(node, _)| node.name()).collect();
+            match plan.set.begin_exchange(&added, &plan.gone) {
+                Ok(exchange) => exchanges.push(exchange),
+                Err(RoutingError::Config(more)) => problems.extend(more),
+                Err(error) => return Err(error),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(RoutingError::Config(problems));
+        }
+        for (exchange, (plan, added)) in exchanges.into_iter().zip(plans.iter().zip(additions)) {
+            let added = added.into_iter();
+            let added = added.map(|(node, pool)| (node.name(), node.weight(), pool));
+            exchange.carry_out(added.collect(), &plan.kept);
+        }
+        for plan in &plans {
+            self.set_lag_limits(plan.set, plan.config.rules().lag);
+            for node in &plan.gone {
+                node.pool().retire(node.connected().clone());
+            }
         }
         Ok(())
     }
@@ -156,19 +186,4 @@ fn plan<'r, 'c, P: Pool>(
         }
     }
     plan
-}
-
-impl<P: Pool> Plan<'_, '_, P> {
-    /// What can be wrong has been looked for, unless somebody else changes the set meanwhile.
-    fn carry_out(self, router: &Router<P>) -> Result<(), RoutingError> {
-        let set = self.set;
-        let added = self.added.into_iter();
-        let added = added.map(|(node, pool)| (node.name(), node.weight(), pool));
-        set.exchange(added.collect(), &self.kept, &self.gone)?;
-        router.set_lag_limits(set, self.config.rules().lag);
-        for node in self.gone {
-            node.pool().retire(node.connected().clone());
-        }
-        Ok(())
-    }
 }

@@ -3,8 +3,9 @@
 //! What runs on a node ends in peace, whatever becomes of the node: a decision is made over the
 //! members of its moment, and a node that leaves them is only not chosen again.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
+use crate::cluster::election::History;
 use crate::cluster::members::{Member, Members};
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
@@ -97,13 +98,17 @@ impl<P> ReplicaSet<P> {
         }
     }
 
-    /// All of it at once, or nothing: these replicas are added, those have this weight, and those go.
-    pub(crate) fn exchange(
-        &self,
-        added: Vec<(&NodeName, u16, P)>,
-        kept: &[(&Arc<Node<P>>, u16)],
-        gone: &[&Arc<Node<P>>],
-    ) -> Result<(), RoutingError> {
+    /// Checks an exchange of members, and holds them as they are until it is carried out or dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::Config`] if a node that goes has become the primary, a new name is taken, or the
+    /// set would be too large.
+    pub(crate) fn begin_exchange<'a>(
+        &'a self,
+        added: &[&NodeName],
+        gone: &'a [&'a Arc<Node<P>>],
+    ) -> Result<Exchange<'a, P>, RoutingError> {
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         let members = self.members();
         let problem = |name: &NodeName, message: &str| {
@@ -119,40 +124,25 @@ impl<P> ReplicaSet<P> {
                 "has become the primary, and cannot be taken out",
             ));
         }
-        let mut all = members.all().to_vec();
-        all.retain(|member| !is_gone(member));
-        for (name, ..) in &added {
+        let mut stay = members.all().to_vec();
+        stay.retain(|member| !is_gone(member));
+        for name in added {
             let is_taken = |member: &Member| self.node_at(member.place).name().same(name);
-            if all.iter().any(is_taken) {
+            if stay.iter().any(is_taken) {
                 return Err(problem(name, "another node has this name"));
             }
         }
-        if all.len() + added.len() > MAX_NODES {
+        if stay.len() + added.len() > MAX_NODES {
             let message = "the set would have more nodes than it can";
             return Err(problem(self.node_at(primary.place).name(), message));
         }
-        for member in &mut all {
-            if let Some((_, weight)) = kept.iter().find(|(node, _)| node.id() == member.id) {
-                member.weight = *weight;
-            }
-        }
-        let is_added = !added.is_empty();
-        for (name, weight, pool) in added {
-            all.push(self.recruit(name.clone(), weight, pool));
-        }
-        // It is not among those that go, and whoever stood before it may be.
-        let before = |member: &&Member| member.id != primary.id;
-        let primary = all.iter().take_while(before).count();
-        let weight = self.rules.primary_read_weight;
-        self.set_members(Members::new(all, primary, weight));
-        drop(history);
-        for node in gone {
-            node.remove();
-        }
-        if is_added {
-            self.want_monitor();
-        }
-        Ok(())
+        Ok(Exchange {
+            set: self,
+            stay,
+            primary,
+            gone,
+            history,
+        })
     }
 
     /// A node that is to be a member, and is to be observed first.
@@ -191,6 +181,50 @@ impl<P> ReplicaSet<P> {
             set: self.name().clone(),
             node: name.clone(),
             known: self.nodes().iter().map(|n| n.name().clone()).collect(),
+        }
+    }
+}
+
+/// An exchange of members that can no longer fail.
+pub(crate) struct Exchange<'a, P> {
+    set: &'a ReplicaSet<P>,
+    stay: Vec<Member>,
+    primary: Member,
+    gone: &'a [&'a Arc<Node<P>>],
+    /// Keeps others from changing the members, or the primary, meanwhile.
+    history: MutexGuard<'a, History>,
+}
+
+impl<P> Exchange<'_, P> {
+    /// Adds these replicas, gives those this weight, and removes the nodes that go.
+    pub(crate) fn carry_out(self, added: Vec<(&NodeName, u16, P)>, kept: &[(&Arc<Node<P>>, u16)]) {
+        let Self {
+            set,
+            stay: mut all,
+            primary,
+            gone,
+            history,
+        } = self;
+        for member in &mut all {
+            if let Some((_, weight)) = kept.iter().find(|(node, _)| node.id() == member.id) {
+                member.weight = *weight;
+            }
+        }
+        let is_added = !added.is_empty();
+        for (name, weight, pool) in added {
+            all.push(set.recruit(name.clone(), weight, pool));
+        }
+        // It is not among those that go, but a node before it may be.
+        let before = |member: &&Member| member.id != primary.id;
+        let primary = all.iter().take_while(before).count();
+        let weight = set.rules.primary_read_weight;
+        set.set_members(Members::new(all, primary, weight));
+        drop(history);
+        for node in gone {
+            node.remove();
+        }
+        if is_added {
+            set.want_monitor();
         }
     }
 }

@@ -9,5 +9,6 @@ mod model;
 mod position_laws;
 mod positions;
 mod probed;
+mod reconfigure;
 mod rule;
 mod support;
