@@ -15,7 +15,7 @@ use crate::adapter::driver::{
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::error::RoutingError;
-use crate::execute::attempt::Running;
+use crate::execute::attempt::{Running, while_usable};
 use crate::execute::retry::Next;
 use crate::execute::route::Route;
 use crate::execute::router::Router;
@@ -144,7 +144,8 @@ where
     }
     loop {
         let node = route.node();
-        match connections.check_out(&route).await {
+        let checked_out = while_usable(&route, connections.check_out(&route)).await;
+        match checked_out.unwrap_or_else(|| Err(went_down())) {
             Ok(()) if route.holds_patiently::<T>().await => return Ok(route),
             Ok(()) => {
                 connections.give_back(node, route.role());
@@ -249,6 +250,12 @@ fn check_out_blocking<'r, C: BlockingConnections>(
             }
         }
     }
+}
+
+/// The node went down while a statement waited for a connection to it.
+fn went_down() -> (Failure, BoxError) {
+    let error = "the node went down while a statement waited for a connection";
+    (Failure::Unreachable, error.into())
 }
 
 /// Leaves a node that a statement has failed on.

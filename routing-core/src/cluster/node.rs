@@ -225,6 +225,11 @@ impl<P> Node<P> {
         self.tell_trouble();
     }
 
+    /// Whether it was not found to be down since `mark`.
+    pub(crate) fn is_up_since(&self, mark: u64) -> bool {
+        mark >= self.fell.load(Ordering::Acquire)
+    }
+
     /// Whether the probe of this number was sent after the node was last found to be down.
     pub(crate) fn was_down_before(&self, number: u64) -> bool {
         number > self.fell.load(Ordering::Acquire)

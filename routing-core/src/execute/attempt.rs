@@ -1,6 +1,6 @@
 //! A statement that is sent: the permission for it, and what is to be said of how it went.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -184,6 +184,28 @@ where
         hurry_of(set, node).ask();
         let waiting = T::within(suspect_after, trouble);
         if let Some(outcome) = race(running.as_mut(), waiting).await {
+            return Some(outcome);
+        }
+    }
+}
+
+/// What waiting for a connection comes to; `None` if the route's node went down, or is of no use any more,
+/// since the router decided on it.
+pub(crate) async fn while_usable<P, F: Future>(
+    route: &Route<'_, P>,
+    waiting: F,
+) -> Option<F::Output> {
+    let mut waiting = pin!(waiting);
+    // Nearly always there is a connection, and nothing to wait for.
+    if let Some(outcome) = race(waiting.as_mut(), ready(())).await {
+        return Some(outcome);
+    }
+    loop {
+        let trouble = route.node().trouble().listen();
+        if route.is_forsaken() {
+            return None;
+        }
+        if let Some(outcome) = race(waiting.as_mut(), trouble).await {
             return Some(outcome);
         }
     }

@@ -42,6 +42,7 @@ use crate::error::RoutingError;
 use crate::execute::patience::{CatchUp, Patience};
 use crate::execute::record::{saw, wrote};
 use crate::observe::decision::{Decision, Reason, Role};
+use crate::observe::exclusion::Exclusion;
 use crate::observe::ports::Ports;
 use crate::session::Session;
 use crate::session::context::Context;
@@ -300,6 +301,16 @@ impl<'r, P> Route<'r, P> {
         let is_kept_away =
             !node.exclusions.is_empty() && resolve::keeps_away(node, self.access).is_some();
         node.is_the_same_since(self.mark) && !shows_less && !is_kept_away
+    }
+
+    /// Whether the node went down, or is of no use any more, since the router decided on it: a caller that
+    /// waits for a connection to it waits in vain.
+    #[must_use]
+    pub fn is_forsaken(&self) -> bool {
+        let node = self.node();
+        self.set.has_rules()
+            && (!node.is_up_since(self.mark)
+                || node.exclusions.get().first_of(Exclusion::OF_ALL).is_some())
     }
 
     /// Another route for what no longer [`holds`](Self::holds): nothing was sent.

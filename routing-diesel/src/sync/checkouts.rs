@@ -58,7 +58,7 @@ impl<C: Routable> Checkouts<C> {
         if !usable {
             // Returned first: the pool may have no other.
             *place = None;
-            let connection = node.pool().checkout(footing)?;
+            let connection = node.pool().checkout(footing, || route.is_forsaken())?;
             let mut checkout = Checkout {
                 node: Arc::clone(node),
                 generation,

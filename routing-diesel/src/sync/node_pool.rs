@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use diesel::connection::{CacheSize, Connection};
@@ -11,8 +12,8 @@ use diesel::r2d2::{
 };
 use routing_core::sql::Dialect;
 use routing_core::{
-    Connected, Failure, Footing, Generations, NodeConfig, PoolConfig, PoolMode, ReplicaSet, Role,
-    Router,
+    Clock, Connected, Failure, Footing, Generations, NodeConfig, PoolConfig, PoolMode, ReplicaSet,
+    Role, Router, SystemClock,
 };
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
@@ -34,6 +35,9 @@ pub struct NodePool<C: Routable> {
 }
 
 type R2d2<C> = Pool<ConnectionManager<C>>;
+
+/// From one look at the node to the next, while a statement waits for a connection: r2d2 cannot be woken.
+const LOOK: Duration = Duration::from_millis(100);
 
 enum Source<C: Routable> {
     Configured {
@@ -167,14 +171,28 @@ impl<C: Routable> NodePool<C> {
         }
     }
 
-    /// A connection, or what its absence says of the node.
+    /// A connection, or what its absence says of the node; `is_in_vain` ends the wait for one.
     pub(crate) fn checkout(
         &self,
         footing: Footing<'_, Self>,
+        is_in_vain: impl Fn() -> bool,
     ) -> Result<PooledConnection<ConnectionManager<C>>, (Failure, PoolError)> {
         let pool = self.pool(footing);
-        pool.get()
-            .map_err(|error| (failure_of(&pool, &error), error))
+        let begun = SystemClock.now();
+        let whole = pool.connection_timeout();
+        loop {
+            let left = whole.saturating_sub(SystemClock.now().since(begun));
+            let error = match pool.get_timeout(left.min(LOOK)) {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            if is_in_vain() {
+                return Err((Failure::Unreachable, error));
+            }
+            if left <= LOOK {
+                return Err((failure_of(&pool, &error), error));
+            }
+        }
     }
 
     /// A connection beside the pool's, if it is known how it is made; else one of the pool's.

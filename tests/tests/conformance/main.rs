@@ -67,3 +67,4 @@ mod sessions;
 mod silence;
 mod statements;
 mod transactions;
+mod waiting;
