@@ -79,6 +79,7 @@ pub use execute::attempt::{Permit, Running};
 pub use execute::retry::Next;
 pub use execute::route::Route;
 pub use execute::router::Router;
+pub use execute::router_builder::RouterBuilder;
 pub use monitor::ticket::{Answer, Ask, ProbeTicket};
 pub use monitor::{Monitor, Pause, Turn};
 pub use names::{NodeName, SetName};

@@ -15,17 +15,13 @@ impl RoutedConnection {
     /// The primary, for somebody who is going to change the schema. The session is pinned, whatever
     /// the rules say to that: the caller has named the primary, and what he does there is not seen.
     fn schema_executor(&self) -> DatabaseExecutor<'_> {
-        let Handle {
-            router,
-            set,
-            context,
-        } = &self.handle;
-        if router.pin(set, context).is_err()
+        let Handle { set, context, .. } = &self.handle;
+        if set.pin(context).is_err()
             && let Some(session) = context.session().cloned().or_else(Session::current)
         {
             session.carry_pin(set.name(), None);
         }
-        router.wrote_out_of_sight(set, context);
+        set.record_untracked_write(context);
         DatabaseExecutor::Connection(self.primary())
     }
 }

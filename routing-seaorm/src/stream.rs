@@ -46,7 +46,6 @@ struct Rest<'a> {
 /// Where the rows come from, and what is to be recorded of them.
 enum Reports<'a> {
     Statement {
-        handle: &'a RoutedConnection,
         role: Role,
         /// The session of a write, which is done when the rows are over.
         writer: Option<RoutingContext>,
@@ -56,10 +55,10 @@ enum Reports<'a> {
 
 impl Rest<'_> {
     fn over(&mut self) {
-        if let Reports::Statement { handle, writer, .. } = &mut self.reports
+        if let Reports::Statement { writer, .. } = &mut self.reports
             && let Some(writer) = writer.take()
         {
-            handle.handle.router.wrote(self.rows.set(), &writer);
+            self.rows.set().record_write(&writer);
         }
     }
 
@@ -89,12 +88,11 @@ impl Rest<'_> {
                     .failed(failure, is_deadlock, || self.sql.clone());
                 return refusal.map_or(error, into_db_err);
             }
-            (Reports::Statement { handle, .. }, Some(Failure::ReadOnly)) => {
-                let router = &handle.handle.router;
-                router.report_disguised_write(set, node, &self.sql);
+            (Reports::Statement { .. }, Some(Failure::ReadOnly)) => {
+                set.report_disguised_write(node, &self.sql);
             }
-            (Reports::Statement { handle, .. }, Some(failure)) => {
-                handle.handle.router.report_failure(set, node, failure);
+            (Reports::Statement { .. }, Some(failure)) => {
+                set.report_failure(node, failure);
             }
             (Reports::Statement { .. }, None) => {}
         }
@@ -129,11 +127,10 @@ impl Rest<'_> {
 /// The rows are not read to their end: when the server is done with a write, the router does not see it.
 impl Drop for Rest<'_> {
     fn drop(&mut self) {
-        if let Reports::Statement { handle, writer, .. } = &mut self.reports
+        if let Reports::Statement { writer, .. } = &mut self.reports
             && let Some(writer) = writer.take()
         {
-            let router = &handle.handle.router;
-            router.wrote_out_of_sight(self.rows.set(), &writer);
+            self.rows.set().record_untracked_write(&writer);
         }
     }
 }
@@ -228,7 +225,6 @@ impl RoutedConnection {
         let rest = first.is_some().then(|| Rest {
             rows: WatchedRows::new(rows, set, done.node),
             reports: Reports::Statement {
-                handle: self,
                 role: done.role,
                 writer: (done.access == Access::Write).then(writer),
             },

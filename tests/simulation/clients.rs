@@ -67,9 +67,10 @@ impl App {
             .build()
             .expect("a set");
         let clock = Arc::new(VirtualClock::default());
-        let router = Router::new([set])
-            .expect("a router")
-            .with_clock(Arc::clone(&clock) as _);
+        let router = Router::builder([set])
+            .clock(Arc::clone(&clock) as _)
+            .build()
+            .expect("a router");
         let router = Arc::new(router);
         for monitor in router.monitors(router.default_set()) {
             spawn(monitor.run::<Line, VirtualTimer>());

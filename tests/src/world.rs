@@ -278,7 +278,6 @@ pub const fn patient_probes() -> ProbeRules {
 
 /// A configuration by which the silence of a server is noticed after some seconds, and no earlier than a
 /// busy machine answers.
-#[must_use]
 pub fn attentive() -> RoutingConfigBuilder {
     let mut probe = ProbeRules::DEFAULT;
     probe.suspect_after = Duration::from_millis(500);

@@ -302,17 +302,17 @@ impl<H: Routed> RoutedBuilder<H> {
         if !problems.is_empty() {
             return Err(RoutingError::Config(problems));
         }
-        let mut router = Router::new(built)?;
+        let mut router = Router::builder(built);
         if let Some(delegate) = delegate {
-            router = router.with_delegate(delegate);
+            router = router.delegate(delegate);
         }
         if let Some(clock) = clock {
-            router = router.with_clock(clock);
+            router = router.clock(clock);
         }
         if let Some(observer) = observer {
-            router = router.with_observer(observer);
+            router = router.observer(observer);
         }
-        Ok(H::over(Arc::new(router)))
+        Ok(H::over(Arc::new(router.build()?)))
     }
 }
 

@@ -221,7 +221,7 @@ macro_rules! routed_handle {
             ///
             /// `NoSession` if there is none, `Frozen` and `LatePin` as for `Session::pin`.
             pub fn pin(&self) -> ::std::result::Result<(), $error> {
-                let pinned = self.handle.router.pin(&self.handle.set, &self.handle.context);
+                let pinned = self.handle.set.pin(&self.handle.context);
                 pinned.map_err($into_error)
             }
 
@@ -274,13 +274,12 @@ macro_rules! routed_handle {
                 node: impl ::std::convert::Into<$crate::NodeName>,
                 is_drained: bool,
             ) -> ::std::result::Result<(), $crate::RoutingError> {
-                let set = &self.handle.set;
-                self.handle.router.drain(set, &node.into(), is_drained)
+                self.handle.set.drain(&node.into(), is_drained)
             }
 
             /// Changes the lag limits of this handle's set; `LagLimits::NONE` sets none.
             pub fn set_lag_limits(&self, limits: $crate::LagLimits) {
-                self.handle.router.set_lag_limits(&self.handle.set, limits);
+                self.handle.set.set_lag_limits(limits);
             }
 
             /// The name of the replica set that this handle looks at.
@@ -311,10 +310,7 @@ macro_rules! catch_up {
             pub async fn catch_up(&self, within: ::std::time::Duration) -> bool {
                 let handle = &self.handle;
                 handle.router.start_background(&handle.set);
-                let caught_up = handle
-                    .router
-                    .catch_up::<$timer>(&handle.set, &handle.context, within);
-                caught_up.await
+                handle.set.catch_up::<$timer>(&handle.context, within).await
             }
         }
     };
@@ -329,9 +325,7 @@ macro_rules! catch_up {
             pub fn catch_up(&self, within: ::std::time::Duration) -> bool {
                 let handle = &self.handle;
                 handle.router.start_background(&handle.set);
-                handle
-                    .router
-                    .catch_up_blocking(&handle.set, &handle.context, within)
+                handle.set.catch_up_blocking(&handle.context, within)
             }
         }
     };

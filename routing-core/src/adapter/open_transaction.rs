@@ -19,7 +19,7 @@ use crate::adapter::level::Level;
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::error::RoutingError;
-use crate::execute::attempt::{Permit, watch};
+use crate::execute::attempt::Permit;
 use crate::execute::router::Router;
 use crate::observe::decision::Role;
 use crate::observe::failure::Failure;
@@ -157,13 +157,11 @@ impl<P> OpenTransaction<P> {
     /// # Errors
     ///
     /// - [`RoutingError::TransactionLost`] if the server has ended the transaction.
-    /// - As [`Router::check_in_transaction`].
+    /// - As [`ReplicaSet::check_in_transaction`].
     pub fn check(&self, kind: StatementKind, caller: &Context) -> Result<(), RoutingError> {
         self.check_fate()?;
-        let Self {
-            router, set, node, ..
-        } = self;
-        router.check_in_transaction(set, node, self.access, kind, caller)?;
+        let Self { set, node, .. } = self;
+        set.check_in_transaction(node, self.access, kind, caller)?;
         if self.dialect() == Some(Dialect::MySql)
             && matches!(kind, StatementKind::Ddl | StatementKind::Lock)
         {
@@ -196,10 +194,10 @@ impl<P> OpenTransaction<P> {
     /// # Errors
     ///
     /// - [`RoutingError::TransactionLost`] if the server has ended the transaction.
-    /// - As [`Router::check_commit`].
+    /// - As [`ReplicaSet::check_commit`].
     pub fn check_commit(&self) -> Result<(), RoutingError> {
         self.check_fate()?;
-        self.router.check_commit(&self.set, &self.node, self.access)
+        self.set.check_commit(&self.node, self.access)
     }
 
     /// The permission to send one statement of it.
@@ -211,17 +209,17 @@ impl<P> OpenTransaction<P> {
     pub fn record(&self, caller: &Context) {
         if self.is_unclear() && self.access == Access::Write {
             // What it did may be committed already.
-            self.router.wrote(&self.set, caller);
+            self.set.record_write(caller);
         } else {
-            self.router.saw(&self.set, &self.node, caller);
+            self.set.record_read(&self.node, caller);
         }
     }
 
     /// It has ended; `may_be_committed` unless it was certainly rolled back.
     pub fn record_end(&self, may_be_committed: bool, caller: &Context) {
         if may_be_committed && self.access == Access::Write {
-            self.router.wrote(&self.set, caller);
-            self.router.wrote(&self.set, &self.began);
+            self.set.record_write(caller);
+            self.set.record_write(&self.began);
         } else {
             self.record(caller);
         }
@@ -229,8 +227,8 @@ impl<P> OpenTransaction<P> {
 
     /// Its connection goes to code that does not report its statements.
     pub fn record_hand_out(&self, caller: &Context) {
-        self.router.wrote_out_of_sight(&self.set, caller);
-        self.router.wrote_out_of_sight(&self.set, &self.began);
+        self.set.record_untracked_write(caller);
+        self.set.record_untracked_write(&self.began);
     }
 
     /// A statement has failed; the error to return instead of the ORM's, if there is a better one.
@@ -245,12 +243,10 @@ impl<P> OpenTransaction<P> {
         if is_deadlock && self.dialect() == Some(Dialect::MySql) {
             self.fate.is_lost.store(true, Ordering::Relaxed);
         }
-        let Self {
-            router, set, node, ..
-        } = self;
+        let Self { set, node, .. } = self;
         match failure? {
             Failure::ReadOnly if self.access == Access::Read => {
-                router.refused_in_transaction(set, node, self.access, &sql())
+                set.refused_in_transaction(node, self.access, &sql())
             }
             failure => {
                 self.report_failure(failure);
@@ -261,7 +257,7 @@ impl<P> OpenTransaction<P> {
 
     /// Its node has failed.
     pub fn report_failure(&self, failure: Failure) {
-        self.router.report_failure(&self.set, &self.node, failure);
+        self.set.report_failure(&self.node, failure);
     }
 
     /// Its node does not answer any more: the error to return.
@@ -281,7 +277,7 @@ impl<P> OpenTransaction<P> {
         F: Future<Output: Send> + Send,
         P: Send + Sync,
     {
-        watch::<T, P, F>(&self.set, &self.node, answer).await
+        self.set.watch::<T, F>(&self.node, answer).await
     }
 }
 

@@ -90,7 +90,7 @@ impl<P: Pool> Router<P> {
             exchange.carry_out(added.collect(), &plan.kept);
         }
         for plan in &plans {
-            self.set_lag_limits(plan.set, plan.config.rules().lag);
+            plan.set.set_lag_limits(plan.config.rules().lag);
             for node in &plan.gone {
                 node.pool().retire(node.connected().clone());
             }
@@ -99,7 +99,7 @@ impl<P: Pool> Router<P> {
     }
 }
 
-impl<P> Router<P> {
+impl<P> ReplicaSet<P> {
     /// Has a replica take nothing new, or again; what runs on it goes on, and its monitor too. In
     /// [`Scope::node`](crate::Scope::node) it still serves.
     ///
@@ -107,29 +107,25 @@ impl<P> Router<P> {
     ///
     /// - [`RoutingError::UnknownNode`] if there is none of that name.
     /// - [`RoutingError::Config`] if it is to be drained and is the primary.
-    pub fn drain(
-        &self,
-        set: &ReplicaSet<P>,
-        name: &NodeName,
-        is_drained: bool,
-    ) -> Result<(), RoutingError> {
-        let members = set.members();
-        let index = set.named(members, name).ok_or_else(|| set.unknown(name))?;
+    pub fn drain(&self, name: &NodeName, is_drained: bool) -> Result<(), RoutingError> {
+        let members = self.members();
+        let index = self
+            .named(members, name)
+            .ok_or_else(|| self.unknown(name))?;
         if is_drained && index == members.primary() {
-            let path = format!("sets.{}.{name}", set.name());
+            let path = format!("sets.{}.{name}", self.name());
             let problem = ConfigProblem::new(path, "the primary cannot be drained");
             return Err(RoutingError::Config(vec![problem]));
         }
-        let node = set.node(members, index);
-        leave_out(&self.ports, set, node, Exclusion::Draining, is_drained);
-        set.samples().tell();
+        let node = self.node(members, index);
+        leave_out(self, node, Exclusion::Draining, is_drained);
+        self.samples().tell();
         Ok(())
     }
 
-    /// How far behind the replicas of a set may be, from now on; its [rules](crate::Rules) keep what
-    /// it was.
-    pub fn set_lag_limits(&self, set: &ReplicaSet<P>, limits: LagLimits) {
-        set.limit_all(&self.ports, limits);
+    /// How far behind the replicas may be, from now on; the [rules](crate::Rules) keep what it was.
+    pub fn set_lag_limits(&self, limits: LagLimits) {
+        self.limit_all(limits);
     }
 }
 

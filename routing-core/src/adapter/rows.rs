@@ -11,7 +11,6 @@ use futures_core::Stream;
 
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
-use crate::execute::attempt::watch;
 use crate::time::timer::Timer;
 
 type Watch = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -86,7 +85,7 @@ where
         let watch = this.watch.get_or_insert_with(|| {
             let (set, node) = (Arc::clone(set), Arc::clone(node));
             Box::pin(async move {
-                let _left = watch::<T, P, _>(&set, &node, pending::<()>()).await;
+                let _left = set.watch::<T, _>(&node, pending::<()>()).await;
             })
         });
         if watch.as_mut().poll(cx).is_pending() {

@@ -31,7 +31,6 @@ impl<P> ReplicaSet<P> {
 
 /// Counts a failure against a node, if it is the node's.
 pub(crate) fn report_failure<P>(
-    ports: &Ports,
     set: &ReplicaSet<P>,
     node: &Node<P>,
     trial: Option<Trial>,
@@ -47,12 +46,11 @@ pub(crate) fn report_failure<P>(
         // Perhaps another is the primary by now.
         set.hurry_all();
     }
-    count_failure(ports, set, node, trial, failure);
+    count_failure(set, node, trial, failure);
 }
 
 /// The same for who has asked the node.
 pub(crate) fn count_failure<P>(
-    ports: &Ports,
     set: &ReplicaSet<P>,
     node: &Node<P>,
     trial: Option<Trial>,
@@ -68,12 +66,12 @@ pub(crate) fn count_failure<P>(
         Role::Replica => &set.rules().replica_breaker,
     };
     let change = if failure.blames_node() {
-        node.breaker.failed(trial, ports.clock.now(), rules)
+        node.breaker.failed(trial, set.ports.clock.now(), rules)
     } else {
         // It answers, if only to say that it is full.
         node.breaker.succeeded(trial)
     };
-    announce_change(ports, set, node, change);
+    announce_change(set, node, change);
 }
 
 /// The primary's is with its samples, as sessions ask it that know no set.
@@ -99,12 +97,7 @@ pub(crate) fn announce_late_pin(ports: &Ports, set: &SetName, late: LatePin, cau
 }
 
 /// One warning per shape: the statement will not be sent there again.
-pub(crate) fn announce_disguised<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    node: &NodeName,
-    sql: &str,
-) {
+pub(crate) fn announce_disguised<P>(set: &ReplicaSet<P>, node: &NodeName, sql: &str) {
     let is_new = set.classifier().remember_disguised(sql.as_bytes());
     if is_new {
         tracing::warn!(
@@ -115,7 +108,8 @@ pub(crate) fn announce_disguised<P>(
             "a statement that looks like a read writes; it counts as a write from now on"
         );
     }
-    ports.observe(|observer| observer.disguised_write(set.name(), node, sql, is_new));
+    set.ports
+        .observe(|observer| observer.disguised_write(set.name(), node, sql, is_new));
 }
 
 #[inline]
@@ -134,19 +128,15 @@ pub(crate) fn announce(ports: &Ports, decision: &Decision<'_>) {
 }
 
 /// Whoever waits for the node is told too.
-pub(crate) fn announce_change<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    node: &Node<P>,
-    change: Change,
-) {
+pub(crate) fn announce_change<P>(set: &ReplicaSet<P>, node: &Node<P>, change: Change) {
     let (set_name, name) = (set.name(), node.name());
     match change {
         Change::None => return,
         Change::WentUp => {
-            node.load.came_back(ports.clock.now());
+            node.load.came_back(set.ports.clock.now());
             tracing::info!(target: "routing", set = set_name.as_str(), node = name.as_str(), "node is up");
-            ports.observe(|observer| observer.node_up(set_name, name));
+            set.ports
+                .observe(|observer| observer.node_up(set_name, name));
         }
         Change::WentDown(back_off) => {
             node.went_down();
@@ -161,50 +151,35 @@ pub(crate) fn announce_change<P>(
                 back_off_ms = back_off.as_millis(),
                 "node is down"
             );
-            ports.observe(|observer| observer.node_down(set_name, name, back_off));
+            set.ports
+                .observe(|observer| observer.node_down(set_name, name, back_off));
         }
     }
     set.samples().tell();
 }
 
 /// A node serves for a reason less, or does not for one more.
-pub(crate) fn announce_exclusion<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    node: &Node<P>,
-    why: Exclusion,
-    is: bool,
-) {
-    let (set, node) = (set.name(), node.name());
-    let (set_name, name) = (set.as_str(), node.as_str());
+pub(crate) fn announce_exclusion<P>(set: &ReplicaSet<P>, node: &Node<P>, why: Exclusion, is: bool) {
+    let (set_name, name) = (set.name().as_str(), node.name().as_str());
     if is {
         tracing::warn!(target: "routing", set = set_name, node = name, why = why.as_str(), "node is left out");
     } else {
         tracing::info!(target: "routing", set = set_name, node = name, why = why.as_str(), "node is taken back");
     }
-    ports.observe(|observer| observer.exclusion(set, node, why, is));
+    let (set_name, name) = (set.name(), node.name());
+    set.ports
+        .observe(|observer| observer.exclusion(set_name, name, why, is));
 }
 
 /// Leaves a node out for this reason, or no longer; whoever watches is told if that is news.
-pub(crate) fn leave_out<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    node: &Node<P>,
-    why: Exclusion,
-    is: bool,
-) {
+pub(crate) fn leave_out<P>(set: &ReplicaSet<P>, node: &Node<P>, why: Exclusion, is: bool) {
     if node.exclusions.set(why, is) {
-        announce_exclusion(ports, set, node, why, is);
+        announce_exclusion(set, node, why, is);
     }
 }
 
 /// Another node is the primary.
-pub(crate) fn announce_primary<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    old: &Node<P>,
-    new: &Node<P>,
-) {
+pub(crate) fn announce_primary<P>(set: &ReplicaSet<P>, old: &Node<P>, new: &Node<P>) {
     tracing::warn!(
         target: "routing",
         set = set.name().as_str(),
@@ -212,5 +187,6 @@ pub(crate) fn announce_primary<P>(
         to = new.name().as_str(),
         "the primary has changed"
     );
-    ports.observe(|observer| observer.primary_changed(set.name(), old.name(), new.name()));
+    set.ports
+        .observe(|observer| observer.primary_changed(set.name(), old.name(), new.name()));
 }

@@ -10,7 +10,6 @@ use crate::cluster::replica_set::ReplicaSet;
 use crate::config::rules::LagLimits;
 use crate::names::NodeId;
 use crate::observe::exclusion::{Exclusion, Exclusions};
-use crate::observe::ports::Ports;
 
 impl<P> ReplicaSet<P> {
     /// Whether nobody is known to take writes.
@@ -36,7 +35,7 @@ impl<P> ReplicaSet<P> {
     }
 
     /// Applies the [rule](election) to what is known now; who has just answered is up.
-    pub(crate) fn judge(&self, ports: &Ports, answered: Option<NodeId>) {
+    pub(crate) fn judge(&self, answered: Option<NodeId>) {
         if !self.has_rules() {
             return;
         }
@@ -86,32 +85,32 @@ impl<P> ReplicaSet<P> {
                 self.node(members, members.primary()),
                 self.node(members, primary),
             );
-            announce_primary(ports, self, old, new);
+            announce_primary(self, old, new);
             new.forget_lag();
             for passed in [Exclusion::Lagging, Exclusion::Unseen] {
-                leave_out(ports, self, new, passed, false);
+                leave_out(self, new, passed, false);
             }
             self.hurry_all();
         }
         for (node, before, now) in news {
-            announce_news(ports, self, node, before, now);
+            announce_news(self, node, before, now);
         }
     }
 
     /// Leaves a replica out that is too far behind, and takes it back when it has caught up.
-    pub(crate) fn limit_lag(&self, ports: &Ports, node: &Node<P>, lag: Lag) {
+    pub(crate) fn limit_lag(&self, node: &Node<P>, lag: Lag) {
         let limits = **self.lag_limits.load();
         let is_out = node.exclusions.get().has(Exclusion::Lagging);
         let is = is_too_far(lag, limits, is_out);
-        leave_out(ports, self, node, Exclusion::Lagging, is);
+        leave_out(self, node, Exclusion::Lagging, is);
     }
 
-    pub(crate) fn limit_all(&self, ports: &Ports, limits: LagLimits) {
+    pub(crate) fn limit_all(&self, limits: LagLimits) {
         self.lag_limits.store(limits.into());
         for node in self.nodes() {
             if let Some(lag) = node.lag() {
                 let is = is_too_far(lag, limits, false);
-                leave_out(ports, self, node, Exclusion::Lagging, is);
+                leave_out(self, node, Exclusion::Lagging, is);
             }
         }
         self.samples().tell();
@@ -145,18 +144,12 @@ fn is_too_far(lag: Lag, limits: LagLimits, is_out: bool) -> bool {
     }
 }
 
-fn announce_news<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    node: &Node<P>,
-    before: Exclusions,
-    now: Exclusions,
-) {
+fn announce_news<P>(set: &ReplicaSet<P>, node: &Node<P>, before: Exclusions, now: Exclusions) {
     for gone in before.iter().filter(|why| !now.has(*why)) {
-        announce_exclusion(ports, set, node, gone, false);
+        announce_exclusion(set, node, gone, false);
     }
     for new in now.iter().filter(|why| !before.has(*why)) {
-        announce_exclusion(ports, set, node, new, true);
+        announce_exclusion(set, node, new, true);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::cluster::node::Node;
 use crate::config::rules::{LagLimits, Rules};
 use crate::names::{NodeName, SetName};
 use crate::observe::decision::Role;
+use crate::observe::ports::Ports;
 use crate::position::log::Samples;
 use crate::random::SplitMix64;
 use crate::sql::classifier::Classifier;
@@ -36,6 +37,8 @@ pub struct ReplicaSet<P> {
     roster: boxcar::Vec<Arc<Node<P>>>,
     members: Rolls,
     /// What is known of who is the primary; held while that is judged or the members change.
+    /// The clock and the observer, which the router sets.
+    pub(crate) ports: Ports,
     pub(crate) history: Mutex<History>,
     pub(crate) lag_limits: ArcSwap<LagLimits>,
     pub(crate) budget: Budget,
@@ -94,6 +97,7 @@ impl<P> ReplicaSet<P> {
             history: Mutex::default(),
             lag_limits: ArcSwap::from_pointee(rules.lag),
             budget: Budget::new(rules.fallback_budget),
+            ports: Ports::default(),
             roster,
             name,
             enabled,

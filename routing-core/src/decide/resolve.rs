@@ -13,7 +13,6 @@ use crate::names::MAX_ATTEMPTS;
 use crate::names::NodeName;
 use crate::observe::decision::{Reason, Role};
 use crate::observe::exclusion::Exclusion;
-use crate::observe::ports::Ports;
 use crate::session::Session;
 use crate::session::context::Context;
 use crate::session::pin::PinReason;
@@ -66,7 +65,6 @@ pub(crate) struct WaitsFor {
 /// Asks the rule, chooses among equals, and pins the session if the rule says so.
 #[inline]
 pub(crate) fn resolve<P>(
-    ports: &Ports,
     set: &ReplicaSet<P>,
     inquiry: Inquiry<'_>,
     ambient: &Context,
@@ -84,7 +82,6 @@ pub(crate) fn resolve<P>(
         .map_err(|refusal| refuse(set, set.primary().name(), kind, slot, refusal))?;
 
     let place = Place {
-        ports,
         set,
         members,
         tried,
@@ -178,7 +175,6 @@ pub(crate) fn allow_in_transaction<P>(
 
 /// Where one statement is looked for a place for.
 struct Place<'a, P> {
-    ports: &'a Ports,
     set: &'a ReplicaSet<P>,
     members: &'a Members,
     tried: &'a Tried,
@@ -201,7 +197,7 @@ impl<P> Place<'_, P> {
         };
         let most = usize::from(set.rules().retry.attempts).min(MAX_ATTEMPTS);
         let chosen = if self.tried.len() < most {
-            set.choose(members, slot, wanted, left_out, &*self.ports.clock)
+            set.choose(members, slot, wanted, left_out, &*self.set.ports.clock)
         } else {
             Err(NoChoice {
                 behind: false,
@@ -220,12 +216,12 @@ impl<P> Place<'_, P> {
         none: NoChoice,
         waits_for: WaitsFor,
     ) -> Result<Choice, Stop> {
-        let Self { set, ports, .. } = *self;
+        let Self { set, .. } = *self;
         if none.unseen && waits_for.unseen {
             return Err(Stop::Unserved(Obstacle::Unseen));
         }
         if none.behind {
-            set.hurry(slot, &*ports.clock);
+            set.hurry(slot, &*set.ports.clock);
             if waits_for.behind && !set.is_in_vain(slot) && !set.is_far_behind() {
                 return Err(Stop::Unserved(Obstacle::Behind));
             }
@@ -243,7 +239,7 @@ impl<P> Place<'_, P> {
             return Err(RoutingError::NoReplica { set }.into());
         };
         let choice = self.admit_primary(reason, Access::Read, waits_for)?;
-        if reason == Reason::NoReplica && !is_alone && !set.budget.take(|| ports.clock.now()) {
+        if reason == Reason::NoReplica && !is_alone && !set.budget.take(|| set.ports.clock.now()) {
             if let Some(trial) = choice.trial {
                 set.node_at(choice.place).breaker.gave_up(trial);
             }
@@ -283,7 +279,7 @@ impl<P> Place<'_, P> {
             let error = primary_unavailable(set, None).because(format_args!("it is {why}"));
             return Err(error.into());
         }
-        match set.admit(node, Role::Primary, &*self.ports.clock) {
+        match set.admit(node, Role::Primary, &*self.set.ports.clock) {
             Ok(trial) => Ok(Choice {
                 place,
                 role: Role::Primary,
@@ -314,7 +310,7 @@ impl<P> Place<'_, P> {
                 .because(format_args!("it is {why}"))
                 .into());
         }
-        match set.admit(node, role, &*self.ports.clock) {
+        match set.admit(node, role, &*self.set.ports.clock) {
             Ok(trial) => Ok(Choice {
                 place,
                 role,

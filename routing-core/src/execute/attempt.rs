@@ -73,7 +73,7 @@ impl<'r, P> Route<'r, P> {
     #[inline]
     pub fn start(mut self) -> (Permit<'r, P>, Running<'r, P>) {
         if self.role == Role::Replica && is_measured() {
-            self.started = Some(self.ports.clock.now());
+            self.started = Some(self.set.ports.clock.now());
         }
         let permit = Permit {
             set: self.set,
@@ -124,7 +124,7 @@ impl<'r, P> Running<'r, P> {
         route.writer = None;
         route.mark(caller);
         if let Some(started) = route.started {
-            let took = route.ports.clock.now().since(started);
+            let took = route.set.ports.clock.now().since(started);
             route.set.measured(route.place, took);
         }
         route.answered();
@@ -142,49 +142,45 @@ impl<'r, P> Running<'r, P> {
         F: Future<Output: Send> + Send,
         P: Send + Sync,
     {
-        let (set, node) = (self.route.set, self.node());
-        watch::<T, P, F>(set, node, running).await
+        self.route.set.watch::<T, F>(self.node(), running).await
     }
 }
 
-/// As [`Running::attend`], for a statement of a transaction, which has no route.
-pub(crate) async fn watch<T: Timer, P, F>(
-    set: &ReplicaSet<P>,
-    node: &Node<P>,
-    running: F,
-) -> Option<F::Output>
-where
-    F: Future<Output: Send> + Send,
-    P: Send + Sync,
-{
-    if !node.is_monitored() || !T::is_running() {
-        return Some(running.await);
-    }
-    let suspect_after = set.rules().probe.suspect_after;
-    let mut running = pin!(running);
-    let is_out = || node.exclusions.get().first_of(Exclusion::OF_ALL).is_some();
-    // It may wait for a connection to who was the primary, and be given one.
-    listener!(node.trouble() => trouble);
-    if is_out() {
-        return None;
-    }
-    match T::within(suspect_after, race(running.as_mut(), trouble)).await {
-        Some(Some(outcome)) => return Some(outcome),
-        Some(None) if is_out() => return None,
-        Some(None) | None => {}
-    }
-    let mark = sequence::now();
-    let _attended = node.attend();
-    loop {
-        let trouble = node.trouble().listen();
-        let is_silent = node.is_silent_since(mark) && !node.breaker.is_up();
-        if is_silent || is_out() {
+impl<P: Send + Sync> ReplicaSet<P> {
+    /// As [`Running::attend`], for a statement of a transaction that is open on `node`.
+    pub async fn watch<T: Timer, F>(&self, node: &Node<P>, running: F) -> Option<F::Output>
+    where
+        F: Future<Output: Send> + Send,
+    {
+        if !node.is_monitored() || !T::is_running() {
+            return Some(running.await);
+        }
+        let suspect_after = self.rules().probe.suspect_after;
+        let mut running = pin!(running);
+        let is_out = || node.exclusions.get().first_of(Exclusion::OF_ALL).is_some();
+        // It may wait for a connection to who was the primary, and be given one.
+        listener!(node.trouble() => trouble);
+        if is_out() {
             return None;
         }
-        hurry_of(set, node).ask();
-        let waiting = T::within(suspect_after, trouble);
-        if let Some(outcome) = race(running.as_mut(), waiting).await {
-            return Some(outcome);
+        match T::within(suspect_after, race(running.as_mut(), trouble)).await {
+            Some(Some(outcome)) => return Some(outcome),
+            Some(None) if is_out() => return None,
+            Some(None) | None => {}
+        }
+        let mark = sequence::now();
+        let _attended = node.attend();
+        loop {
+            let trouble = node.trouble().listen();
+            let is_silent = node.is_silent_since(mark) && !node.breaker.is_up();
+            if is_silent || is_out() {
+                return None;
+            }
+            hurry_of(self, node).ask();
+            let waiting = T::within(suspect_after, trouble);
+            if let Some(outcome) = race(running.as_mut(), waiting).await {
+                return Some(outcome);
+            }
         }
     }
 }

@@ -7,6 +7,8 @@ pub(crate) mod record;
 pub(crate) mod retry;
 pub(crate) mod route;
 pub(crate) mod router;
+pub(crate) mod router_builder;
 pub(crate) mod select;
+pub(crate) mod tables;
 pub(crate) mod transaction;
 pub(crate) mod wait;

@@ -98,7 +98,7 @@ impl<'r, P> Running<'r, P> {
     ///   nobody else can answer.
     pub fn silent(self, caller: &Context) -> Result<Route<'r, P>, RoutingError> {
         let (set, node) = (self.route.set, self.node());
-        let (role, kind, ports) = (self.route.role, self.route.kind, self.route.ports);
+        let (role, kind) = (self.route.role, self.route.kind);
         let is_read = self.route.access == Access::Read && !kind.is_ambiguous();
         match self.failed(Failure::Silent, caller) {
             Next::Route(route) => Ok(route),
@@ -119,7 +119,7 @@ impl<'r, P> Running<'r, P> {
                         cause: None,
                     },
                 };
-                announce_refusal(ports, &error);
+                announce_refusal(&set.ports, &error);
                 Err(error)
             }
         }
@@ -172,11 +172,11 @@ impl<'r, P> Route<'r, P> {
             return Then::Now(Next::Unchanged);
         }
         let trial = self.trial.take();
-        report_failure(self.ports, self.set, self.node(), trial, failure);
+        report_failure(self.set, self.node(), trial, failure);
         if !failure.did_nothing() && self.access == Access::Write {
             self.mark(caller);
         }
-        let now = self.ports.clock.now();
+        let now = self.set.ports.clock.now();
         let failing_since = *self.past.trouble().failing_since.get_or_insert(now);
         let retry = self.set.rules().retry;
         let is_in_time = now.since(failing_since) < retry.deadline;
@@ -239,7 +239,7 @@ impl<'r, P> Route<'r, P> {
         }
         let node = self.node();
         let change = node.breaker.succeeded(self.trial.take());
-        announce_change(self.ports, self.set, node, change);
+        announce_change(self.set, node, change);
         if self.access != Access::Read {
             // A connection of its own may forbid it, or its demotion. What may be more than one
             // statement may have done something before the one that was refused.
@@ -255,7 +255,7 @@ impl<'r, P> Route<'r, P> {
         }
         let is_replica = self.role == Role::Replica;
         if is_replica {
-            announce_disguised(self.ports, self.set, node.name(), sql);
+            announce_disguised(self.set, node.name(), sql);
         } else if !only_reads(self.set, caller) {
             return Then::Now(Next::Unchanged);
         }
@@ -269,7 +269,7 @@ impl<'r, P> Route<'r, P> {
 
     fn find_next(&self, caller: &Context, past: Past) -> Result<Self, Stop> {
         let waits_for = WaitsFor::default();
-        Self::find_after(self.ports, self.set, self.kind, caller, past, waits_for)
+        Self::find_after(self.set, self.kind, caller, past, waits_for)
     }
 
     /// The same again: the rule decides it anew.
@@ -295,7 +295,8 @@ impl<'r, P> Route<'r, P> {
             ?failure,
             "a statement moves on"
         );
-        self.ports
+        self.set
+            .ports
             .observe(|observer| observer.moved_on(set, node, failure));
     }
 
@@ -319,7 +320,7 @@ impl<'r, P> Route<'r, P> {
     }
 
     fn refuse(&self, error: RoutingError) -> Next<'r, P> {
-        announce_refusal(self.ports, &error);
+        announce_refusal(&self.set.ports, &error);
         Next::Refused(error)
     }
 
@@ -378,13 +379,14 @@ impl<'r, P> Then<'r, P> {
             }
             Self::Roles(route, mark) => {
                 let until = route
+                    .set
                     .ports
                     .clock
                     .now()
                     .after(route.set.rules().probe.timeout);
                 loop {
                     let changed = route.set.samples().listen();
-                    let left = until.since(route.ports.clock.now());
+                    let left = until.since(route.set.ports.clock.now());
                     if route.knows_roles(mark)
                         || left.is_zero()
                         || changed.wait_timeout(left).is_none()

@@ -40,10 +40,8 @@ use crate::decide::obstacle::Obstacle;
 use crate::decide::resolve::{self, Inquiry, Stop, WaitsFor, primary_unavailable, session_of};
 use crate::error::RoutingError;
 use crate::execute::patience::{CatchUp, Patience};
-use crate::execute::record::{saw, wrote};
 use crate::observe::decision::{Decision, Reason, Role};
 use crate::observe::exclusion::Exclusion;
-use crate::observe::ports::Ports;
 use crate::session::Session;
 use crate::session::context::Context;
 use crate::sql::kind::{Access, StatementKind};
@@ -54,7 +52,6 @@ use crate::time::sequence;
 #[derive(Debug)]
 #[must_use = "a route is to be followed, and its outcome reported"]
 pub struct Route<'r, P> {
-    pub(crate) ports: &'r Ports,
     pub(crate) set: &'r ReplicaSet<P>,
     pub(crate) kind: StatementKind,
     pub(crate) access: Access,
@@ -88,26 +85,17 @@ impl<'r, P> Route<'r, P> {
     /// Finds the way of a new statement.
     #[inline]
     pub(crate) fn find(
-        ports: &'r Ports,
         set: &'r ReplicaSet<P>,
         kind: StatementKind,
         caller: &Context,
     ) -> Result<Self, RoutingError> {
-        Self::find_after(
-            ports,
-            set,
-            kind,
-            caller,
-            Past::default(),
-            WaitsFor::default(),
-        )
-        .map_err(|stop| refused(ports, set, stop))
+        Self::find_after(set, kind, caller, Past::default(), WaitsFor::default())
+            .map_err(|stop| refused(set, stop))
     }
 
     /// The same for who can wait until a replica serves.
     #[inline]
     pub(crate) fn find_patiently(
-        ports: &'r Ports,
         set: &'r ReplicaSet<P>,
         kind: StatementKind,
         caller: &Context,
@@ -117,47 +105,41 @@ impl<'r, P> Route<'r, P> {
             behind: patience.has(Obstacle::Behind, set.rules()),
             unseen: patience.has(Obstacle::Unseen, set.rules()),
         };
-        match Self::find_after(ports, set, kind, caller, Past::default(), waits_for) {
+        match Self::find_after(set, kind, caller, Past::default(), waits_for) {
             Ok(route) => Ok(Arrival::Route(route)),
-            Err(Stop::Unserved(obstacle)) => {
-                Self::wait(ports, set, kind, caller, patience, obstacle)
-            }
-            Err(stop) => Err(refused(ports, set, stop)),
+            Err(Stop::Unserved(obstacle)) => Self::wait(set, kind, caller, patience, obstacle),
+            Err(stop) => Err(refused(set, stop)),
         }
     }
 
     #[cold]
     fn wait(
-        ports: &'r Ports,
         set: &'r ReplicaSet<P>,
         kind: StatementKind,
         caller: &Context,
         patience: &mut Patience,
         obstacle: Obstacle,
     ) -> Result<Arrival<'r, P>, RoutingError> {
-        let left = patience.left(obstacle, set.rules(), &*ports.clock);
+        let left = patience.left(obstacle, set.rules(), &*set.ports.clock);
         // It may have changed before anybody listened.
         let changed = set.samples().listen();
         let waits_for = WaitsFor {
             behind: patience.has(Obstacle::Behind, set.rules()),
             unseen: patience.has(Obstacle::Unseen, set.rules()),
         };
-        match Self::find_after(ports, set, kind, caller, Past::default(), waits_for) {
+        match Self::find_after(set, kind, caller, Past::default(), waits_for) {
             Err(Stop::Unserved(now)) => {
                 // Another obstacle than before has its time the next time round.
                 let left = left.filter(|_| now == obstacle).unwrap_or_default();
                 let wait = CatchUp::new(changed, left, obstacle);
                 Ok(Arrival::Unserved(wait))
             }
-            found => found
-                .map(Arrival::Route)
-                .map_err(|stop| refused(ports, set, stop)),
+            found => found.map(Arrival::Route).map_err(|stop| refused(set, stop)),
         }
     }
 
     #[inline]
     pub(crate) fn find_after(
-        ports: &'r Ports,
         set: &'r ReplicaSet<P>,
         kind: StatementKind,
         caller: &Context,
@@ -171,14 +153,12 @@ impl<'r, P> Route<'r, P> {
             waits_for,
         };
         let mark = sequence::now();
-        let found =
-            Context::with_current(|ambient| resolve::resolve(ports, set, inquiry, ambient))?;
+        let found = Context::with_current(|ambient| resolve::resolve(set, inquiry, ambient))?;
         let reason = match found.choice.reason {
             Reason::Balanced | Reason::Affine if !past.tried().is_empty() => Reason::Failover,
             reason => reason,
         };
         let mut route = Self {
-            ports,
             set,
             kind,
             access: found.access,
@@ -195,10 +175,10 @@ impl<'r, P> Route<'r, P> {
         };
         // Whoever is told may panic, and must not take a trial with him.
         if let Some(late) = found.late {
-            announce_late_pin(ports, set.name(), late, kind.as_str());
+            announce_late_pin(&set.ports, set.name(), late, kind.as_str());
         }
         route.note_writer(caller);
-        announce(ports, &route.decision());
+        announce(&set.ports, &route.decision());
         Ok(route)
     }
 
@@ -331,15 +311,8 @@ impl<'r, P> Route<'r, P> {
             let error = primary_unavailable(self.set, None);
             return Err(error.because(format_args!("roles change too fast")));
         }
-        Self::find_after(
-            self.ports,
-            self.set,
-            self.kind,
-            caller,
-            past,
-            WaitsFor::default(),
-        )
-        .map_err(|stop| refused(self.ports, self.set, stop))
+        Self::find_after(self.set, self.kind, caller, past, WaitsFor::default())
+            .map_err(|stop| refused(self.set, stop))
     }
 
     /// What was decided, and why.
@@ -382,8 +355,11 @@ impl<P> Route<'_, P> {
             Reason::Forced | Reason::Named | Reason::NoSession
         );
         match self.access {
-            Access::Write => wrote(self.set, caller),
-            Access::Read => saw(self.set, self.node(), self.role, caller, asked_for),
+            Access::Write => self.set.record_write(caller),
+            Access::Read => {
+                let (node, role) = (self.node(), self.role);
+                self.set.record_read_as(node, role, caller, asked_for);
+            }
         }
     }
 
@@ -396,7 +372,7 @@ impl<P> Route<'_, P> {
         }
         if self.set.has_rules() {
             let change = node.breaker.succeeded(self.trial.take());
-            announce_change(self.ports, self.set, node, change);
+            announce_change(self.set, node, change);
         }
     }
 }
@@ -407,7 +383,8 @@ impl<P> Drop for Route<'_, P> {
             self.node().breaker.gave_up(trial);
         }
         if let Some(session) = self.writer.take() {
-            wrote(self.set, &Context::default().with_session(&session));
+            let caller = Context::default().with_session(&session);
+            self.set.record_write(&caller);
         }
     }
 }
@@ -415,9 +392,9 @@ impl<P> Drop for Route<'_, P> {
 /// How often a statement is decided anew before it is sent.
 const MOST_ANEW: u8 = 8;
 
-fn refused<P>(ports: &Ports, set: &ReplicaSet<P>, stop: Stop) -> RoutingError {
+fn refused<P>(set: &ReplicaSet<P>, stop: Stop) -> RoutingError {
     let error = error_of(set, stop);
-    announce_refusal(ports, &error);
+    announce_refusal(&set.ports, &error);
     error
 }
 

@@ -1,125 +1,132 @@
 //! Statements of a transaction that is open, and pins without a statement.
 
-use crate::cluster::events::{announce, announce_disguised, announce_late_pin, announce_refusal};
+use crate::cluster::events::{
+    announce, announce_disguised, announce_late_pin, announce_refusal, report_failure,
+};
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::decide::resolve;
 use crate::error::RoutingError;
 use crate::observe::decision::{Decision, Role};
 use crate::observe::exclusion::Exclusion;
-use crate::observe::ports::Ports;
+use crate::observe::failure::Failure;
 use crate::session::context::Context;
 use crate::sql::kind::{Access, StatementKind};
 
-/// Checks a statement of an open transaction, which stays on its node.
-pub(crate) fn check_in_transaction<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    node: &Node<P>,
-    transaction: Access,
-    kind: StatementKind,
-    caller: &Context,
-) -> Result<(), RoutingError> {
-    let answer = check_footing(set, node, transaction).and_then(|()| {
-        Context::with_current(|ambient| {
-            resolve::allow_in_transaction(set, node, transaction, kind, caller, ambient)
-        })
-    });
-    match answer {
-        Ok((reason, late)) => {
-            if let Some(late) = late {
-                announce_late_pin(ports, set.name(), late, kind.as_str());
-            }
-            announce(
-                ports,
-                &Decision {
-                    set: set.name(),
-                    node: node.name(),
-                    role: set.role_of(node),
-                    kind,
-                    reason,
-                },
-            );
-            Ok(())
+impl<P> ReplicaSet<P> {
+    /// Checks a statement of a transaction that is open on `node`, where it stays.
+    ///
+    /// # Errors
+    ///
+    /// - [`RoutingError::WriteInReadOnlyTransaction`] if `transaction`, the transaction's own
+    ///   access, is `Read` and the statement is a write.
+    /// - As for [`check_commit`](Self::check_commit).
+    pub fn check_in_transaction(
+        &self,
+        node: &Node<P>,
+        transaction: Access,
+        kind: StatementKind,
+        caller: &Context,
+    ) -> Result<(), RoutingError> {
+        let answer = self.check_footing(node, transaction).and_then(|()| {
+            Context::with_current(|ambient| {
+                resolve::allow_in_transaction(self, node, transaction, kind, caller, ambient)
+            })
+        });
+        let (reason, late) = answer.inspect_err(|error| announce_refusal(&self.ports, error))?;
+        if let Some(late) = late {
+            announce_late_pin(&self.ports, self.name(), late, kind.as_str());
         }
-        Err(error) => {
-            announce_refusal(ports, &error);
-            Err(error)
+        let decision = Decision {
+            set: self.name(),
+            node: node.name(),
+            role: self.role_of(node),
+            kind,
+            reason,
+        };
+        announce(&self.ports, &decision);
+        Ok(())
+    }
+
+    /// Checks whether a transaction that is open on `node` may be committed there.
+    ///
+    /// # Errors
+    ///
+    /// [`RoutingError::PrimaryUnavailable`] if it has written and another node is the primary by now:
+    /// what is committed on a node that no node follows is lost. It is to be rolled back.
+    pub fn check_commit(&self, node: &Node<P>, transaction: Access) -> Result<(), RoutingError> {
+        self.check_footing(node, transaction)
+            .inspect_err(|error| announce_refusal(&self.ports, error))
+    }
+
+    fn check_footing(&self, node: &Node<P>, transaction: Access) -> Result<(), RoutingError> {
+        let is_lost = self.has_rules()
+            && transaction == Access::Write
+            && (self.role_of(node) != Role::Primary
+                || node.exclusions.get().first_of(Exclusion::OF_ALL).is_some());
+        if !is_lost {
+            return Ok(());
+        }
+        let error = RoutingError::PrimaryUnavailable {
+            set: self.name().clone(),
+            node: node.name().clone(),
+            retry_in: None,
+            cause: None,
+        };
+        Err(error.because("another is the primary, and the transaction is rolled back"))
+    }
+
+    /// Takes note that a node refused a statement of an open transaction as a write
+    /// ([`Failure::ReadOnly`]). If the statement had been taken for a read, and `transaction` is one
+    /// that only reads, this is the error to return instead of the driver's: all of its shape are
+    /// writes from now on.
+    #[must_use]
+    pub fn refused_in_transaction(
+        &self,
+        node: &Node<P>,
+        transaction: Access,
+        sql: &str,
+    ) -> Option<RoutingError> {
+        if !self.has_rules() || transaction != Access::Read {
+            return None;
+        }
+        announce_disguised(self, node.name(), sql);
+        let error = RoutingError::WriteInReadOnlyTransaction {
+            set: self.name().clone(),
+            node: node.name().clone(),
+            kind: StatementKind::DisguisedWrite,
+        };
+        announce_refusal(&self.ports, &error);
+        Some(error)
+    }
+
+    /// Takes note that a node refused a statement as a write ([`Failure::ReadOnly`]) when some of its
+    /// rows had been returned: all of its shape are writes from now on, but this one is not run again.
+    pub fn report_disguised_write(&self, node: &Node<P>, sql: &str) {
+        if self.has_rules() && self.role_of(node) == Role::Replica {
+            announce_disguised(self, node.name(), sql);
         }
     }
-}
 
-/// Whether a transaction that writes is still on the primary: what is committed on a node that has
-/// been superseded is lost.
-pub(crate) fn check_footing<P>(
-    set: &ReplicaSet<P>,
-    node: &Node<P>,
-    transaction: Access,
-) -> Result<(), RoutingError> {
-    let is_lost = set.has_rules()
-        && transaction == Access::Write
-        && (set.role_of(node) != Role::Primary
-            || node.exclusions.get().first_of(Exclusion::OF_ALL).is_some());
-    if !is_lost {
-        return Ok(());
+    /// Takes note that a node failed outside a [`Route`](crate::Route), such as in the middle of a
+    /// transaction.
+    pub fn report_failure(&self, node: &Node<P>, failure: Failure) {
+        report_failure(self, node, None, failure);
     }
-    let error = RoutingError::PrimaryUnavailable {
-        set: set.name().clone(),
-        node: node.name().clone(),
-        retry_in: None,
-        cause: None,
-    };
-    Err(error.because("another is the primary, and the transaction is rolled back"))
-}
 
-/// The same before a commit, which is refused then.
-pub(crate) fn check_commit<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    node: &Node<P>,
-    transaction: Access,
-) -> Result<(), RoutingError> {
-    check_footing(set, node, transaction).inspect_err(|error| announce_refusal(ports, error))
-}
-
-/// A statement of an open transaction was refused by its node as a write; the error that says so,
-/// if it was taken for a read.
-pub(crate) fn refused_in_transaction<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    node: &Node<P>,
-    transaction: Access,
-    sql: &str,
-) -> Option<RoutingError> {
-    if !set.has_rules() || transaction != Access::Read {
-        return None;
-    }
-    announce_disguised(ports, set, node.name(), sql);
-    let error = RoutingError::WriteInReadOnlyTransaction {
-        set: set.name().clone(),
-        node: node.name().clone(),
-        kind: StatementKind::DisguisedWrite,
-    };
-    announce_refusal(ports, &error);
-    Some(error)
-}
-
-/// Pins the caller's session on the set.
-pub(crate) fn pin<P>(
-    ports: &Ports,
-    set: &ReplicaSet<P>,
-    caller: &Context,
-) -> Result<(), RoutingError> {
-    match Context::with_current(|ambient| resolve::pin(set, caller, ambient)) {
-        Ok(late) => {
-            if let Some(late) = late {
-                announce_late_pin(ports, set.name(), late, "pin");
-            }
-            Ok(())
+    /// Pins the caller's session, as [`Session::pin`](crate::Session::pin) does. A set without rules
+    /// needs no pin, and gets none.
+    ///
+    /// # Errors
+    ///
+    /// - [`RoutingError::NoSession`] if there is no session.
+    /// - [`RoutingError::Frozen`] and [`RoutingError::LatePin`] as for `Session::pin`.
+    pub fn pin(&self, caller: &Context) -> Result<(), RoutingError> {
+        let pinned = Context::with_current(|ambient| resolve::pin(self, caller, ambient));
+        let late = pinned.inspect_err(|error| announce_refusal(&self.ports, error))?;
+        if let Some(late) = late {
+            announce_late_pin(&self.ports, self.name(), late, "pin");
         }
-        Err(error) => {
-            announce_refusal(ports, &error);
-            Err(error)
-        }
+        Ok(())
     }
 }

@@ -40,7 +40,7 @@ impl<P> Router<P> {
     {
         let mut patience = Patience::default();
         loop {
-            match Route::find_patiently(&self.ports, set, kind, caller, &mut patience)? {
+            match Route::find_patiently(set, kind, caller, &mut patience)? {
                 Arrival::Route(route) => return Ok(route),
                 Arrival::Unserved(wait) => wait.wait_async::<T>(&mut patience).await,
             }
@@ -61,26 +61,23 @@ impl<P> Router<P> {
     ) -> Result<Route<'r, P>, RoutingError> {
         let mut patience = Patience::default();
         loop {
-            match Route::find_patiently(&self.ports, set, kind, caller, &mut patience)? {
+            match Route::find_patiently(set, kind, caller, &mut patience)? {
                 Arrival::Route(route) => return Ok(route),
                 Arrival::Unserved(wait) => wait.wait(&mut patience),
             }
         }
     }
+}
 
+impl<P> ReplicaSet<P> {
     /// Waits until a replica has what the caller's session requires, and says whether one has.
-    pub async fn catch_up<T: Timer>(
-        &self,
-        set: &ReplicaSet<P>,
-        caller: &Context,
-        within: Duration,
-    ) -> bool
+    pub async fn catch_up<T: Timer>(&self, caller: &Context, within: Duration) -> bool
     where
         P: Send + Sync,
     {
         let caught_up = async {
             loop {
-                match self.look(set, caller) {
+                match self.look(caller) {
                     Look::CaughtUp => return true,
                     Look::InVain => return false,
                     Look::Behind(changed) => changed.await,
@@ -92,21 +89,16 @@ impl<P> Router<P> {
 
     /// The same on a thread, which is blocked for as long.
     #[must_use]
-    pub fn catch_up_blocking(
-        &self,
-        set: &ReplicaSet<P>,
-        caller: &Context,
-        within: Duration,
-    ) -> bool {
+    pub fn catch_up_blocking(&self, caller: &Context, within: Duration) -> bool {
         let until = self.ports.clock.now().after(within);
         loop {
-            match self.look(set, caller) {
+            match self.look(caller) {
                 Look::CaughtUp => return true,
                 Look::InVain => return false,
                 Look::Behind(changed) => {
                     let left = until.since(self.ports.clock.now());
                     if left.is_zero() || changed.wait_timeout(left).is_none() {
-                        return matches!(self.look(set, caller), Look::CaughtUp);
+                        return matches!(self.look(caller), Look::CaughtUp);
                     }
                 }
             }
@@ -114,10 +106,10 @@ impl<P> Router<P> {
     }
 
     /// Whether a replica has what the caller's session requires, and else what to wait for.
-    fn look(&self, set: &ReplicaSet<P>, caller: &Context) -> Look {
-        let changed = set.samples().listen();
+    fn look(&self, caller: &Context) -> Look {
+        let changed = self.samples().listen();
         Context::with_current(|ambient| {
-            set.is_caught_up(slot_of(set, caller, ambient), &*self.ports.clock)
+            self.is_caught_up(slot_of(self, caller, ambient), &*self.ports.clock)
         })
         .map_or(Look::Behind(changed), |caught_up| {
             if caught_up {

@@ -28,7 +28,6 @@ use crate::monitor::ticket::{Answer, Ask, ProbeTicket};
 use crate::observe::decision::Role;
 use crate::observe::exclusion::Exclusion;
 use crate::observe::failure::Failure;
-use crate::observe::ports::Ports;
 use crate::random::SplitMix64;
 use crate::time::clock::Timestamp;
 use crate::time::sequence;
@@ -38,7 +37,6 @@ use crate::time::timer::Timer;
 pub struct Monitor<P> {
     set: Weak<ReplicaSet<P>>,
     node: Arc<Node<P>>,
-    ports: Ports,
     /// When the last probe was sent.
     last: Option<Timestamp>,
     random: SplitMix64,
@@ -82,7 +80,7 @@ impl<P> Monitor<P> {
     /// One for each node of a set that has none yet. Nodes that are monitored are used when they
     /// have been observed, and not before.
     #[must_use]
-    pub(crate) fn of_set(ports: &Ports, set: &Arc<ReplicaSet<P>>) -> Vec<Self> {
+    pub(crate) fn of_set(set: &Arc<ReplicaSet<P>>) -> Vec<Self> {
         let nodes = set.nodes().into_iter();
         let unmonitored: Vec<_> = nodes.filter(|node| node.set_monitored(true)).collect();
         if set.has_rules() && set.nodes().len() > 1 && set.primary().sighting().is_none() {
@@ -99,7 +97,6 @@ impl<P> Monitor<P> {
             Self {
                 set: Arc::downgrade(set),
                 node: Arc::clone(node),
-                ports: ports.clone(),
                 last: None,
                 random: SplitMix64::from_seed(set.random.next()),
                 failures: 0,
@@ -164,7 +161,7 @@ impl<P> Monitor<P> {
         let hurry = hurry_of(&set, &node);
         // Who asks from here on is heard.
         let hurried = hurry.listen();
-        let now = self.ports.clock.now();
+        let now = set.ports.clock.now();
         if set.is_closed() || self.is_done(&set, now) {
             return Turn::End;
         }
@@ -262,7 +259,6 @@ impl<P> Monitor<P> {
         };
         let trial = ticket.trial.take();
         let report = Report {
-            ports: &self.ports,
             set: &set,
             node: &self.node,
             ticket: &ticket,

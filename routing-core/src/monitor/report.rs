@@ -10,14 +10,12 @@ use crate::monitor::ticket::{Answer, ProbeTicket};
 use crate::observe::decision::Role;
 use crate::observe::exclusion::Exclusion;
 use crate::observe::failure::Failure;
-use crate::observe::ports::Ports;
 use crate::position::log::Positions;
 use crate::position::{Position, Reach};
 use crate::time::clock::Timestamp;
 
 /// Of a probe that was answered, or was not.
 pub(crate) struct Report<'a, P> {
-    pub(crate) ports: &'a Ports,
     pub(crate) set: &'a ReplicaSet<P>,
     pub(crate) node: &'a Node<P>,
     pub(crate) ticket: &'a ProbeTicket<P>,
@@ -54,7 +52,7 @@ impl<P> Report<'_, P> {
                 self.observed(observation);
                 node.has_been_observed(self.ticket.number);
                 self.is_well(trial);
-                set.judge(self.ports, None);
+                set.judge(None);
             }
         }
         set.survey();
@@ -70,13 +68,13 @@ impl<P> Report<'_, P> {
         // Who refuses a connection, or begins anew, answers nothing that was sent before.
         node.left_unanswered(self.ticket.number);
         let was_up = node.breaker.is_up();
-        count_failure(self.ports, set, node, trial, failure);
+        count_failure(set, node, trial, failure);
         if was_up && !node.breaker.is_up() && failure == Failure::Silent {
             // What waits for an answer there keeps its connection; nobody else is to have it.
             node.renew();
         }
         node.tell_trouble();
-        set.judge(self.ports, None);
+        set.judge(None);
     }
 
     fn is_well(&self, trial: Option<Trial>) {
@@ -95,7 +93,7 @@ impl<P> Report<'_, P> {
             None => Change::None,
             trial => node.breaker.succeeded(trial),
         };
-        announce_change(self.ports, set, node, change);
+        announce_change(set, node, change);
     }
 
     fn observed(&self, observation: Observation) {
@@ -136,7 +134,7 @@ impl<P> Report<'_, P> {
         if observation.takes_writes && set.role_of(node) == Role::Primary {
             set.reject_claims(self.ticket.number);
         }
-        set.judge(self.ports, Some(node.id()));
+        set.judge(Some(node.id()));
         match set.role_of(node) {
             Role::Primary => self.take_sample(observation),
             // By what it says as a replica, if it was asked as one.
@@ -150,7 +148,7 @@ impl<P> Report<'_, P> {
 
     fn is_seen(&self) {
         let Self { set, node, .. } = *self;
-        leave_out(self.ports, set, node, Exclusion::Unseen, false);
+        leave_out(set, node, Exclusion::Unseen, false);
     }
 
     fn take_position(&self, position: Position) {
@@ -166,10 +164,10 @@ impl<P> Report<'_, P> {
         if !goes_on {
             node.lose_track();
         }
-        let lag = lag_of(set, &position, self.ports.clock.now());
+        let lag = lag_of(set, &position, set.ports.clock.now());
         node.set_lag(lag);
         node.observe(position);
-        set.limit_lag(self.ports, node, lag);
+        set.limit_lag(node, lag);
     }
 
     fn take_sample(&self, observation: Observation) {
@@ -205,9 +203,9 @@ impl<P> Report<'_, P> {
             return;
         }
         if ticket.asked {
-            samples.aim(observation.position.clone(), self.ports.clock.now());
+            samples.aim(observation.position.clone(), set.ports.clock.now());
         }
-        samples.take(ticket.number, observation.position, self.ports.clock.now());
+        samples.take(ticket.number, observation.position, set.ports.clock.now());
         if ticket.asked {
             for replica in &set.nodes()[1..] {
                 replica.hurry().wake();

@@ -72,12 +72,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             if kind.access() == Access::Read {
                 return rows;
             }
-            let Handle {
-                router,
-                set,
-                context,
-            } = self.handle.clone();
-            return watched::rows(rows, move || router.wrote(&set, &context), true);
+            let Handle { set, context, .. } = self.handle.clone();
+            return watched::rows(rows, move || set.record_write(&context), true);
         };
         if DatabaseOf::<C>::DIALECT != Dialect::Postgres {
             return rows;

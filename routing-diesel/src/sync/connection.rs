@@ -159,8 +159,8 @@ impl<C: Routable> RoutedConnection<C> {
     ///
     /// `NoSession` if there is none, `Frozen` and `LatePin` as for [`Session::pin`].
     pub fn pin(&self) -> QueryResult<()> {
-        let (router, set) = (&self.handle.router, &self.handle.set);
-        router.pin(set, &self.handle.context).map_err(into_diesel)
+        let pinned = self.handle.set.pin(&self.handle.context);
+        pinned.map_err(into_diesel)
     }
 
     /// The session that this connection belongs to.

@@ -150,8 +150,7 @@ impl<C: Routable> RoutedConnection<C> {
             })?;
             if is_row_by_row && kind.access() == Access::Write {
                 // It is committed after its last row, which the router does not see.
-                let (router, set) = (&handle.router, &handle.set);
-                router.wrote_out_of_sight(set, &handle.context);
+                handle.set.record_untracked_write(&handle.context);
             }
             return Ok(done.value);
         };

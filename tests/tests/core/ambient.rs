@@ -192,9 +192,10 @@ fn an_observer_may_use_sessions_and_scopes() {
         }
     }
     let set = crate::support::set_of("default", Rules::default(), &["replica-1"]);
-    let router = routing_core::Router::new([set.build().expect("a set")])
-        .expect("a router")
-        .with_observer(std::sync::Arc::new(Curious));
+    let router = routing_core::Router::builder([set.build().expect("a set")])
+        .observer(std::sync::Arc::new(Curious))
+        .build()
+        .expect("a router");
     Session::new().call(|| {
         router
             .route(

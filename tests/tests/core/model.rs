@@ -311,7 +311,7 @@ proptest! {
                 }
                 Step::Fail(node) => {
                     let set = fixture.router.default_set();
-                    fixture.router.report_failure(set, set.nodes()[node], Failure::Unreachable);
+                    set.report_failure(set.nodes()[node], Failure::Unreachable);
                     model.down.insert(NODES[node]);
                 }
                 Step::Mend => {

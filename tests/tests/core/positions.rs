@@ -36,10 +36,11 @@ impl Cluster {
             .expect("a set");
         let (clock, recorder) = (Arc::new(ManualClock::new()), Arc::new(Recorder::default()));
         clock.advance(Duration::from_secs(1_000));
-        let router = Router::new([set])
-            .expect("a router")
-            .with_clock(Arc::clone(&clock) as _)
-            .with_observer(Arc::clone(&recorder) as _);
+        let router = Router::builder([set])
+            .clock(Arc::clone(&clock) as _)
+            .observer(Arc::clone(&recorder) as _)
+            .build()
+            .expect("a router");
         let mut monitors = router.monitors(router.default_set());
         see(&mut monitors);
         Self {
@@ -546,9 +547,10 @@ fn leaked(
         .expect("a set");
     let clock = Arc::new(ManualClock::new());
     clock.advance(Duration::from_secs(1_000));
-    let router = Router::new([set])
-        .expect("a router")
-        .with_clock(Arc::clone(&clock) as _);
+    let router = Router::builder([set])
+        .clock(Arc::clone(&clock) as _)
+        .build()
+        .expect("a router");
     let router: &'static Router<&'static str> = Box::leak(Box::new(router));
     let monitors = router.monitors(router.default_set());
     (router, monitors, clock)

@@ -33,11 +33,12 @@ impl Probed {
             .positions(true);
         let clock = Arc::new(ManualClock::new());
         clock.advance(Duration::from_secs(1_000));
-        let router = Router::new([set.build().expect("a set")]).expect("a router");
-        let mut router = router.with_clock(Arc::clone(&clock) as _);
+        let mut router = Router::builder([set.build().expect("a set")]);
+        router = router.clock(Arc::clone(&clock) as _);
         if let Some(observer) = observer {
-            router = router.with_observer(observer);
+            router = router.observer(observer);
         }
+        let router = router.build().expect("a router");
         let monitors = router.monitors(router.default_set());
         Self {
             router: Arc::new(router),
@@ -455,12 +456,12 @@ fn a_transaction_that_outlives_its_replica_does_not_make_it_fresh() {
             .expect("a node");
         assert_eq!(*begun.node().pool(), "replica-1");
         begun.start().1.succeeded(&caller);
-        router.saw(set, &node, &caller);
+        set.record_read(&node, &caller);
         probed.says(LONG, 1, None);
         probed.says(LONG, 0, PRIMARY);
         probed.says(LONG, 1, Some("replica 7 1 0/500 16777216"));
         if ends_late {
-            router.saw(set, &node, &caller);
+            set.record_read(&node, &caller);
         }
         probed.says(LONG, 0, PRIMARY);
         let route = router.route(set, StatementKind::Select, &caller);
@@ -479,7 +480,7 @@ fn a_promoted_primary_does_not_lag() {
     let set = probed.router.default_set();
     let mut limits = set.lag_limits();
     limits.time = Duration::from_secs(1);
-    probed.router.set_lag_limits(set, limits);
+    set.set_lag_limits(limits);
     let status = probed.router.status();
     let node = status.node("default", "replica-1").expect("a node");
     assert_eq!((node.role, node.lag), ("primary", None));

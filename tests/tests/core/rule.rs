@@ -267,9 +267,7 @@ fn a_transaction_keeps_its_statements() {
             Access::Read => replica,
             Access::Write => set.primary(),
         };
-        fixture
-            .router
-            .check_in_transaction(set, node, transaction, kind, &caller)
+        set.check_in_transaction(node, transaction, kind, &caller)
     };
     for scope in [Scope::primary(), Scope::node("nobody")] {
         for kind in [SELECT, INSERT, UNKNOWN, BEGIN] {
@@ -390,17 +388,14 @@ fn what_a_node_refuses_as_a_write_is_decided_anew_once() {
 fn a_handles_pin_is_the_sessions_and_is_counted() {
     let fixture = Fixture::new(Rules::default());
     let set = fixture.router.default_set();
-    let nobody = fixture.router.pin(set, &Context::default());
+    let nobody = set.pin(&Context::default());
     assert!(matches!(nobody, Err(RoutingError::NoSession { .. })));
     let session = Session::new();
     let caller = Context::default().with_session(&session);
     let frozen = caller.clone().with_scope(Scope::frozen());
-    assert!(matches!(
-        fixture.router.pin(set, &frozen),
-        Err(RoutingError::Frozen { .. })
-    ));
+    assert!(matches!(set.pin(&frozen), Err(RoutingError::Frozen { .. })));
     fixture.route(SELECT, &caller).expect("a read");
-    fixture.router.pin(set, &caller).expect("late, and allowed");
+    set.pin(&caller).expect("late, and allowed");
     assert!(session.is_pinned("default"));
     assert_eq!(fixture.recorder.late_pins(), 1);
 }

@@ -38,10 +38,11 @@ impl Fixture {
         let sets = sets
             .into_iter()
             .map(|set| set.build().expect("a right set"));
-        let router = Router::new(sets)
-            .expect("right sets")
-            .with_clock(Arc::clone(&clock) as _)
-            .with_observer(Arc::clone(&recorder) as _);
+        let router = Router::builder(sets)
+            .clock(Arc::clone(&clock) as _)
+            .observer(Arc::clone(&recorder) as _)
+            .build()
+            .expect("right sets");
         Self {
             router,
             recorder,
