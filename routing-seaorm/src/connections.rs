@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use routing_core::adapter::{AsyncConnections, AsyncStatement, Attempt, BoxError, Connections};
-use routing_core::{Failure, Node, NodeName, Permit, Role, Route, RoutingError, SetName};
+use routing_core::{Failure, Node, Permit, Role, Route, RoutingError};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
     QueryResult, Statement, StatementBuilder,
@@ -60,10 +60,6 @@ impl<T> Connections for Via<T> {
 
     fn refused(error: RoutingError) -> DbErr {
         into_db_err(error)
-    }
-
-    fn no_connection(_: &SetName, _: &NodeName, error: BoxError) -> DbErr {
-        DbErr::Custom(error.to_string())
     }
 
     fn is_deadlock(error: &DbErr) -> bool {

@@ -36,25 +36,12 @@ routed_handle! {
     pool: NodePool,
     error: DbErr,
     into_error: into_db_err,
+    fields: { read_only: false },
 }
 
 catch_up!(impl[] RoutedConnection, timer: TokioTimer);
 
 impl RoutedConnection {
-    const fn from_handle(handle: Handle<NodePool>) -> Self {
-        Self {
-            handle,
-            read_only: false,
-        }
-    }
-
-    const fn with_handle(&self, handle: Handle<NodePool>) -> Self {
-        Self {
-            handle,
-            read_only: self.read_only,
-        }
-    }
-
     /// A connection over pools that the application opened itself, with SeaORM's own options.
     ///
     /// Give the replicas' pools a short `acquire_timeout`: it is how long a read waits for a

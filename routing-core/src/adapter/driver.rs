@@ -29,11 +29,24 @@ pub trait Connections {
     /// The ORM's error for a refusal of the router.
     fn refused(error: RoutingError) -> Self::Error;
 
-    /// The ORM's error when a pool has no connection and no other node is left.
-    fn no_connection(set: &SetName, node: &NodeName, error: BoxError) -> Self::Error;
+    /// The ORM's error when a pool has no connection and no other node is left:
+    /// **[`NodeUnavailable`](RoutingError::NodeUnavailable)**.
+    #[must_use]
+    fn no_connection(set: &SetName, node: &NodeName, error: BoxError) -> Self::Error {
+        Self::refused(RoutingError::NodeUnavailable {
+            set: set.clone(),
+            node: node.clone(),
+            retry_in: None,
+            cause: Some(error.to_string()),
+        })
+    }
 
-    /// Whether the server has chosen the transaction as a deadlock's victim.
-    fn is_deadlock(error: &Self::Error) -> bool;
+    /// Whether the server has chosen the transaction as a deadlock's victim: **no**.
+    #[must_use]
+    fn is_deadlock(error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
 
     /// Gives a connection back that was checked out for nothing: the node is no longer the right one.
     fn give_back(&mut self, node: &Arc<Node<Self::Pool>>, role: Role);

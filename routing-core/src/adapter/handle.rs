@@ -137,8 +137,8 @@ impl<P: fmt::Debug> fmt::Debug for Handle<P> {
 
 /// Implements [`Routed`](crate::Routed), `Clone`, `Debug` and the public methods of a routed handle.
 ///
-/// The handle's type has the field `handle`, and a function `with_handle` that replaces it. `error` is the
-/// error of its methods, and `into_error` makes it from a [`RoutingError`].
+/// The handle's type has the field `handle`, and those in `fields` with what they are at first. `error` is
+/// the error of its methods, and `into_error` makes it from a [`RoutingError`].
 #[macro_export]
 macro_rules! routed_handle {
     (
@@ -146,12 +146,16 @@ macro_rules! routed_handle {
         pool: $pool:ty,
         error: $error:ty,
         into_error: $into_error:expr,
+        $(fields: { $($field:ident: $first:expr),+ },)?
     ) => {
         impl<$($bounds)*> $crate::Routed for $name $(<$($parameter),+>)? {
             type Pool = $pool;
 
             fn over(router: ::std::sync::Arc<$crate::Router<$pool>>) -> Self {
-                Self::from_handle($crate::adapter::Handle::new(router))
+                Self {
+                    handle: $crate::adapter::Handle::new(router),
+                    $($($field: $first,)+)?
+                }
             }
         }
 
@@ -177,13 +181,19 @@ macro_rules! routed_handle {
             /// A handle whose statements belong to `session`, whatever session its caller runs in.
             #[must_use]
             pub fn with_session(&self, session: &$crate::Session) -> Self {
-                self.with_handle(self.handle.with_session(session))
+                Self {
+                    handle: self.handle.with_session(session),
+                    $($($field: self.$field,)+)?
+                }
             }
 
             /// A handle whose statements are in `scope`, inside the scopes that its caller runs in.
             #[must_use]
             pub fn scoped(&self, scope: $crate::Scope) -> Self {
-                self.with_handle(self.handle.scoped(scope))
+                Self {
+                    handle: self.handle.scoped(scope),
+                    $($($field: self.$field,)+)?
+                }
             }
 
             /// A handle to another replica set of the same configuration.
@@ -197,7 +207,10 @@ macro_rules! routed_handle {
                 set: impl ::std::convert::Into<$crate::SetName>,
             ) -> ::std::result::Result<Self, $error> {
                 let handle = self.handle.on_set(set).map_err($into_error)?;
-                Ok(self.with_handle(handle))
+                Ok(Self {
+                    handle,
+                    $($($field: self.$field,)+)?
+                })
             }
 
             /// A handle to the replica set of a caller's value, such as a tenant.
@@ -211,7 +224,10 @@ macro_rules! routed_handle {
             /// a set that does not exist.
             pub fn for_key(&self, key: &str) -> ::std::result::Result<Self, $error> {
                 let handle = self.handle.for_key(key).map_err($into_error)?;
-                Ok(self.with_handle(handle))
+                Ok(Self {
+                    handle,
+                    $($($field: self.$field,)+)?
+                })
             }
 
             /// Pins the session of this handle, or the one that its caller runs in, on this handle's set:

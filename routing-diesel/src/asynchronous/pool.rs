@@ -38,15 +38,6 @@ routed_handle! {
 catch_up!(impl[C: AsyncRoutable] AsyncRoutedPool<C>, timer: TokioTimer);
 
 impl<C: AsyncRoutable> AsyncRoutedPool<C> {
-    const fn from_handle(handle: Handle<NodePool<C>>) -> Self {
-        Self { handle }
-    }
-
-    #[expect(clippy::unused_self, reason = "a handle has nothing else to keep")]
-    const fn with_handle(&self, handle: Handle<NodePool<C>>) -> Self {
-        Self { handle }
-    }
-
     /// A pool over pools that the application made itself, of bb8 or deadpool.
     ///
     /// Give the replicas' pools a short timeout: it is how long a read waits for a replica that is

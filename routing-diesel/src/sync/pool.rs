@@ -38,15 +38,6 @@ routed_handle! {
 catch_up!(impl[C: Routable] RoutedPool<C>, blocking);
 
 impl<C: Routable> RoutedPool<C> {
-    const fn from_handle(handle: Handle<NodePool<C>>) -> Self {
-        Self { handle }
-    }
-
-    #[expect(clippy::unused_self, reason = "a handle has nothing else to keep")]
-    const fn with_handle(&self, handle: Handle<NodePool<C>>) -> Self {
-        Self { handle }
-    }
-
     /// A pool over pools that the application made itself, with r2d2's own options.
     ///
     /// Give the replicas' pools a short `connection_timeout`: it is how long a read waits for a

@@ -110,7 +110,7 @@ pub struct Ports {
 
 impl Ports {
     /// Gives them to an adapter's builder.
-    fn plug<H: Routed>(self, builder: RoutedBuilder<H>) -> RoutedBuilder<H> {
+    pub fn plug<H: Routed>(self, builder: RoutedBuilder<H>) -> RoutedBuilder<H> {
         let mut builder = builder.observer(self.recorder).clock(self.clock);
         if let Some(delegate) = self.delegate {
             builder = builder.delegate(delegate);
@@ -212,7 +212,9 @@ pub struct Failed {
 }
 
 impl Failed {
-    fn new(error: &dyn std::fmt::Display, routing: Option<&RoutingError>) -> Self {
+    /// An error, and the routing error in it.
+    #[must_use]
+    pub fn new(error: &dyn std::fmt::Display, routing: Option<&RoutingError>) -> Self {
         Self {
             text: error.to_string(),
             routing: routing.cloned(),
@@ -225,7 +227,8 @@ impl Failed {
 pub struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    fn add(&self, entry: String) {
+    /// Writes something down.
+    pub fn add(&self, entry: String) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.push(entry);
     }

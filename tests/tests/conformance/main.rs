@@ -6,6 +6,9 @@ macro_rules! conformance {
         conformance!(@adapter seaorm, SeaOrm, $($name,)*);
         conformance!(@adapter diesel, Diesel, $($name,)*);
         conformance!(@adapter diesel_async, DieselAsync, $($name,)*);
+        mod toy {
+            conformance!(@test sqlite, Sqlite, crate::toy::Toy, $($name,)*);
+        }
     };
     (@adapter $adapter:ident, $type:ident, $($name:ident,)*) => {
         mod $adapter {
@@ -15,12 +18,15 @@ macro_rules! conformance {
         }
     };
     (@backend $backend:ident, $variant:ident, $type:ident, $($name:ident,)*) => {
+        conformance!(@test $backend, $variant, routing_tests::adapter::$type, $($name,)*);
+    };
+    (@test $backend:ident, $variant:ident, $type:ty, $($name:ident,)*) => {
         mod $backend {
             $(#[test]
             fn $name() {
                 let backend = routing_tests::world::Backend::$variant;
                 routing_tests::runtime::run(
-                    super::super::$name::<routing_tests::adapter::$type>(backend),
+                    super::super::$name::<$type>(backend),
                 );
             })*
         }
@@ -66,5 +72,6 @@ mod scopes;
 mod sessions;
 mod silence;
 mod statements;
+mod toy;
 mod transactions;
 mod waiting;

@@ -438,7 +438,12 @@ fn a_store_knows_who_keeps_no_cookies() {
         );
         assert_eq!(count(&["bob"]).await, "0");
         let several = count(&["bob", "team"]).await;
-        assert_eq!(several, "1", "one of several: {:?}", settings.store_counts());
+        assert_eq!(
+            several,
+            "1",
+            "one of several: {:?}",
+            settings.store_counts()
+        );
         assert_eq!(count(&[]).await, "0");
         // Its keys say nothing of whom they are of.
         let keys = redis_keys(&redis).await;
