@@ -107,3 +107,27 @@ pub use sql::kind::{Access, StatementKind};
 pub use sql::set_lookup::Delegate;
 pub use time::clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use time::timer::Timer;
+
+/// What applications use. Each adapter re-exports all of it.
+pub mod application {
+    #[cfg(feature = "redis")]
+    pub use crate::RedisStore;
+    pub use crate::sql::Functions;
+    #[cfg(feature = "tower")]
+    pub use crate::web;
+    pub use crate::{
+        Access, AnonymousReads, Balance, Balancer, BreakerRules, Candidates, Clock, Committed,
+        ConfigProblem, Context, Decision, Delegate, Entered, Exclusion, Failure, FallbackBudget,
+        HandOver, InContext, InvalidPosition, Lag, LagLimits, LatePin, ManualClock, Mode,
+        NoReplica, NodeBuilder, NodeConfig, NodeName, NodeStatus, Observer, PinInfo, PinReason,
+        PinRelease, PoolConfig, PoolMode, Position, ProbeRules, Reach, Reason, RetryRules, Role,
+        RoutedBuilder, RoutingConfig, RoutingConfigBuilder, RoutingError, Rules, Scope, Session,
+        SetBuilder, SetConfig, SetName, SetStatus, StatementKind, Status, SystemClock, Timestamp,
+        in_current_session, sql,
+    };
+    #[cfg(feature = "token")]
+    pub use crate::{
+        Consistency, Merge, PinStore, StoreError, StoreFuture, TokenCounts, TokenError, TokenKeys,
+        WeakSecret,
+    };
+}

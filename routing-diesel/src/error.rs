@@ -9,7 +9,10 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use diesel::result::Error;
+use routing_core::adapter::{BoxError, OrmErrors, find_routing_error};
 use routing_core::{NodeName, RoutingError, SetName};
+
+use crate::failure::is_deadlock;
 
 /// Finds the [`RoutingError`] in an error of Diesel's, or of the application's.
 ///
@@ -56,17 +59,7 @@ impl RoutingErrExt for Error {
 /// Looks through the chain of sources: for errors that wrap one of Diesel's.
 impl RoutingErrExt for dyn StdError + 'static {
     fn routing(&self) -> Option<&RoutingError> {
-        let mut link = Some(self);
-        while let Some(error) = link {
-            let found = error
-                .downcast_ref::<RoutingError>()
-                .or_else(|| error.downcast_ref::<Error>()?.routing());
-            if found.is_some() {
-                return found;
-            }
-            link = error.source();
-        }
-        None
+        find_routing_error(self, |error| error.downcast_ref::<Error>()?.routing())
     }
 }
 
@@ -135,4 +128,23 @@ impl StdError for Carrier {
 /// The error as Diesel reports one.
 pub(crate) fn into_diesel(error: impl StdError + Send + Sync + 'static) -> Error {
     Error::QueryBuilderError(Box::new(Carrier(Box::new(error))))
+}
+
+/// Diesel's errors.
+pub(crate) enum Orm {}
+
+impl OrmErrors for Orm {
+    type Error = Error;
+
+    fn refused(error: RoutingError) -> Error {
+        into_diesel(error)
+    }
+
+    fn no_connection(set: &SetName, node: &NodeName, error: BoxError) -> Error {
+        into_diesel(CheckoutError::new(set, node, error))
+    }
+
+    fn is_deadlock(error: &Error) -> bool {
+        is_deadlock(error)
+    }
 }

@@ -97,22 +97,4 @@ pub use sync::{RoutedConnection, RoutedPool, RoutedPoolBuilder};
 
 pub use unlocked_select::{Boxed, Combined, Plain, UnlockedSelect};
 
-#[cfg(feature = "redis")]
-pub use routing_core::RedisStore;
-pub use routing_core::sql::Functions;
-#[cfg(feature = "tower")]
-pub use routing_core::web;
-pub use routing_core::{
-    Access, AnonymousReads, Balance, Balancer, BreakerRules, Candidates, Clock, Committed,
-    ConfigProblem, Context, Decision, Delegate, Entered, Exclusion, Failure, FallbackBudget,
-    HandOver, InContext, Lag, LagLimits, LatePin, ManualClock, Mode, NoReplica, NodeBuilder,
-    NodeConfig, NodeName, NodeStatus, Observer, PinInfo, PinReason, PinRelease, PoolConfig,
-    PoolMode, Position, ProbeRules, Reason, RetryRules, Role, RoutedBuilder, RoutingConfig,
-    RoutingConfigBuilder, RoutingError, Rules, Scope, Session, SetBuilder, SetConfig, SetName,
-    SetStatus, StatementKind, Status, SystemClock, Timestamp, in_current_session, sql,
-};
-#[cfg(feature = "token")]
-pub use routing_core::{
-    Consistency, Merge, PinStore, StoreError, StoreFuture, TokenCounts, TokenError, TokenKeys,
-    WeakSecret,
-};
+pub use routing_core::application::*;

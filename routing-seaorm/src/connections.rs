@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use routing_core::adapter::{AsyncConnections, AsyncStatement, Attempt, BoxError, Connections};
+use routing_core::adapter::{
+    AsyncConnections, AsyncStatement, Attempt, BoxError, Connections, OrmErrors,
+};
 use routing_core::{Failure, Node, Permit, Role, Route, RoutingError};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
@@ -54,8 +56,10 @@ impl Target for Inside<'_> {
 /// A target, for the engine.
 pub(crate) struct Via<T>(pub(crate) T);
 
-impl<T> Connections for Via<T> {
-    type Pool = NodePool;
+/// SeaORM's errors.
+pub(crate) enum Orm {}
+
+impl OrmErrors for Orm {
     type Error = DbErr;
 
     fn refused(error: RoutingError) -> DbErr {
@@ -65,6 +69,11 @@ impl<T> Connections for Via<T> {
     fn is_deadlock(error: &DbErr) -> bool {
         is_deadlock(error)
     }
+}
+
+impl<T> Connections for Via<T> {
+    type Pool = NodePool;
+    type Orm = Orm;
 
     fn give_back(&mut self, _: &Arc<Node<NodePool>>, _: Role) {}
 

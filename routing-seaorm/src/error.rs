@@ -10,6 +10,7 @@ use std::io;
 use std::sync::Arc;
 
 use routing_core::RoutingError;
+use routing_core::adapter::find_routing_error;
 use sea_orm::{DbErr, RuntimeErr, TransactionError, sqlx};
 
 /// Finds the [`RoutingError`] in an error of SeaORM's, or of the application's.
@@ -65,18 +66,10 @@ impl<E: RoutingErrExt> RoutingErrExt for TransactionError<E> {
 /// Looks through the chain of sources: for errors that wrap a [`DbErr`].
 impl RoutingErrExt for dyn Error + 'static {
     fn routing(&self) -> Option<&RoutingError> {
-        let mut link = Some(self);
-        while let Some(error) = link {
-            let found = error
-                .downcast_ref::<RoutingError>()
-                .or_else(|| error.downcast_ref::<DbErr>()?.routing())
-                .or_else(|| error.downcast_ref::<TransactionError<DbErr>>()?.routing());
-            if found.is_some() {
-                return found;
-            }
-            link = error.source();
-        }
-        None
+        find_routing_error(self, |error| {
+            let db_err = error.downcast_ref::<DbErr>().and_then(DbErr::routing);
+            db_err.or_else(|| error.downcast_ref::<TransactionError<DbErr>>()?.routing())
+        })
     }
 }
 

@@ -18,11 +18,8 @@ use crate::sql::kind::Access;
 /// Any error of a pool.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The connections of one caller, as far as one statement needs them.
-pub trait Connections {
-    /// The adapter's pool of connections to one node.
-    type Pool;
-
+/// An ORM's errors.
+pub trait OrmErrors {
     /// The ORM's error.
     type Error: fmt::Display + Send;
 
@@ -47,6 +44,18 @@ pub trait Connections {
         let _ = error;
         false
     }
+}
+
+/// The error of the ORM that connections are of.
+pub type ErrorOf<C> = <<C as Connections>::Orm as OrmErrors>::Error;
+
+/// The connections of one caller, as far as one statement needs them.
+pub trait Connections {
+    /// The adapter's pool of connections to one node.
+    type Pool;
+
+    /// The ORM's errors.
+    type Orm: OrmErrors;
 
     /// Gives a connection back that was checked out for nothing: the node is no longer the right one.
     fn give_back(&mut self, node: &Arc<Node<Self::Pool>>, role: Role);
@@ -56,7 +65,7 @@ pub trait Connections {
 }
 
 /// The connections of a caller that awaits.
-pub trait AsyncConnections: Connections + Send {
+pub trait AsyncConnections: Connections + Send + Sized {
     /// Whether a connection is checked out before the statement is sent. Otherwise the pool checks one
     /// out while it sends, and the router finds out afterwards whether the node has restarted since.
     const CHECKS_OUT: bool;
@@ -74,14 +83,14 @@ pub trait AsyncConnections: Connections + Send {
     /// What an error says of the node; `None` if it is the user's. May ask the node.
     fn classify(
         &mut self,
-        error: &Self::Error,
+        error: &ErrorOf<Self>,
         node: &Arc<Node<Self::Pool>>,
         role: Role,
     ) -> impl Future<Output = Option<Failure>> + Send;
 }
 
 /// The connections of a caller that blocks.
-pub trait BlockingConnections: Connections {
+pub trait BlockingConnections: Connections + Sized {
     /// As [`AsyncConnections::check_out`].
     ///
     /// # Errors
@@ -92,7 +101,7 @@ pub trait BlockingConnections: Connections {
     /// As [`AsyncConnections::classify`].
     fn classify(
         &mut self,
-        error: &Self::Error,
+        error: &ErrorOf<Self>,
         node: &Arc<Node<Self::Pool>>,
         role: Role,
     ) -> Option<Failure>;
@@ -134,7 +143,7 @@ pub trait AsyncStatement<C: AsyncConnections>: Send {
         &mut self,
         connections: &mut C,
         attempt: Attempt<'_, C::Pool>,
-    ) -> impl Future<Output = Result<Self::Output, C::Error>> + Send;
+    ) -> impl Future<Output = Result<Self::Output, ErrorOf<C>>> + Send;
 
     /// Its text, for a node that refuses it as a write.
     fn sql(&self) -> Cow<'_, str>;

@@ -11,6 +11,7 @@ use tracing::Instrument;
 use crate::adapter::builder::Pool;
 use crate::adapter::driver::{
     AsyncConnections, AsyncStatement, Attempt, BlockingConnections, BoxError, Connections, Done,
+    ErrorOf, OrmErrors as _,
 };
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
@@ -54,7 +55,7 @@ pub async fn run<'r, T, C, S>(
     kind: StatementKind,
     connections: &mut C,
     statement: &mut S,
-) -> Result<Done<'r, C::Pool, S::Output>, C::Error>
+) -> Result<Done<'r, C::Pool, S::Output>, ErrorOf<C>>
 where
     T: Timer,
     C: AsyncConnections<Pool: Pool + Send + Sync>,
@@ -69,7 +70,7 @@ where
         let sending = statement.send(connections, attempt).instrument(span);
         let Some(outcome) = running.attend::<T, _>(sending).await else {
             connections.close(node, role);
-            let next = running.silent(call.caller).map_err(C::refused)?;
+            let next = running.silent(call.caller).map_err(C::Orm::refused)?;
             route = check_out::<T, C>(call, next, connections).await?;
             continue;
         };
@@ -116,7 +117,7 @@ pub async fn connect<'r, T, C>(
     call: Call<'r, '_, C::Pool>,
     kind: StatementKind,
     connections: &mut C,
-) -> Result<Route<'r, C::Pool>, C::Error>
+) -> Result<Route<'r, C::Pool>, ErrorOf<C>>
 where
     T: Timer,
     C: AsyncConnections<Pool: Pool + Send + Sync>,
@@ -125,7 +126,7 @@ where
     let route = call
         .router
         .route_patiently::<T>(call.set, kind, call.caller);
-    let route = route.await.map_err(C::refused)?;
+    let route = route.await.map_err(C::Orm::refused)?;
     check_out::<T, C>(call, route, connections).await
 }
 
@@ -134,7 +135,7 @@ async fn check_out<'r, T, C>(
     call: Call<'r, '_, C::Pool>,
     mut route: Route<'r, C::Pool>,
     connections: &mut C,
-) -> Result<Route<'r, C::Pool>, C::Error>
+) -> Result<Route<'r, C::Pool>, ErrorOf<C>>
 where
     T: Timer,
     C: AsyncConnections<Pool: Pool + Send + Sync>,
@@ -149,7 +150,7 @@ where
             Ok(()) if route.holds_patiently::<T>().await => return Ok(route),
             Ok(()) => {
                 connections.give_back(node, route.role());
-                route = route.decide_anew(call.caller).map_err(C::refused)?;
+                route = route.decide_anew(call.caller).map_err(C::Orm::refused)?;
             }
             Err((failure, error)) => {
                 call.set.log_failure(node, &error, failure);
@@ -171,8 +172,8 @@ pub fn run_blocking<'r, C, O>(
     kind: StatementKind,
     connections: &mut C,
     sql: impl Fn() -> String,
-    mut send: impl FnMut(&mut C, Attempt<'r, C::Pool>) -> Result<O, C::Error>,
-) -> Result<Done<'r, C::Pool, O>, C::Error>
+    mut send: impl FnMut(&mut C, Attempt<'r, C::Pool>) -> Result<O, ErrorOf<C>>,
+) -> Result<Done<'r, C::Pool, O>, ErrorOf<C>>
 where
     C: BlockingConnections<Pool: Pool>,
 {
@@ -221,27 +222,27 @@ pub fn connect_blocking<'r, C>(
     call: Call<'r, '_, C::Pool>,
     kind: StatementKind,
     connections: &mut C,
-) -> Result<Route<'r, C::Pool>, C::Error>
+) -> Result<Route<'r, C::Pool>, ErrorOf<C>>
 where
     C: BlockingConnections<Pool: Pool>,
 {
     call.router.start_background(call.set);
     let route = call.router.route_blocking(call.set, kind, call.caller);
-    check_out_blocking(call, route.map_err(C::refused)?, connections)
+    check_out_blocking(call, route.map_err(C::Orm::refused)?, connections)
 }
 
 fn check_out_blocking<'r, C: BlockingConnections>(
     call: Call<'r, '_, C::Pool>,
     mut route: Route<'r, C::Pool>,
     connections: &mut C,
-) -> Result<Route<'r, C::Pool>, C::Error> {
+) -> Result<Route<'r, C::Pool>, ErrorOf<C>> {
     loop {
         let node = route.node();
         match connections.check_out(&route) {
             Ok(()) if route.holds_blocking() => return Ok(route),
             Ok(()) => {
                 connections.give_back(node, route.role());
-                route = route.decide_anew(call.caller).map_err(C::refused)?;
+                route = route.decide_anew(call.caller).map_err(C::Orm::refused)?;
             }
             Err((failure, error)) => {
                 call.set.log_failure(node, &error, failure);
@@ -263,7 +264,7 @@ fn leave<C: Connections>(
     set: &ReplicaSet<C::Pool>,
     connections: &mut C,
     running: &Running<'_, C::Pool>,
-    error: &C::Error,
+    error: &ErrorOf<C>,
     failure: Failure,
 ) {
     set.log_failure(running.node(), error, failure);
@@ -275,11 +276,11 @@ fn leave<C: Connections>(
 /// The route after a failed attempt, or the error to return.
 fn follow<C: Connections>(
     next: Next<'_, C::Pool>,
-    error: C::Error,
-) -> Result<Route<'_, C::Pool>, C::Error> {
+    error: ErrorOf<C>,
+) -> Result<Route<'_, C::Pool>, ErrorOf<C>> {
     match next {
         Next::Route(route) => Ok(route),
-        Next::Refused(refusal) => Err(C::refused(refusal.because(&error))),
+        Next::Refused(refusal) => Err(C::Orm::refused(refusal.because(&error))),
         Next::Unchanged => Err(error),
     }
 }
@@ -290,11 +291,11 @@ fn follow_unsent<'r, C: Connections>(
     node: &Node<C::Pool>,
     next: Next<'r, C::Pool>,
     error: BoxError,
-) -> Result<Route<'r, C::Pool>, C::Error> {
+) -> Result<Route<'r, C::Pool>, ErrorOf<C>> {
     match next {
         Next::Route(route) => Ok(route),
-        Next::Refused(refusal) => Err(C::refused(refusal.because(&error))),
-        Next::Unchanged => Err(C::no_connection(set.name(), node.name(), error)),
+        Next::Refused(refusal) => Err(C::Orm::refused(refusal.because(&error))),
+        Next::Unchanged => Err(C::Orm::no_connection(set.name(), node.name(), error)),
     }
 }
 
@@ -302,12 +303,12 @@ fn follow_unsent<'r, C: Connections>(
 fn elsewhere<'r, C: Connections>(
     call: Call<'r, '_, C::Pool>,
     running: Running<'r, C::Pool>,
-) -> Result<Route<'r, C::Pool>, C::Error> {
+) -> Result<Route<'r, C::Pool>, ErrorOf<C>> {
     let node = running.node();
     match running.failed(Failure::Ended, call.caller) {
         Next::Route(route) => Ok(route),
-        Next::Refused(refusal) => Err(C::refused(refusal)),
-        Next::Unchanged => Err(C::refused(RoutingError::NodeUnavailable {
+        Next::Refused(refusal) => Err(C::Orm::refused(refusal)),
+        Next::Unchanged => Err(C::Orm::refused(RoutingError::NodeUnavailable {
             set: call.set.name().clone(),
             node: node.name().clone(),
             retry_in: None,

@@ -7,6 +7,7 @@
 pub(crate) mod builder;
 mod driver;
 mod engine;
+mod find;
 mod handle;
 mod level;
 mod open_transaction;
@@ -18,8 +19,10 @@ mod tokio;
 
 pub use driver::{
     AsyncConnections, AsyncStatement, Attempt, BlockingConnections, BoxError, Connections, Done,
+    ErrorOf, OrmErrors,
 };
 pub use engine::{Call, connect, connect_blocking, run, run_blocking};
+pub use find::find_routing_error;
 pub use handle::Handle;
 pub use level::Level;
 pub use open_transaction::{OpenTransaction, run_in, run_in_blocking};

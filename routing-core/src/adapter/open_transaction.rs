@@ -14,7 +14,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::adapter::driver::{AsyncConnections, AsyncStatement, Attempt, BlockingConnections};
+use crate::adapter::driver::{
+    AsyncConnections, AsyncStatement, Attempt, BlockingConnections, ErrorOf, OrmErrors as _,
+};
 use crate::adapter::level::Level;
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
@@ -309,13 +311,13 @@ pub async fn run_in<T, C, S>(
     caller: &Context,
     connections: &mut C,
     statement: &mut S,
-) -> Result<S::Output, C::Error>
+) -> Result<S::Output, ErrorOf<C>>
 where
     T: Timer,
     C: AsyncConnections<Pool: Send + Sync>,
     S: AsyncStatement<C>,
 {
-    open.check(kind, caller).map_err(C::refused)?;
+    open.check(kind, caller).map_err(C::Orm::refused)?;
     let attempt = Attempt::new(open.permit(), open.access, open.access == Access::Read);
     let sending = statement.send(connections, attempt);
     match open.watch::<T, _>(sending).await {
@@ -326,12 +328,12 @@ where
         Some(Err(error)) => {
             let failure = connections.classify(&error, &open.node, open.role).await;
             let sql = || statement.sql().into_owned();
-            let refusal = open.failed(failure, C::is_deadlock(&error), sql);
-            Err(refusal.map_or(error, C::refused))
+            let refusal = open.failed(failure, C::Orm::is_deadlock(&error), sql);
+            Err(refusal.map_or(error, C::Orm::refused))
         }
         None => {
             connections.close(&open.node, open.role);
-            Err(C::refused(open.timed_out(kind)))
+            Err(C::Orm::refused(open.timed_out(kind)))
         }
     }
 }
@@ -347,9 +349,9 @@ pub fn run_in_blocking<'r, C: BlockingConnections, O>(
     caller: &Context,
     connections: &mut C,
     sql: impl FnOnce() -> String,
-    send: impl FnOnce(&mut C, Attempt<'r, C::Pool>) -> Result<O, C::Error>,
-) -> Result<O, C::Error> {
-    open.check(kind, caller).map_err(C::refused)?;
+    send: impl FnOnce(&mut C, Attempt<'r, C::Pool>) -> Result<O, ErrorOf<C>>,
+) -> Result<O, ErrorOf<C>> {
+    open.check(kind, caller).map_err(C::Orm::refused)?;
     match send(
         connections,
         Attempt::new(open.permit(), open.access, open.access == Access::Read),
@@ -360,8 +362,8 @@ pub fn run_in_blocking<'r, C: BlockingConnections, O>(
         }
         Err(error) => {
             let failure = connections.classify(&error, &open.node, open.role);
-            let refusal = open.failed(failure, C::is_deadlock(&error), sql);
-            Err(refusal.map_or(error, C::refused))
+            let refusal = open.failed(failure, C::Orm::is_deadlock(&error), sql);
+            Err(refusal.map_or(error, C::Orm::refused))
         }
     }
 }

@@ -15,16 +15,14 @@ use diesel_async::{AsyncConnection, TransactionManager};
 use routing_core::Footing;
 use routing_core::adapter::{AsyncConnections, BoxError, Connections, TokioTimer};
 use routing_core::sql::Dialect;
-use routing_core::{
-    Failure, Node, NodeName, Permit, ReplicaSet, Role, Route, RoutingError, SetName, Timer,
-};
+use routing_core::{Failure, Node, Permit, ReplicaSet, Role, Route, Timer};
 use tokio::sync::OnceCell;
 
 use super::driver::{AsyncRoutable, DatabaseOf};
 use super::node_pool::{Checkout, NodePool};
 use crate::database::Database;
-use crate::error::{CheckoutError, into_diesel};
-use crate::failure::{Verdict, is_alive, is_deadlock, question, verdict};
+use crate::error::Orm;
+use crate::failure::{Verdict, is_alive, question, verdict};
 use crate::instrumentation::Shared;
 
 pub(super) struct Checkouts<C: AsyncRoutable> {
@@ -279,19 +277,7 @@ impl<C: AsyncRoutable> Checkouts<C> {
 
 impl<C: AsyncRoutable> Connections for Checkouts<C> {
     type Pool = NodePool<C>;
-    type Error = Error;
-
-    fn refused(error: RoutingError) -> Error {
-        into_diesel(error)
-    }
-
-    fn no_connection(set: &SetName, node: &NodeName, error: BoxError) -> Error {
-        into_diesel(CheckoutError::new(set, node, error))
-    }
-
-    fn is_deadlock(error: &Error) -> bool {
-        is_deadlock(error)
-    }
+    type Orm = Orm;
 
     fn give_back(&mut self, node: &Arc<Node<NodePool<C>>>, _: Role) {
         self.release(node);

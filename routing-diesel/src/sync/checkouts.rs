@@ -9,12 +9,12 @@ use diesel::connection::{
 use diesel::r2d2::{ConnectionManager, PoolError, PooledConnection};
 use diesel::result::{Error, QueryResult};
 use routing_core::adapter::{BlockingConnections, BoxError, Connections};
-use routing_core::{Failure, Node, NodeName, Permit, Role, Route, RoutingError, SetName};
+use routing_core::{Failure, Node, Permit, Role, Route};
 
 use super::node_pool::NodePool;
 use crate::database::{Database, Routable};
-use crate::error::{CheckoutError, into_diesel};
-use crate::failure::{Verdict, is_alive, is_deadlock, question, verdict};
+use crate::error::Orm;
+use crate::failure::{Verdict, is_alive, question, verdict};
 use crate::instrumentation::Shared;
 
 pub(crate) struct Checkouts<C: Routable> {
@@ -138,19 +138,7 @@ impl<C: Routable> Checkouts<C> {
 
 impl<C: Routable> Connections for Checkouts<C> {
     type Pool = NodePool<C>;
-    type Error = Error;
-
-    fn refused(error: RoutingError) -> Error {
-        into_diesel(error)
-    }
-
-    fn no_connection(set: &SetName, node: &NodeName, error: BoxError) -> Error {
-        into_diesel(CheckoutError::new(set, node, error))
-    }
-
-    fn is_deadlock(error: &Error) -> bool {
-        is_deadlock(error)
-    }
+    type Orm = Orm;
 
     fn give_back(&mut self, _: &Arc<Node<NodePool<C>>>, role: Role) {
         self.release(role);

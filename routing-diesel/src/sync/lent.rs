@@ -8,11 +8,12 @@ use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::{Error, QueryResult};
 use polonius_the_crab::{ForLt, PoloniusResult, polonius};
 use routing_core::adapter::{BlockingConnections, BoxError, Connections};
-use routing_core::{Failure, Node, NodeName, Permit, Role, Route, RoutingError, SetName};
+use routing_core::{Failure, Node, Permit, Role, Route};
 
 use super::checkouts::Checkouts;
 use super::node_pool::NodePool;
 use crate::database::Routable;
+use crate::error::Orm;
 use crate::known::KnownQuery;
 
 /// The connections, until a cursor has borrowed one.
@@ -73,19 +74,7 @@ impl<'conn, C: Routable> Lent<'conn, C> {
 
 impl<C: Routable> Connections for Lent<'_, C> {
     type Pool = NodePool<C>;
-    type Error = Error;
-
-    fn refused(error: RoutingError) -> Error {
-        Checkouts::<C>::refused(error)
-    }
-
-    fn no_connection(set: &SetName, node: &NodeName, error: BoxError) -> Error {
-        Checkouts::<C>::no_connection(set, node, error)
-    }
-
-    fn is_deadlock(error: &Error) -> bool {
-        Checkouts::<C>::is_deadlock(error)
-    }
+    type Orm = Orm;
 
     fn give_back(&mut self, node: &Arc<Node<NodePool<C>>>, role: Role) {
         if let Some(checkouts) = &mut self.0 {

@@ -17,9 +17,7 @@ use routing_core::adapter::{
     AsyncConnections, AsyncStatement, Attempt, BoxError, Connections, TokioTimer, run, run_in,
 };
 use routing_core::sql::Dialect;
-use routing_core::{
-    Failure, Footing, Node, NodeName, Role, Route, RoutingError, SetName, StatementKind,
-};
+use routing_core::{Failure, Footing, Node, Role, Route, StatementKind};
 
 use super::{PgRow, first_row};
 use crate::asynchronous::checkouts::{Checkouts, answers};
@@ -29,6 +27,7 @@ use crate::asynchronous::node_pool::NodePool;
 use crate::asynchronous::owned_query::{Dynamic, MaybeId, OwnedQuery, Static};
 use crate::asynchronous::traits::Prepared;
 use crate::asynchronous::watched::Watched;
+use crate::error::Orm;
 use crate::failure::{Verdict, question, verdict};
 use crate::kinds::Examine;
 
@@ -54,19 +53,7 @@ impl Shared<'_> {
 
 impl Connections for Shared<'_> {
     type Pool = Pool;
-    type Error = Error;
-
-    fn refused(error: RoutingError) -> Error {
-        Checkouts::<AsyncPgConnection>::refused(error)
-    }
-
-    fn no_connection(set: &SetName, node: &NodeName, error: BoxError) -> Error {
-        Checkouts::<AsyncPgConnection>::no_connection(set, node, error)
-    }
-
-    fn is_deadlock(error: &Error) -> bool {
-        Checkouts::<AsyncPgConnection>::is_deadlock(error)
-    }
+    type Orm = Orm;
 
     fn give_back(&mut self, node: &Arc<Node<Pool>>, _: Role) {
         self.checkouts.mark_broken(node);

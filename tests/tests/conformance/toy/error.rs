@@ -3,6 +3,7 @@
 use std::fmt;
 
 use routing_core::RoutingError;
+use routing_core::adapter::OrmErrors;
 
 #[derive(Debug)]
 pub(super) enum Error {
@@ -16,5 +17,16 @@ impl fmt::Display for Error {
             Self::Driver(error) => error.fmt(f),
             Self::Routing(error) => error.fmt(f),
         }
+    }
+}
+
+/// The toy ORM's errors.
+pub(super) enum Orm {}
+
+impl OrmErrors for Orm {
+    type Error = Error;
+
+    fn refused(error: RoutingError) -> Error {
+        Error::Routing(error)
     }
 }

@@ -13,7 +13,7 @@ use routing_core::{
     Router, RoutingError, StatementKind, catch_up, routed_handle,
 };
 
-use super::error::Error;
+use super::error::{Error, Orm};
 use super::orm;
 
 type Result<T> = std::result::Result<T, Error>;
@@ -132,11 +132,7 @@ impl Drop for Checkouts {
 
 impl Connections for Checkouts {
     type Pool = FilePool;
-    type Error = Error;
-
-    fn refused(error: RoutingError) -> Error {
-        Error::Routing(error)
-    }
+    type Orm = Orm;
 
     fn give_back(&mut self, node: &Arc<Node<FilePool>>, _: Role) {
         let is_other = |(other, _): &(Arc<_>, _)| !Arc::ptr_eq(other, node);
