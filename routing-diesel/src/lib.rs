@@ -77,6 +77,7 @@ mod failure;
 mod instrumentation;
 mod kinds;
 mod known;
+mod methods;
 mod read_only;
 mod sync;
 mod transaction;

@@ -81,12 +81,7 @@ impl RoutedConnection {
         let handle = &self.handle;
         let kind = kind_of_begin(&options);
         let done = self.run(&handle.set, kind, Begin(options)).await?;
-        let open = OpenTransaction::new(
-            &handle.router,
-            &handle.set,
-            (done.node, done.role, done.access),
-            &handle.context,
-        );
+        let open = OpenTransaction::new(handle, &done);
         Ok(RoutedTransaction::new(handle, open, done.value))
     }
 }

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::adapter::driver::{
-    AsyncConnections, AsyncStatement, Attempt, BlockingConnections, ErrorOf, OrmErrors as _,
+    AsyncConnections, AsyncStatement, Attempt, BlockingConnections, Done, ErrorOf, OrmErrors as _,
 };
+use crate::adapter::handle::Handle;
 use crate::adapter::level::Level;
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
@@ -58,21 +59,16 @@ impl Fate {
 }
 
 impl<P> OpenTransaction<P> {
-    /// A transaction that was begun on this node.
+    /// A transaction of this handle's set that was begun.
     #[must_use]
-    pub fn new(
-        router: &Arc<Router<P>>,
-        set: &Arc<ReplicaSet<P>>,
-        (node, role, access): (&Arc<Node<P>>, Role, Access),
-        caller: &Context,
-    ) -> Self {
+    pub fn new<T>(handle: &Handle<P>, begun: &Done<'_, P, T>) -> Self {
         Self {
-            router: Arc::clone(router),
-            set: Arc::clone(set),
-            node: Arc::clone(node),
-            role,
-            access,
-            began: caller.clone().with_current_session(),
+            router: Arc::clone(&handle.router),
+            set: Arc::clone(&handle.set),
+            node: Arc::clone(begun.node),
+            role: begun.role,
+            access: begun.access,
+            began: handle.context.clone().with_current_session(),
             fate: Arc::default(),
         }
     }

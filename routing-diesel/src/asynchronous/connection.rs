@@ -16,6 +16,7 @@ use super::node_pool::NodePool;
 use super::transaction_manager::RoutedTransactionManager;
 use crate::database::{Database, begin_read_only};
 use crate::error::into_diesel;
+use crate::methods::connection_methods;
 use crate::transaction::Transaction;
 
 /// A connection to a replica set, in place of a pooled connection of diesel-async's.
@@ -156,57 +157,6 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         ended
     }
 
-    /// Calls back after the outermost commit is acknowledged, in the order of the calls; at once
-    /// if no transaction is open, as each statement is committed by itself then.
-    ///
-    /// Whatever the callback does, the commit stands. It is called inside the commit's future, so
-    /// it must not block. [`Committed::position`] is `None`: a
-    /// commit asks for nothing.
-    pub fn on_commit(&mut self, callback: impl FnOnce(&Committed) + Send + 'static) {
-        self.settle();
-        match &self.transaction {
-            Some(transaction) => transaction.callbacks().on_commit(callback),
-            None => callback(&Committed::new(self.set_name().clone())),
-        }
-    }
-
-    /// Calls back after the transaction or savepoint that is open now, or one around it, is rolled
-    /// back. When nobody knows how a commit ended, neither callback is called.
-    pub fn on_rollback(&mut self, callback: impl FnOnce() + Send + 'static) {
-        self.settle();
-        if let Some(transaction) = &self.transaction {
-            transaction.callbacks().on_rollback(callback);
-        }
-    }
-
-    /// The node that a transaction is open on, if one is.
-    #[must_use]
-    pub fn transaction_node(&self) -> Option<&NodeName> {
-        self.transaction.as_ref().map(|open| open.node().name())
-    }
-
-    /// Pins the session of this connection, or the one that its caller runs in.
-    ///
-    /// # Errors
-    ///
-    /// `NoSession` if there is none, `Frozen` and `LatePin` as for [`Session::pin`].
-    pub fn pin(&self) -> QueryResult<()> {
-        let pinned = self.handle.set.pin(&self.handle.context);
-        pinned.map_err(into_diesel)
-    }
-
-    /// The session that this connection belongs to.
-    #[must_use]
-    pub const fn session(&self) -> Option<&Session> {
-        self.handle.context.session()
-    }
-
-    /// The name of the replica set that this connection looks at.
-    #[must_use]
-    pub fn set_name(&self) -> &SetName {
-        self.handle.set.name()
-    }
-
     /// Cleans up after a future that was dropped, and after a server that has ended a transaction by
     /// itself.
     pub(super) fn settle(&mut self) {
@@ -301,11 +251,4 @@ impl<C: AsyncRoutable> Drop for AsyncRoutedConnection<C> {
     }
 }
 
-impl<C: AsyncRoutable> fmt::Debug for AsyncRoutedConnection<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AsyncRoutedConnection")
-            .field("set", self.handle.set.name())
-            .field("transaction", &self.transaction_node())
-            .finish_non_exhaustive()
-    }
-}
+connection_methods!(AsyncRoutedConnection, AsyncRoutable);

@@ -158,8 +158,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         let begun = run::<TokioTimer, _, _>(handle.call(), kind, checkouts, &mut begin).await;
         checkouts.landed();
         let begun = begun?;
-        let place = (begun.node, begun.role, begun.access);
-        let open = OpenTransaction::new(&handle.router, &handle.set, place, &handle.context);
+        let open = OpenTransaction::new(handle, &begun);
         let (done, around) = begun.value;
         self.transaction = Some(Transaction::new(open, around.unwrap_or_default()));
         Ok(done)

@@ -11,6 +11,7 @@ use super::checkouts::{Checkouts, depth};
 use super::node_pool::NodePool;
 use crate::database::{Database, Routable, begin_read_only};
 use crate::error::into_diesel;
+use crate::methods::connection_methods;
 use crate::transaction::Transaction;
 
 /// A connection to a replica set, in place of a pooled connection of Diesel's.
@@ -124,57 +125,6 @@ impl<C: Routable> RoutedConnection<C> {
         }
     }
 
-    /// Calls back after the outermost commit is acknowledged, in the order of the calls; at once
-    /// if no transaction is open, as each statement is committed by itself then.
-    ///
-    /// Whatever the callback does, the commit stands. A transaction that is ended by a text nobody
-    /// understands (`COMMIT AND CHAIN`) calls nobody. [`Committed::position`] is `None`: a
-    /// commit asks for nothing.
-    pub fn on_commit(&mut self, callback: impl FnOnce(&Committed) + Send + 'static) {
-        self.settle();
-        match &self.transaction {
-            Some(transaction) => transaction.callbacks().on_commit(callback),
-            None => callback(&Committed::new(self.set_name().clone())),
-        }
-    }
-
-    /// Calls back after the transaction or savepoint that is open now, or one around it, is rolled
-    /// back. When nobody knows how a commit ended, neither callback is called.
-    pub fn on_rollback(&mut self, callback: impl FnOnce() + Send + 'static) {
-        self.settle();
-        if let Some(transaction) = &self.transaction {
-            transaction.callbacks().on_rollback(callback);
-        }
-    }
-
-    /// The node that a transaction is open on, if one is.
-    #[must_use]
-    pub fn transaction_node(&self) -> Option<&NodeName> {
-        self.transaction.as_ref().map(|open| open.node().name())
-    }
-
-    /// Pins the session of this connection, or the one that its caller runs in.
-    ///
-    /// # Errors
-    ///
-    /// `NoSession` if there is none, `Frozen` and `LatePin` as for [`Session::pin`].
-    pub fn pin(&self) -> QueryResult<()> {
-        let pinned = self.handle.set.pin(&self.handle.context);
-        pinned.map_err(into_diesel)
-    }
-
-    /// The session that this connection belongs to.
-    #[must_use]
-    pub const fn session(&self) -> Option<&Session> {
-        self.handle.context.session()
-    }
-
-    /// The name of the replica set that this connection looks at.
-    #[must_use]
-    pub fn set_name(&self) -> &SetName {
-        self.handle.set.name()
-    }
-
     /// Does what was left to do when Diesel has counted down, and finds out whether the server has
     /// ended a transaction by itself.
     #[inline]
@@ -216,11 +166,4 @@ impl<C: Routable> Drop for RoutedConnection<C> {
     }
 }
 
-impl<C: Routable> fmt::Debug for RoutedConnection<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RoutedConnection")
-            .field("set", self.handle.set.name())
-            .field("transaction", &self.transaction_node())
-            .finish_non_exhaustive()
-    }
-}
+connection_methods!(RoutedConnection, Routable);

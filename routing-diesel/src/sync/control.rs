@@ -107,8 +107,7 @@ impl<C: Routable> RoutedConnection<C> {
                 done.map(|done| (done, around.unwrap_or_default()))
             },
         )?;
-        let place = (begun.node, begun.role, begun.access);
-        let open = OpenTransaction::new(&handle.router, &handle.set, place, &handle.context);
+        let open = OpenTransaction::new(handle, &begun);
         let (done, around) = begun.value;
         self.transaction = Some(Transaction::new(open, around));
         Ok(done)

@@ -5,6 +5,7 @@ mod compile_fail;
 mod failover;
 mod interrupted;
 mod monitors;
+mod no_runtime;
 mod pools;
 mod postgres;
 mod postgres_async;

@@ -97,3 +97,37 @@ fn start() -> Option<Handle> {
         .inspect_err(|error| tracing::warn!(target: "routing", %error, "no thread for monitors"))
         .ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    #[test]
+    fn a_runtime_that_shuts_down_ends_what_runs_on_it() {
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut running = pin!(run_to_end(pending::<()>()));
+        {
+            let _entered = runtime.enter();
+            assert!(running.as_mut().poll(&mut cx).is_pending());
+        }
+        drop(runtime);
+        assert_eq!(running.as_mut().poll(&mut cx), Poll::Ready(None));
+    }
+
+    #[test]
+    fn outside_of_a_runtime_there_is_time_all_the_same() {
+        let (told, hears) = std::sync::mpsc::channel();
+        assert!(spawn(async move {
+            let limit = Duration::from_millis(1);
+            let nothing = TokioTimer::within(limit, pending::<()>()).await;
+            told.send(nothing).expect("it is heard");
+        }));
+        assert_eq!(hears.recv(), Ok(None));
+        assert!(TokioTimer::is_running());
+    }
+}

@@ -233,8 +233,7 @@ impl RoutedConnection {
                         .map_err(Error::Driver)
                 },
             )?;
-            let place = (begun.node, begun.role, begun.access);
-            let open = OpenTransaction::new(&handle.router, &handle.set, place, &handle.context);
+            let open = OpenTransaction::new(handle, &begun);
             let levels = vec![open.level()];
             self.transaction = Some((open, levels));
             return Ok(());
