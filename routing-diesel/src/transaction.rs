@@ -21,6 +21,9 @@ pub(crate) struct Transaction<P> {
     levels: Vec<Named>,
     /// Whether Diesel has counted it: then it is over when Diesel counts no more.
     counted: bool,
+    /// Whether a text began it, so that a text ends it.
+    #[cfg(feature = "async")]
+    pub(crate) is_text: bool,
 }
 
 struct Named {
@@ -45,6 +48,8 @@ impl<P> Transaction<P> {
             open,
             levels: vec![Named { name, level }],
             counted: false,
+            #[cfg(feature = "async")]
+            is_text: false,
         }
     }
 

@@ -25,7 +25,10 @@ impl RoutedTransaction {
             // The driver would release the savepoint, call that a commit, and roll back later.
             return Err(into_db_err(RoutingError::OpenSavepoint { set }));
         }
-        let is_aborted = self.is_aborted().await;
+        let Some(is_aborted) = self.is_aborted().await else {
+            // It is not committed without an answer.
+            return Err(into_db_err(self.open.give_up()));
+        };
         let Self {
             open,
             transaction,
@@ -41,6 +44,7 @@ impl RoutedTransaction {
         level.committing();
         // This future may be dropped before the answer comes.
         open.record_end(true, &context);
+        open.committing();
         let committed = open.watch::<TokioTimer, _>(transaction.commit()).await;
         // Also if it failed: its outcome may be unknown.
         open.record_end(true, &context);
@@ -92,14 +96,15 @@ impl RoutedTransaction {
         outcome
     }
 
-    /// Whether PostgreSQL would roll back instead of committing; asked only when it might.
-    async fn is_aborted(&self) -> bool {
+    /// Whether PostgreSQL would roll back instead of committing; asked only when it might. `None` if the
+    /// node does not answer any more.
+    async fn is_aborted(&self) -> Option<bool> {
         if self.get_database_backend() != DbBackend::Postgres || !self.level.has_failed() {
-            return false;
+            return Some(false);
         }
         let asking = self.transaction.execute_unprepared("SELECT 1");
         let answer = self.open.watch::<TokioTimer, _>(asking).await;
-        answer.is_none_or(|answer| answer.is_err())
+        answer.map(|answer| answer.is_err())
     }
 }
 

@@ -155,7 +155,12 @@ impl Stream for RoutedStream<'_> {
                 Some(Ok(row))
             }
             Some(NextRow::Row(Err(error))) => Some(Err(rest.failed(error))),
-            Some(NextRow::TimedOut) => Some(Err(rest.timed_out())),
+            Some(NextRow::TimedOut) => {
+                let error = rest.timed_out();
+                // What a write has done is not known.
+                this.rest = None;
+                Some(Err(error))
+            }
             None => {
                 rest.over();
                 None

@@ -40,6 +40,8 @@ pub struct OpenTransaction<P> {
     access: Access,
     /// The session that began it, which may not be the one that ends it.
     began: Context,
+    /// Whether its commit was sent, and has not been answered.
+    is_committing: AtomicBool,
     fate: Arc<Fate>,
 }
 
@@ -69,6 +71,7 @@ impl<P> OpenTransaction<P> {
             role: begun.role,
             access: begun.access,
             began: handle.context.clone().with_current_session(),
+            is_committing: AtomicBool::new(false),
             fate: Arc::default(),
         }
     }
@@ -86,6 +89,7 @@ impl<P> OpenTransaction<P> {
                 Access::Write => access,
             },
             began: self.began.clone(),
+            is_committing: AtomicBool::new(false),
             fate: Arc::clone(&self.fate),
         }
     }
@@ -180,11 +184,22 @@ impl<P> OpenTransaction<P> {
 
     fn check_fate(&self) -> Result<(), RoutingError> {
         if self.is_lost() {
-            let set = self.set.name().clone();
-            let node = self.node.name().clone();
-            return Err(RoutingError::TransactionLost { set, node });
+            return Err(self.lost());
         }
         Ok(())
+    }
+
+    fn lost(&self) -> RoutingError {
+        let set = self.set.name().clone();
+        let node = self.node.name().clone();
+        RoutingError::TransactionLost { set, node }
+    }
+
+    /// Its node does not answer a question before the commit, which is not sent then: the error to return.
+    #[must_use]
+    pub fn give_up(&self) -> RoutingError {
+        self.fate.is_lost.store(true, Ordering::Relaxed);
+        self.lost()
     }
 
     /// Checks that it may be committed.
@@ -213,8 +228,16 @@ impl<P> OpenTransaction<P> {
         }
     }
 
+    /// Its commit is about to be sent. Dropped before [`record_end`](Self::record_end), it may be committed
+    /// at any time.
+    pub fn committing(&self) {
+        let writes = self.access == Access::Write;
+        self.is_committing.store(writes, Ordering::Relaxed);
+    }
+
     /// It has ended; `may_be_committed` unless it was certainly rolled back.
     pub fn record_end(&self, may_be_committed: bool, caller: &Context) {
+        self.is_committing.store(false, Ordering::Relaxed);
         if may_be_committed && self.access == Access::Write {
             self.set.record_write(caller);
             self.set.record_write(&self.began);
@@ -282,7 +305,11 @@ impl<P> OpenTransaction<P> {
 /// The session that began it has seen what it has shown, however it ends.
 impl<P> Drop for OpenTransaction<P> {
     fn drop(&mut self) {
-        self.record(&self.began);
+        if self.is_committing.load(Ordering::Relaxed) {
+            self.set.record_untracked_write(&self.began);
+        } else {
+            self.record(&self.began);
+        }
     }
 }
 

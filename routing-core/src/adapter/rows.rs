@@ -85,7 +85,7 @@ where
         let watch = this.watch.get_or_insert_with(|| {
             let (set, node) = (Arc::clone(set), Arc::clone(node));
             Box::pin(async move {
-                let _left = set.watch::<T, _>(&node, pending::<()>()).await;
+                let _left = set.watch_for_silence::<T, _>(&node, pending::<()>()).await;
             })
         });
         if watch.as_mut().poll(cx).is_pending() {

@@ -36,9 +36,9 @@ pub struct ReplicaSet<P> {
     /// All that it has ever had, so that what runs on a node can borrow it.
     roster: boxcar::Vec<Arc<Node<P>>>,
     members: Rolls,
-    /// What is known of who is the primary; held while that is judged or the members change.
     /// The clock and the observer, which the router sets.
     pub(crate) ports: Ports,
+    /// What is known of who is the primary; held while that is judged or the members change.
     pub(crate) history: Mutex<History>,
     pub(crate) lag_limits: ArcSwap<LagLimits>,
     pub(crate) budget: Budget,

@@ -152,12 +152,36 @@ impl<P: Send + Sync> ReplicaSet<P> {
     where
         F: Future<Output: Send> + Send,
     {
+        let is_out = || node.exclusions.get().first_of(Exclusion::OF_ALL).is_some();
+        self.watch_until::<T, F>(node, running, is_out).await
+    }
+
+    /// As [`watch`](Self::watch), for rows that have begun: they are left only if the node does not answer.
+    pub(crate) async fn watch_for_silence<T: Timer, F>(
+        &self,
+        node: &Node<P>,
+        running: F,
+    ) -> Option<F::Output>
+    where
+        F: Future<Output: Send> + Send,
+    {
+        self.watch_until::<T, F>(node, running, || false).await
+    }
+
+    async fn watch_until<T: Timer, F>(
+        &self,
+        node: &Node<P>,
+        running: F,
+        is_out: impl Fn() -> bool + Send,
+    ) -> Option<F::Output>
+    where
+        F: Future<Output: Send> + Send,
+    {
         if !node.is_monitored() || !T::is_running() {
             return Some(running.await);
         }
         let suspect_after = self.rules().probe.suspect_after;
         let mut running = pin!(running);
-        let is_out = || node.exclusions.get().first_of(Exclusion::OF_ALL).is_some();
         // It may wait for a connection to who was the primary, and be given one.
         listener!(node.trouble() => trouble);
         if is_out() {
@@ -185,8 +209,8 @@ impl<P: Send + Sync> ReplicaSet<P> {
     }
 }
 
-/// What waiting for a connection comes to; `None` if the route's node went down, or is of no use any more,
-/// since the router decided on it.
+/// What waiting for a connection comes to; `None` if the route's node went down since the router
+/// decided on it.
 pub(crate) async fn while_usable<P, F: Future>(
     route: &Route<'_, P>,
     waiting: F,

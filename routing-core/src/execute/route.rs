@@ -41,7 +41,6 @@ use crate::decide::resolve::{self, Inquiry, Stop, WaitsFor, primary_unavailable,
 use crate::error::RoutingError;
 use crate::execute::patience::{CatchUp, Patience};
 use crate::observe::decision::{Decision, Reason, Role};
-use crate::observe::exclusion::Exclusion;
 use crate::session::Session;
 use crate::session::context::Context;
 use crate::sql::kind::{Access, StatementKind};
@@ -283,14 +282,11 @@ impl<'r, P> Route<'r, P> {
         node.is_the_same_since(self.mark) && !shows_less && !is_kept_away
     }
 
-    /// Whether the node went down, or is of no use any more, since the router decided on it: a caller that
-    /// waits for a connection to it waits in vain.
+    /// Whether the node went down since the router decided on it: a caller that waits for a connection to
+    /// it waits in vain.
     #[must_use]
     pub fn is_forsaken(&self) -> bool {
-        let node = self.node();
-        self.set.has_rules()
-            && (!node.is_up_since(self.mark)
-                || node.exclusions.get().first_of(Exclusion::OF_ALL).is_some())
+        self.set.has_rules() && !self.node().is_up_since(self.mark)
     }
 
     /// Another route for what no longer [`holds`](Self::holds): nothing was sent.
@@ -384,7 +380,8 @@ impl<P> Drop for Route<'_, P> {
         }
         if let Some(session) = self.writer.take() {
             let caller = Context::default().with_session(&session);
-            self.set.record_write(&caller);
+            // It may be executed at any time.
+            self.set.record_untracked_write(&caller);
         }
     }
 }

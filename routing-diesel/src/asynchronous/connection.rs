@@ -38,6 +38,8 @@ pub struct AsyncRoutedConnection<C: AsyncRoutable> {
     /// Whether the transaction that the program is in is lost: until its end every statement is
     /// refused, as it would be committed at once.
     pub(super) is_lost: bool,
+    /// Whether that transaction was begun as text, so that only a text ends it.
+    pub(super) is_text_lost: bool,
     /// Diesel's count while no transaction is open.
     pub(super) idle: TransactionManagerStatus,
 }
@@ -50,6 +52,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             transaction: None,
             nesting: Nesting::default(),
             is_lost: false,
+            is_text_lost: false,
             idle: TransactionManagerStatus::default(),
         }
     }
@@ -179,7 +182,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             }
         }
         self.lose_if_ended();
-        self.is_lost &= !self.nesting.is_outside();
+        self.is_lost &= self.is_text_lost || !self.nesting.is_outside();
     }
 
     /// Cleans up after a future that was dropped while it used a node's connection.
@@ -197,11 +200,17 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             return;
         }
         if purpose == Purpose::Commit {
-            self.record_end();
             self.lose(Transaction::ended_unknown);
         } else {
-            self.lose(Transaction::rolled_back);
+            self.lose_unexpectedly();
         }
+    }
+
+    /// The open transaction has ended, and the program does not know it.
+    pub(super) fn lose_unexpectedly(&mut self) {
+        self.is_text_lost = self.transaction.as_ref().is_some_and(|open| open.is_text);
+        self.lose(Transaction::rolled_back);
+        self.is_lost |= self.is_text_lost;
     }
 
     /// The open transaction may have been committed.

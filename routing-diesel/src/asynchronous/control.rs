@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use routing_core::adapter::{AsyncConnections, OpenTransaction, TokioTimer, run};
 use routing_core::sql::{Dialect, TransactionControl};
-use routing_core::{Failure, Node, StatementKind};
+use routing_core::{Failure, Node, RoutingError, StatementKind};
 
 use super::checkouts::{Purpose, depth};
 use super::connection::AsyncRoutedConnection;
@@ -105,13 +105,13 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         send: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, QueryResult<usize>> + Send + Sync,
     ) -> QueryResult<usize> {
         self.settle();
-        if self.is_lost {
-            return Err(Error::BrokenTransactionManager);
-        }
         let control = match kind {
             StatementKind::Transaction => TransactionControl::of(sql, DatabaseOf::<C>::DIALECT),
             _ => None,
         };
+        if self.is_lost {
+            return self.leave_lost_text(control);
+        }
         let Some(transaction) = &self.transaction else {
             return match control {
                 Some(TransactionControl::Begin { read_only }) => {
@@ -120,7 +120,11 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                     } else {
                         kind
                     };
-                    self.begin_by(kind, sql, send).await
+                    let done = self.begin_by(kind, sql, send).await?;
+                    if let Some(transaction) = &mut self.transaction {
+                        transaction.is_text = true;
+                    }
+                    Ok(done)
                 }
                 _ => self.run(kind, sql, send).await,
             };
@@ -138,6 +142,22 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                 self.run_statement(kind, Statement::new(sql, send)).await
             }
             Some(control) => self.end(control, send).await,
+        }
+    }
+
+    /// A text in a transaction that is lost: one that was begun as text ends with a text, too.
+    fn leave_lost_text(&mut self, control: Option<TransactionControl<'_>>) -> QueryResult<usize> {
+        let ends = matches!(
+            control,
+            Some(TransactionControl::Commit | TransactionControl::Rollback)
+        );
+        if self.is_text_lost && ends {
+            self.is_text_lost = false;
+            self.is_lost = false;
+        }
+        match control {
+            Some(TransactionControl::Rollback) if !self.is_lost => Ok(0),
+            _ => Err(Error::BrokenTransactionManager),
         }
     }
 
@@ -212,7 +232,15 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             self.lose(Transaction::rolled_back);
             return Err(into_diesel(refusal));
         }
-        let is_aborted = self.is_aborted().await;
+        let Some(is_aborted) = self.is_aborted().await else {
+            // It is not committed without an answer.
+            return Err(self.leave(OpenTransaction::give_up, Transaction::rolled_back));
+        };
+        // Another connection of the session may read before this future goes on.
+        self.record_end();
+        if let Some(open) = &self.transaction {
+            open.committing();
+        }
         let committed = self.control(Purpose::Commit, send).await;
         self.record_end();
         match committed {
@@ -241,7 +269,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         let node = self.transaction_node_arc()?;
         let rolled_back = self.control(Purpose::Control, send).await;
         if let Some(Err(error)) = &rolled_back {
-            self.report(error).await;
+            self.report(error, Purpose::Control).await;
         }
         if !matches!(rolled_back, Some(Ok(_))) {
             // Without its connection it cannot be committed either.
@@ -282,10 +310,19 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
 
     /// The node of the open transaction does not answer any more: the error to return.
     fn timed_out(&mut self, end: impl FnOnce(Transaction<NodePool<C>>)) -> Error {
+        self.leave(|open| open.timed_out(StatementKind::Transaction), end)
+    }
+
+    /// Leaves the node of the open transaction with this error.
+    fn leave(
+        &mut self,
+        error: impl FnOnce(&OpenTransaction<NodePool<C>>) -> RoutingError,
+        end: impl FnOnce(Transaction<NodePool<C>>),
+    ) -> Error {
         let Some(open) = &self.transaction else {
             return Error::NotInTransaction;
         };
-        let error = open.timed_out(StatementKind::Transaction);
+        let error = error(open);
         let node = Arc::clone(open.node());
         self.checkouts.discard(&node);
         self.lose(end);
@@ -296,7 +333,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         let Ok(node) = self.transaction_node_arc() else {
             return;
         };
-        if self.report(error).await.is_some() {
+        if self.report(error, Purpose::Commit).await.is_some() {
             self.checkouts.discard(&node);
             if let Some(transaction) = self.transaction.take() {
                 transaction.ended_unknown();
@@ -320,7 +357,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
 
     /// A statement about a savepoint has failed; the error to return.
     async fn failed_inside(&mut self, error: Error) -> Error {
-        let failure = self.classify(&error).await;
+        let failure = self.classify(&error, Purpose::Control).await;
         let Some(open) = &self.transaction else {
             return error;
         };
@@ -331,15 +368,15 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     }
 
     /// Tells the router what an error says of the transaction's node, and the caller too.
-    async fn report(&mut self, error: &Error) -> Option<Failure> {
-        let failure = self.classify(error).await?;
+    async fn report(&mut self, error: &Error, purpose: Purpose) -> Option<Failure> {
+        let failure = self.classify(error, purpose).await?;
         if let Some(open) = &self.transaction {
             open.report_failure(failure);
         }
         Some(failure)
     }
 
-    async fn classify(&mut self, error: &Error) -> Option<Failure> {
+    async fn classify(&mut self, error: &Error, purpose: Purpose) -> Option<Failure> {
         let Self {
             transaction: Some(open),
             checkouts,
@@ -349,7 +386,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             return None;
         };
         // The connection is asked, and must not be left half-way.
-        let _connection = checkouts.permitted(open.permit(), Purpose::Statement);
+        let _connection = checkouts.permitted(open.permit(), purpose);
         let failure = checkouts.classify(error, open.node(), open.role()).await;
         checkouts.landed();
         failure
@@ -385,18 +422,19 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         self.checkouts.connected(node).and_then(depth)
     }
 
-    /// Whether PostgreSQL would roll back instead of committing; asked only when it might.
-    async fn is_aborted(&mut self) -> bool {
+    /// Whether PostgreSQL would roll back instead of committing; asked only when it might. `None` if the
+    /// node does not answer any more.
+    async fn is_aborted(&mut self) -> Option<bool> {
         let is_in_doubt = self
             .transaction
             .as_ref()
             .is_some_and(Transaction::is_in_doubt);
         if DatabaseOf::<C>::DIALECT != Dialect::Postgres || !is_in_doubt {
-            return false;
+            return Some(false);
         }
         let asking = self.control(Purpose::Statement, |connection| {
             manage(connection.batch_execute("SELECT 1"))
         });
-        asking.await.is_none_or(|answer| answer.is_err())
+        asking.await.map(|answer| answer.is_err())
     }
 }

@@ -13,7 +13,6 @@ use super::driver::AsyncRoutable;
 use super::node_pool::NodePool;
 use super::statements::Statement;
 use crate::failure::may_leave_open;
-use crate::transaction::Transaction;
 
 impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     /// Runs a statement, more than once only while the engine says so.
@@ -68,7 +67,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         {
             let node = Arc::clone(transaction.node());
             self.checkouts.discard(&node);
-            self.lose(Transaction::rolled_back);
+            self.lose_unexpectedly();
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -36,8 +37,11 @@ pub struct NodePool<C: Routable> {
 
 type R2d2<C> = Pool<ConnectionManager<C>>;
 
-/// From one look at the node to the next, while a statement waits for a connection: r2d2 cannot be woken.
-const LOOK: Duration = Duration::from_millis(100);
+/// How long a statement waits for a connection before it looks at the node too.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// From one look to the next.
+const LOOK: Duration = Duration::from_millis(5);
 
 enum Source<C: Routable> {
     Configured {
@@ -172,6 +176,9 @@ impl<C: Routable> NodePool<C> {
     }
 
     /// A connection, or what its absence says of the node; `is_in_vain` ends the wait for one.
+    ///
+    /// r2d2 cannot be woken. It is asked twice, at the beginning and at the end, as each call opens a
+    /// connection and takes the last error; in between, its pool is looked at.
     pub(crate) fn checkout(
         &self,
         footing: Footing<'_, Self>,
@@ -180,19 +187,27 @@ impl<C: Routable> NodePool<C> {
         let pool = self.pool(footing);
         let begun = SystemClock.now();
         let whole = pool.connection_timeout();
-        loop {
-            let left = whole.saturating_sub(SystemClock.now().since(begun));
-            let error = match pool.get_timeout(left.min(LOOK)) {
-                Ok(connection) => return Ok(connection),
-                Err(error) => error,
-            };
+        let first = match pool.get_timeout(whole.min(FIRST_WAIT)) {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        let left = || whole.saturating_sub(SystemClock.now().since(begun));
+        while left() > FIRST_WAIT {
             if is_in_vain() {
-                return Err((Failure::Unreachable, error));
+                return Err((Failure::Unreachable, first));
             }
-            if left <= LOOK {
-                return Err((failure_of(&pool, &error), error));
+            thread::sleep(LOOK);
+            if let Some(connection) = pool.try_get() {
+                return Ok(connection);
             }
         }
+        if whole <= FIRST_WAIT {
+            return Err((failure_of(&pool, &first), first));
+        }
+        pool.get_timeout(left()).map_err(|last| {
+            let error = if has_cause(&last) { last } else { first };
+            (failure_of(&pool, &error), error)
+        })
     }
 
     /// A connection beside the pool's, if it is known how it is made; else one of the pool's.
@@ -273,6 +288,11 @@ fn open<C: Routable>(
         connected,
     }));
     pool.build_unchecked(ConnectionManager::new(url))
+}
+
+/// Whether it says what the last attempt to connect said.
+fn has_cause(error: &PoolError) -> bool {
+    error.to_string().contains(": ")
 }
 
 /// r2d2 goes on trying until its time is over, and then adds what the last attempt said.

@@ -416,6 +416,33 @@ fn a_deadlocks_victim_writes_nothing_outside_of_its_transaction() {
 }
 
 #[test]
+fn a_transaction_that_was_begun_as_text_is_lost_until_a_text_ends_it() {
+    run(async {
+        let world = World::new(Backend::MariaDb, false).await;
+        let config = world.config(|config| config.mode(Mode::Greedy));
+        let pool = AsyncRoutedPool::<AsyncMysqlConnection>::new(&config).expect("a pool");
+        let mut conn = pool.get().await.expect("a connection");
+        let insert =
+            |name: &'static str| diesel::insert_into(cake::table).values(cake::name.eq(name));
+        for (end, is_rollback) in [("ROLLBACK", true), ("COMMIT", false)] {
+            conn.batch_execute("BEGIN").await.expect("a transaction");
+            insert("in it").execute(&mut conn).await.expect("an insert");
+            // MySQL's connections do not survive that.
+            let sleeping = poll_times(conn.batch_execute("DO sleep(10)"), 1).await;
+            assert!(sleeping.is_none(), "{sleeping:?}");
+            let after = insert("after it").execute(&mut conn).await;
+            assert!(is_lost(&after), "{after:?}");
+            let ended = conn.batch_execute(end).await;
+            assert_eq!(ended.is_ok(), is_rollback, "{ended:?}");
+            insert(end).execute(&mut conn).await.expect("an insert");
+        }
+        let names = cake::table.select(cake::name).order(cake::name);
+        let names = names.load::<String>(&mut conn).await;
+        assert_eq!(names, Ok(vec!["COMMIT".into(), "ROLLBACK".into()]));
+    });
+}
+
+#[test]
 fn a_transaction_in_the_middle_of_a_text_does_not_go_back_to_the_pool() {
     run(async {
         let on = postgres().await;

@@ -14,7 +14,7 @@ use crate::execute::router::Router;
 use crate::monitor::ticket::{Answer, Ask};
 use crate::observe::decision::Role;
 use crate::observe::failure::Failure;
-use crate::sql::CatalogFunction;
+use crate::sql::{CatalogFunction, Dialect};
 use crate::time::timer::Timer;
 
 /// How long the primary has to answer [`CATALOG_QUERY`](crate::sql::CATALOG_QUERY).
@@ -168,6 +168,9 @@ where
     P: Pool + Send + Sync,
     D: Dedicated<P>,
 {
+    if set.classifier().dialect() != Some(Dialect::Postgres) {
+        return Ok(Vec::new());
+    }
     let asking = async { D::connect(set.primary().pool()).await?.functions().await };
     let answer = TokioTimer::within(CATALOG_TIMEOUT, asking).await;
     answer.unwrap_or_else(|| Err(D::timed_out()))
