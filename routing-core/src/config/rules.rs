@@ -264,7 +264,7 @@ pub struct Rules {
     /// How often nodes are asked where they are.
     pub probe: ProbeRules,
     /// How far behind a replica may be; out over both **60 s** and **8 MB**. It can be changed while the set is in use:
-    /// [`Router::set_lag_limits`](crate::Router::set_lag_limits).
+    /// [`ReplicaSet::set_lag_limits`](crate::ReplicaSet::set_lag_limits).
     pub lag: LagLimits,
     /// How often what certainly did nothing is tried again; **3 attempts within 5 s**.
     pub retry: RetryRules,
