@@ -45,11 +45,15 @@ pub struct StoreCounts {
 }
 
 impl Known {
-    pub(super) fn new(store: Arc<dyn PinStore>, identities: Arc<Identities>) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn PinStore>,
+        identities: Arc<Identities>,
+        wait: Duration,
+    ) -> Self {
         Self {
             store,
             identities,
-            wait: Duration::from_millis(100),
+            wait,
             failed: Arc::default(),
             asked: Arc::default(),
         }

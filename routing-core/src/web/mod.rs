@@ -52,6 +52,7 @@ struct Settings {
     rules: Rules,
     header: Option<HeaderName>,
     known: Option<Known>,
+    store_wait: Duration,
     settle_wait: Duration,
 }
 
@@ -65,6 +66,7 @@ impl SessionLayer {
             rules: Rules::default(),
             header: None,
             known: None,
+            store_wait: Duration::from_millis(100),
             settle_wait: Duration::from_millis(50),
         }))
     }
@@ -149,7 +151,8 @@ impl SessionLayer {
         store: impl PinStore,
         identities: impl Fn(&Parts) -> Vec<String> + Send + Sync + 'static,
     ) -> Self {
-        let known = Known::new(Arc::new(store), Arc::new(identities));
+        let wait = self.0.store_wait;
+        let known = Known::new(Arc::new(store), Arc::new(identities), wait);
         self.with(|settings| settings.known = Some(known))
     }
 
@@ -157,6 +160,7 @@ impl SessionLayer {
     #[must_use]
     pub fn store_wait(self, wait: Duration) -> Self {
         self.with(|settings| {
+            settings.store_wait = wait;
             if let Some(known) = &mut settings.known {
                 known.wait = wait;
             }
@@ -183,5 +187,44 @@ impl<S> tower_layer::Layer<S> for SessionLayer {
 
     fn layer(&self, inner: S) -> SessionService<S> {
         SessionService::new(inner, Arc::clone(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::store::{Merge, StoreFuture};
+
+    #[derive(Debug)]
+    struct Nothing;
+
+    impl PinStore for Nothing {
+        fn load<'a>(&'a self, keys: &'a [String]) -> StoreFuture<'a, Vec<Option<String>>> {
+            Box::pin(async { Ok(vec![None; keys.len()]) })
+        }
+
+        fn update<'a>(&'a self, _: &'a str, _: Merge<'a>, _: Duration) -> StoreFuture<'a, ()> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn delete<'a>(&'a self, _: &'a str, _: &'a str) -> StoreFuture<'a, ()> {
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    #[test]
+    fn settings_count_in_any_order() {
+        let keys = TokenKeys::new([7; 32]).expect("a secret");
+        let wait = Duration::from_secs(9);
+        let before = SessionLayer::new(keys.clone())
+            .store_wait(wait)
+            .store(Nothing, |_| vec![]);
+        let after = SessionLayer::new(keys)
+            .store(Nothing, |_| vec![])
+            .store_wait(wait);
+        for layer in [before, after] {
+            let known = layer.0.known.as_ref().expect("a store");
+            assert_eq!(known.wait, wait);
+        }
     }
 }
