@@ -2,7 +2,7 @@
 //!
 //! An adapter has its ORM's connections ([`AsyncConnections`], [`BlockingConnections`]); which node, how
 //! often, how long and with what error is decided here. [`run`] awaits, [`run_blocking`] blocks: the same
-//! steps in the same order.
+//! steps in the same order, but a statement that blocks is not watched.
 
 use std::sync::Arc;
 
