@@ -108,7 +108,7 @@ pub use sql::set_lookup::Delegate;
 pub use time::clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use time::timer::Timer;
 
-/// What applications use. Each adapter re-exports all of it.
+/// The types that applications use. Each adapter re-exports all of them.
 pub mod application {
     #[cfg(feature = "redis")]
     pub use crate::RedisStore;

@@ -1,4 +1,4 @@
-//! What the engine needs of an ORM's connections.
+//! The engine's port: an ORM's connections, statements and errors.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -80,7 +80,7 @@ pub trait AsyncConnections: Connections + Send + Sized {
         route: &Route<'_, Self::Pool>,
     ) -> impl Future<Output = Result<(), (Failure, BoxError)>> + Send;
 
-    /// What an error says of the node; `None` if it is the user's. May ask the node.
+    /// Classifies an error; `None` if it is the user's and the node is well. The adapter may ask the node.
     fn classify(
         &mut self,
         error: &ErrorOf<Self>,
@@ -131,7 +131,7 @@ impl<'r, P> Attempt<'r, P> {
 
 /// A statement that the engine sends, over connections `C`.
 pub trait AsyncStatement<C: AsyncConnections>: Send {
-    /// What the ORM returns for it.
+    /// The ORM's result.
     type Output: Send;
 
     /// Sends it, and awaits the answer.
@@ -153,7 +153,7 @@ pub trait AsyncStatement<C: AsyncConnections>: Send {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Done<'r, P, T> {
-    /// What the ORM returns for it.
+    /// The ORM's result.
     pub value: T,
     /// The node that it ran on.
     pub node: &'r Arc<Node<P>>,

@@ -49,7 +49,7 @@ impl<P> Copy for Call<'_, '_, P> {}
 ///
 /// # Errors
 ///
-/// The ORM's, or what the rule refuses.
+/// The ORM's error, or the rule's refusal.
 pub async fn run<'r, T, C, S>(
     call: Call<'r, '_, C::Pool>,
     kind: StatementKind,
@@ -112,7 +112,7 @@ where
 ///
 /// # Errors
 ///
-/// What the rule refuses, or the ORM's if there is no connection.
+/// The rule's refusal, or the ORM's error if the adapter has no connection.
 pub async fn connect<'r, T, C>(
     call: Call<'r, '_, C::Pool>,
     kind: StatementKind,
@@ -166,7 +166,7 @@ where
 ///
 /// # Errors
 ///
-/// The ORM's, or what the rule refuses.
+/// The ORM's error, or the rule's refusal.
 pub fn run_blocking<'r, C, O>(
     call: Call<'r, '_, C::Pool>,
     kind: StatementKind,
@@ -217,7 +217,7 @@ where
 ///
 /// # Errors
 ///
-/// What the rule refuses, or the ORM's if there is no connection.
+/// The rule's refusal, or the ORM's error if the adapter has no connection.
 pub fn connect_blocking<'r, C>(
     call: Call<'r, '_, C::Pool>,
     kind: StatementKind,

@@ -1,4 +1,4 @@
-//! What every routed handle holds, and what it offers to applications.
+//! The parts and the public methods of every routed handle.
 
 use std::fmt;
 use std::sync::Arc;

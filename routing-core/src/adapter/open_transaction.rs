@@ -45,7 +45,7 @@ pub struct OpenTransaction<P> {
     fate: Arc<Fate>,
 }
 
-/// What is known of a transaction, its savepoints included.
+/// The state that a transaction shares with its savepoints.
 #[derive(Debug, Default)]
 pub(super) struct Fate {
     /// Whether the server has ended it, so that the next statement would be committed at once.
@@ -221,7 +221,7 @@ impl<P> OpenTransaction<P> {
     /// The caller's session has seen what a statement has shown.
     pub fn record(&self, caller: &Context) {
         if self.is_unclear() && self.access == Access::Write {
-            // What it did may be committed already.
+            // The server may have committed its writes already.
             self.set.record_write(caller);
         } else {
             self.set.record_read(&self.node, caller);
@@ -327,7 +327,7 @@ impl<P> fmt::Debug for OpenTransaction<P> {
 ///
 /// # Errors
 ///
-/// The ORM's, or what the rule refuses.
+/// The ORM's error, or the rule's refusal.
 pub async fn run_in<T, C, S>(
     open: &OpenTransaction<C::Pool>,
     kind: StatementKind,
@@ -365,7 +365,7 @@ where
 ///
 /// # Errors
 ///
-/// The ORM's, or what the rule refuses.
+/// The ORM's error, or the rule's refusal.
 pub fn run_in_blocking<'r, C: BlockingConnections, O>(
     open: &'r OpenTransaction<C::Pool>,
     kind: StatementKind,

@@ -28,7 +28,7 @@ pub struct WatchedRows<P, S, T> {
     timer: PhantomData<fn() -> T>,
 }
 
-/// What a stream of rows yields.
+/// An item of a watched stream.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "an adapter has to handle each")]
 pub enum NextRow<R> {

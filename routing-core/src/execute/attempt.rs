@@ -209,7 +209,7 @@ impl<P: Send + Sync> ReplicaSet<P> {
     }
 }
 
-/// What waiting for a connection comes to; `None` if the route's node went down since the router
+/// Awaits a connection; `None` if the route's node went down since the router
 /// decided on it.
 pub(crate) async fn while_usable<P, F: Future>(
     route: &Route<'_, P>,

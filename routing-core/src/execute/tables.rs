@@ -14,7 +14,7 @@ type Belongs<'r, 's, P> = (&'r Arc<ReplicaSet<P>>, TableName<'s>);
 
 impl<P> Router<P> {
     /// The set of a statement that a handle on `set` is given: on the default set the one that has
-    /// the statement's tables, else `set` itself, as somebody chose it.
+    /// the statement's tables, else `set` itself, as the caller chose it.
     ///
     /// # Errors
     ///

@@ -53,7 +53,7 @@ impl<P> ReplicaSet<P> {
     /// # Errors
     ///
     /// [`RoutingError::PrimaryUnavailable`] if it has written and another node is the primary by now:
-    /// what is committed on a node that no node follows is lost. It is to be rolled back.
+    /// no node would receive that commit. The caller rolls back.
     pub fn check_commit(&self, node: &Node<P>, transaction: Access) -> Result<(), RoutingError> {
         self.check_footing(node, transaction)
             .inspect_err(|error| announce_refusal(&self.ports, error))

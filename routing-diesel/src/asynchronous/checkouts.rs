@@ -29,11 +29,11 @@ pub(super) struct Checkouts<C: AsyncRoutable> {
     cells: Vec<Cell<C>>,
     pub(super) instrumentation: Shared,
     pub(super) cache_size: Option<CacheSize>,
-    /// What is being done: it is still there after its future was dropped.
+    /// The use of a connection, which stays recorded when the caller drops its future.
     in_flight: Option<InFlight<C>>,
 }
 
-/// What is being done on a node's connection.
+/// The use of a node's connection.
 pub(super) struct InFlight<C: AsyncRoutable> {
     pub(super) node: Arc<Node<NodePool<C>>>,
     pub(super) purpose: Purpose,
@@ -139,7 +139,7 @@ impl<C: AsyncRoutable> Checkouts<C> {
         self.connected(node).ok_or(Error::BrokenTransactionManager)
     }
 
-    /// What was being done is over; what it was, if nobody has said so yet.
+    /// Ends the use of a connection, and returns it if the caller had not ended it.
     pub(super) const fn landed(&mut self) -> Option<InFlight<C>> {
         self.in_flight.take()
     }

@@ -180,6 +180,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         let begun = begun?;
         let open = OpenTransaction::new(handle, &begun);
         let (done, around) = begun.value;
+        // A transaction that is no savepoint has no name.
         self.transaction = Some(Transaction::new(open, around.unwrap_or_default()));
         Ok(done)
     }

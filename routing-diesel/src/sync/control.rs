@@ -104,6 +104,7 @@ impl<C: Routable> RoutedConnection<C> {
                     }
                     None => execute(connection, sql),
                 };
+                // A transaction that is no savepoint has no name.
                 done.map(|done| (done, around.unwrap_or_default()))
             },
         )?;

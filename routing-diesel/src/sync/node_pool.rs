@@ -196,6 +196,7 @@ impl<C: Routable> NodePool<C> {
             if is_in_vain() {
                 return Err((Failure::Unreachable, first));
             }
+            // r2d2 offers no event to wait for.
             thread::sleep(LOOK);
             if let Some(connection) = pool.try_get() {
                 return Ok(connection);
