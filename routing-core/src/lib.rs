@@ -57,13 +57,14 @@ mod time;
 #[cfg(feature = "tower")]
 pub mod web;
 
-pub use adapter::builder::{Pool, Routed, RoutedBuilder};
+pub use adapter::builder::{Routed, RoutedBuilder};
+pub use adapter::pool::{BackgroundTasks, Pool};
 pub use adapter::status::{NodeStatus, SetStatus, Status};
 pub use cluster::balancer::{Balancer, Candidates};
 pub use cluster::builder::ReplicaSetBuilder;
 pub use cluster::connected::Connected;
 pub use cluster::node::{Lag, Node};
-pub use cluster::pools::{Footing, Generations};
+pub use cluster::pools::{OpenPool, PoolEpochs, PoolKey};
 pub use cluster::probe::{Observation, Probe};
 pub use cluster::replica_set::ReplicaSet;
 pub use config::rules::{

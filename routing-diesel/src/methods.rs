@@ -9,8 +9,8 @@ macro_rules! connection_methods {
             ///
             /// The commit stands, whatever the callback does. It is called inside the commit, so it must
             /// not block in asynchronous code. A transaction that is ended by a text that the router does
-            /// not understand (`COMMIT AND CHAIN`), or that MySQL or MariaDB has committed because of DDL
-            /// in it, calls nothing. [`Committed::position`] is `None`.
+            /// not understand (`COMMIT AND CHAIN`), or that MySQL or MariaDB may have committed because of
+            /// DDL or a procedure in it, calls nothing. [`Committed::position`] is `None`.
             pub fn on_commit(&mut self, callback: impl FnOnce(&Committed) + Send + 'static) {
                 self.settle();
                 match &self.transaction {

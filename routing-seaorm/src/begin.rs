@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use async_trait::async_trait;
-use routing_core::Access;
 use routing_core::adapter::{AsyncStatement, Attempt, OpenTransaction, run_to_end};
+use routing_core::{Access, StatementKind};
 use sea_orm::{
     AccessMode, ConnAcquireErr, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     IsolationLevel, TransactionError, TransactionOptions, TransactionTrait,
@@ -83,6 +83,28 @@ impl RoutedConnection {
         let done = self.run(&handle.set, kind, Begin(options)).await?;
         let open = OpenTransaction::new(handle, &done);
         Ok(RoutedTransaction::new(handle, open, done.value))
+    }
+}
+
+impl RoutedTransaction {
+    /// Sets a savepoint. Inside a read-only transaction it is read-only too.
+    async fn begin_savepoint(&self, mut options: TransactionOptions) -> Result<Self, DbErr> {
+        let kind = match (self.access(), options.access_mode) {
+            (Access::Read, None) => StatementKind::BeginReadOnly,
+            _ => kind_of_begin(&options),
+        };
+        if self.access() == Access::Read {
+            // MySQL refuses to declare again what the transaction is.
+            options.access_mode = None;
+        }
+        let begin = Begin(options);
+        let transaction = self.run(kind, begin).await?;
+        Ok(Self {
+            open: self.open.savepoint(kind.access()),
+            transaction,
+            level: self.level.savepoint(),
+            context: self.context.clone(),
+        })
     }
 }
 

@@ -26,9 +26,7 @@ impl RoutedConnection {
         kind: StatementKind,
         mut statement: S,
     ) -> Result<Done<'c, NodePool, S::Output>, DbErr> {
-        let mut pools = Via(Pools {
-            read_only: self.read_only,
-        });
+        let mut pools = Via(Pools::new(self.read_only));
         let call = self.handle.call_on(set);
         run::<TokioTimer, _, _>(call, kind, &mut pools, &mut statement).await
     }

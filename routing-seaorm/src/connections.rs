@@ -9,7 +9,7 @@ use std::sync::Arc;
 use routing_core::adapter::{
     AsyncConnections, AsyncStatement, Attempt, BoxError, Connections, OrmErrors,
 };
-use routing_core::{Failure, Node, Permit, Role, Route, RoutingError};
+use routing_core::{Failure, Node, OpenPool, Permit, Role, Route, RoutingError};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
     QueryResult, Statement, StatementBuilder,
@@ -17,6 +17,7 @@ use sea_orm::{
 
 use crate::error::into_db_err;
 use crate::failure::{Verdict, is_deadlock, verdict};
+use crate::opened::Opened;
 use crate::pool::NodePool;
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -25,20 +26,32 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(crate) trait Target: Send {
     type Connection: ConnectionTrait + Sync;
 
-    fn connection<'a>(&'a self, permit: Permit<'a, NodePool>) -> &'a Self::Connection;
+    /// The connection stays open for as long as the target lives or until the next call.
+    fn connection<'a>(&'a mut self, permit: Permit<'a, NodePool>) -> &'a Self::Connection;
 }
 
 /// The nodes' pools, which check a connection out while they send.
 pub(crate) struct Pools {
     /// Whether the connections can only read.
-    pub(crate) read_only: bool,
+    read_only: bool,
+    in_use: Option<OpenPool<Opened>>,
+}
+
+impl Pools {
+    pub(crate) const fn new(read_only: bool) -> Self {
+        Self {
+            read_only,
+            in_use: None,
+        }
+    }
 }
 
 impl Target for Pools {
     type Connection = DatabaseConnection;
 
-    fn connection<'a>(&'a self, permit: Permit<'a, NodePool>) -> &'a DatabaseConnection {
-        permit.node().pool().permitted(permit, self.read_only)
+    fn connection<'a>(&'a mut self, permit: Permit<'a, NodePool>) -> &'a DatabaseConnection {
+        let pool = permit.node().pool().permitted(permit, self.read_only);
+        self.in_use.insert(pool)
     }
 }
 
@@ -48,7 +61,7 @@ pub(crate) struct Inside<'t>(pub(crate) &'t DatabaseTransaction);
 impl Target for Inside<'_> {
     type Connection = DatabaseTransaction;
 
-    fn connection<'a>(&'a self, _: Permit<'a, NodePool>) -> &'a DatabaseTransaction {
+    fn connection<'a>(&'a mut self, _: Permit<'a, NodePool>) -> &'a DatabaseTransaction {
         self.0
     }
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use routing_core::adapter::{Handle, TokioTimer, load_functions};
-use routing_core::{ReplicaSet, RoutedBuilder, Scope, catch_up, routed_handle};
+use routing_core::{ReplicaSet, RoutedBuilder, catch_up, routed_handle};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr, Schema, SchemaBuilder};
 
 use crate::dedicated::DedicatedConnection;
 use crate::error::into_db_err;
 use crate::pool::NodePool;
-use crate::read_only::ReadOnly;
 
 /// A connection to a replica set, in place of a [`DatabaseConnection`].
 ///
@@ -85,14 +84,6 @@ impl RoutedConnection {
             .map_err(into_db_err)
     }
 
-    /// A handle that only reads.
-    #[must_use]
-    pub fn read_only(&self) -> ReadOnly {
-        let mut reader = self.scoped(Scope::read_only());
-        reader.read_only = true;
-        ReadOnly(reader)
-    }
-
     /// The primary itself: for migrations, and for whatever must not be routed.
     ///
     /// What is written through it pins no session: say [`Session::pin`](routing_core::Session::pin) where a session is to see
@@ -105,7 +96,7 @@ impl RoutedConnection {
     pub fn primary(&self) -> &DatabaseConnection {
         let set = &self.handle.set;
         let node = set.primary();
-        node.pool().connection(set.footing(node))
+        node.pool().lend(set.pool_key(node))
     }
 
     /// The database that all nodes of the set run.
@@ -157,7 +148,7 @@ impl RoutedConnection {
         for set in self.handle.router.sets() {
             set.close();
             for node in set.nodes() {
-                outcome = outcome.and(node.pool().close(set.footing(node)).await);
+                outcome = outcome.and(node.pool().close(set.pool_key(node)).await);
             }
         }
         outcome

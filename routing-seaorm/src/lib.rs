@@ -51,6 +51,7 @@
 //!   connections: [`RoutedConnection::from_connections`].
 //! - Without Tokio, a pool that runs out of time is taken for exhausted, even if its node is down.
 
+mod background;
 mod begin;
 mod commit;
 mod connection;
@@ -60,6 +61,7 @@ mod error;
 mod executor;
 mod failure;
 mod handle;
+mod opened;
 mod pool;
 #[cfg(feature = "rbac")]
 mod rbac;

@@ -1,14 +1,11 @@
 //! A node's pool of connections, opened when it is first used.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
 
-use routing_core::adapter::{SingleDial, TokioTimer, spawn, spawn_catalog, spawn_monitors};
+use routing_core::adapter::SingleDial;
 use routing_core::sql::Dialect;
 use routing_core::{
-    Connected, Failure, Footing, Generations, NodeConfig, Permit, Pool, PoolConfig, PoolMode,
-    ReplicaSet, Role, Router, Timer,
+    Failure, NodeConfig, OpenPool, Permit, Pool, PoolConfig, PoolEpochs, PoolKey, PoolMode, Role,
 };
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, sqlx,
@@ -22,6 +19,7 @@ use sqlx::ConnectOptions as _;
 
 use crate::dedicated::DedicatedConnection;
 use crate::failure::of_sqlx;
+use crate::opened::Opened;
 use crate::statement::dialect_of;
 use crate::target::{Target, Whose, only_reads};
 
@@ -34,7 +32,9 @@ pub struct NodePool {
     backend: DbBackend,
     source: Source,
     /// Beside the pool, for handles that only read.
-    readers: Generations<DatabaseConnection>,
+    readers: PoolEpochs<Opened>,
+    /// The pools that were lent by reference, by epoch. In a box, as the list takes half a kilobyte.
+    lent: Box<boxcar::Vec<(u32, DatabaseConnection)>>,
     dial: SingleDial,
 }
 
@@ -43,9 +43,9 @@ enum Source {
         url: String,
         target: Target,
         options: PoolConfig,
-        opened: Generations<DatabaseConnection>,
+        opened: PoolEpochs<Opened>,
     },
-    Given(DatabaseConnection),
+    Given(OpenPool<Opened>),
 }
 
 impl Pool for NodePool {
@@ -53,29 +53,23 @@ impl Pool for NodePool {
 
     fn configured(node: &NodeConfig, role: Role) -> Result<Self, String> {
         let (backend, target) = Target::parse(node, role)?;
-        Ok(Self {
-            backend,
-            source: Source::Configured {
-                url: node.url().to_owned(),
-                target,
-                options: node.pool().clone(),
-                opened: Generations::default(),
-            },
-            readers: Generations::default(),
-            dial: SingleDial::default(),
-        })
+        let source = Source::Configured {
+            url: node.url().to_owned(),
+            target,
+            options: node.pool().clone(),
+            opened: PoolEpochs::default(),
+        };
+        Ok(Self::over(backend, source))
     }
 
     fn given(connection: DatabaseConnection) -> Result<Self, String> {
         if matches!(connection.inner, DatabaseConnectionType::Disconnected) {
             return Err("is a disconnected connection".into());
         }
-        Ok(Self {
-            backend: connection.get_database_backend(),
-            source: Source::Given(connection),
-            readers: Generations::default(),
-            dial: SingleDial::default(),
-        })
+        let backend = connection.get_database_backend();
+        // Its role has no bearing: the application decides what its connections may do.
+        let given = Opened::new(connection, Role::Primary);
+        Ok(Self::over(backend, Source::Given(OpenPool::new(given))))
     }
 
     fn is_of(&self, node: &NodeConfig) -> bool {
@@ -101,23 +95,26 @@ impl Pool for NodePool {
             },
         }
     }
-    fn start_monitors(router: &Router<Self>, set: &Arc<ReplicaSet<Self>>) {
-        spawn_monitors::<Self, DedicatedConnection>(router, set);
-    }
 
-    fn start_catalog(set: &Arc<ReplicaSet<Self>>) {
-        spawn_catalog::<Self, DedicatedConnection>(set);
-    }
-
-    fn retire(&self, _: Connected) {
+    fn retire(&self) {
         if let Source::Configured { opened, .. } = &self.source {
-            opened.current().into_iter().for_each(retire);
+            opened.retire(Opened::supersede);
         }
-        self.readers.current().into_iter().for_each(retire);
+        self.readers.retire(Opened::supersede);
     }
 }
 
 impl NodePool {
+    fn over(backend: DbBackend, source: Source) -> Self {
+        Self {
+            backend,
+            source,
+            readers: PoolEpochs::default(),
+            lent: Box::default(),
+            dial: SingleDial::default(),
+        }
+    }
+
     pub(crate) const fn backend(&self) -> DbBackend {
         self.backend
     }
@@ -125,23 +122,19 @@ impl NodePool {
     /// The pool for a statement that may be sent.
     #[inline]
     #[expect(clippy::needless_pass_by_value, reason = "it uses the permit up")]
-    pub(crate) fn permitted<'a>(
-        &'a self,
-        permit: Permit<'_, Self>,
-        only_reads: bool,
-    ) -> &'a DatabaseConnection {
-        let footing = permit.footing();
+    pub(crate) fn permitted(&self, permit: Permit<'_, Self>, only_reads: bool) -> OpenPool<Opened> {
+        let key = permit.pool_key();
         if only_reads {
-            self.reader(footing)
+            self.reader(key)
         } else {
-            self.connection(footing)
+            self.connection(key)
         }
     }
 
     #[inline]
-    pub(crate) fn connection(&self, footing: Footing<'_, Self>) -> &DatabaseConnection {
+    pub(crate) fn connection(&self, key: PoolKey<'_, Self>) -> OpenPool<Opened> {
         match &self.source {
-            Source::Given(connection) => connection,
+            Source::Given(pool) => pool.clone(),
             Source::Configured {
                 target,
                 options,
@@ -149,33 +142,48 @@ impl NodePool {
                 ..
             } => {
                 let open = |role| {
-                    let connected = footing.connected();
+                    let connected = key.connected();
                     let opened = target.open(options, connected.clone());
-                    match role {
+                    let opened = match role {
                         Role::Primary => opened,
-                        // What calls itself a replica, and is none, refuses a write all the same.
+                        // A server that is configured as a replica, and is none, refuses a write, too.
                         Role::Replica => {
                             only_reads(&opened, options.pool_mode, Whose::Ours(connected))
                         }
-                    }
+                    };
+                    Opened::new(opened, role)
                 };
-                opened.get(footing, open, retire)
+                opened.get(key, open, Opened::supersede)
             }
         }
     }
 
-    /// A pool beside the other, whose connections can only read; a replica's can no more anyway.
-    fn reader(&self, footing: Footing<'_, Self>) -> &DatabaseConnection {
-        let connection = self.connection(footing);
-        let open = |role| match (&self.source, role) {
-            (Source::Configured { .. }, Role::Replica) => connection.clone(),
-            (Source::Configured { options, .. }, Role::Primary) => {
-                let whose = Whose::Ours(footing.connected());
-                only_reads(connection, options.pool_mode, whose)
-            }
-            (Source::Given(_), _) => only_reads(connection, PoolMode::Session, Whose::Theirs),
+    /// The pool by reference, which keeps it in memory for as long as this.
+    pub(crate) fn lend(&self, key: PoolKey<'_, Self>) -> &DatabaseConnection {
+        if let Source::Given(pool) = &self.source {
+            return pool;
+        }
+        let pool = self.connection(key);
+        let lent = self.lent.iter().find(|(_, (of, _))| *of == pool.epoch());
+        let index = match lent {
+            Some((index, _)) => index,
+            None => self
+                .lent
+                .push((pool.epoch(), DatabaseConnection::clone(&pool))),
         };
-        self.readers.get(footing, open, retire)
+        &self.lent[index].1
+    }
+
+    /// A pool beside the other, whose connections can only read; a replica's can no more anyway.
+    fn reader(&self, key: PoolKey<'_, Self>) -> OpenPool<Opened> {
+        let pool = self.connection(key);
+        let (mode, whose) = match &self.source {
+            Source::Configured { .. } if pool.role == Role::Replica => return pool,
+            Source::Configured { options, .. } => (options.pool_mode, Whose::Ours(key.connected())),
+            Source::Given(_) => (PoolMode::Session, Whose::Theirs),
+        };
+        let open = |role| Opened::new(only_reads(&pool, mode, whose), role);
+        self.readers.get(key, open, Opened::supersede)
     }
 
     /// Whether it is one of SeaORM's mocks, which only an application can hand over.
@@ -188,12 +196,12 @@ impl NodePool {
 
     /// Closes the pool for good. One that was never used is opened for it, which connects to
     /// nothing, as it would otherwise open later.
-    pub(crate) async fn close(&self, footing: Footing<'_, Self>) -> Result<(), DbErr> {
+    pub(crate) async fn close(&self, key: PoolKey<'_, Self>) -> Result<(), DbErr> {
         let closed = match self.readers.current() {
             Some(reader) => reader.close_by_ref().await,
             None => Ok(()),
         };
-        closed.and(self.connection(footing).close_by_ref().await)
+        closed.and(self.connection(key).close_by_ref().await)
     }
 
     /// Whether the node takes a connection beside the pool's, or answers that it is full.
@@ -235,21 +243,6 @@ impl NodePool {
             },
         }
     }
-}
-
-/// Whoever was given the pool just now still has some time to check a connection out.
-const GRACE: Duration = Duration::from_secs(30);
-
-/// Has a pool closed that nobody is given any more.
-fn retire(pool: &DatabaseConnection) {
-    let pool = pool.clone();
-    // Without a runtime, its connections end with the last clone of the pool.
-    let _ = spawn(async move {
-        let _over = TokioTimer::within(GRACE, std::future::pending::<()>()).await;
-        if let Err(error) = pool.close().await {
-            tracing::debug!(target: "routing", %error, "a pool that is not used any more");
-        }
-    });
 }
 
 /// Whether the server said no, rather than nothing, and not because it is starting or stopping.

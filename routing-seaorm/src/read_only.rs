@@ -1,6 +1,6 @@
 //! A handle that only reads.
 
-use routing_core::{Session, SetName};
+use routing_core::{Scope, Session, SetName};
 use sea_orm::{DbBackend, DbErr};
 
 use crate::handle::RoutedConnection;
@@ -34,6 +34,16 @@ use crate::handle::RoutedConnection;
 /// ```
 #[derive(Debug, Clone)]
 pub struct ReadOnly(pub(crate) RoutedConnection);
+
+impl RoutedConnection {
+    /// A handle that only reads.
+    #[must_use]
+    pub fn read_only(&self) -> ReadOnly {
+        let mut reader = self.scoped(Scope::read_only());
+        reader.read_only = true;
+        ReadOnly(reader)
+    }
+}
 
 impl ReadOnly {
     /// A handle whose statements belong to `session`, whatever its caller runs in.

@@ -6,8 +6,8 @@ use routing_core::sql::Dialect;
 use routing_core::{Classifier, StatementKind};
 use sea_orm::sea_query::{
     DeleteStatement, ForeignKeyCreateStatement, ForeignKeyDropStatement, IndexCreateStatement,
-    IndexDropStatement, InsertStatement, TableAlterStatement, TableCreateStatement,
-    TableDropStatement, TableRenameStatement, TableTruncateStatement, UpdateStatement,
+    IndexDropStatement, InsertStatement, TableAlterStatement, TableDropStatement,
+    TableRenameStatement, TableTruncateStatement, UpdateStatement,
     extension::postgres::{TypeAlterStatement, TypeCreateStatement, TypeDropStatement},
 };
 use sea_orm::{AccessMode, DbBackend, SqliteTransactionMode, StatementBuilder, TransactionOptions};
@@ -23,8 +23,8 @@ pub(crate) fn kind_of<S: StatementBuilder>(sql: &str, classifier: &Classifier) -
     kind
 }
 
-/// The comparisons are of constants, so that one branch is left of them. A select is not decided by
-/// its type: locks, `INTO` and functions are private to it.
+/// The comparisons are of constants, so that one branch is left of them. The type does not decide a select,
+/// as locks, `INTO` and functions are private to it, nor `CREATE TABLE`, which may be temporary.
 #[inline]
 fn kind_of_type<S: StatementBuilder>() -> Option<StatementKind> {
     // `S` need not be `'static`, which the standard library's `TypeId::of` asks for.
@@ -36,8 +36,7 @@ fn kind_of_type<S: StatementBuilder>() -> Option<StatementKind> {
         Some(StatementKind::Update)
     } else if is(TypeId::of::<DeleteStatement>()) {
         Some(StatementKind::Delete)
-    } else if is(TypeId::of::<TableCreateStatement>())
-        || is(TypeId::of::<TableDropStatement>())
+    } else if is(TypeId::of::<TableDropStatement>())
         || is(TypeId::of::<TableAlterStatement>())
         || is(TypeId::of::<TableRenameStatement>())
         || is(TypeId::of::<TableTruncateStatement>())

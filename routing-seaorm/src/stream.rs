@@ -7,9 +7,7 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use futures_util::StreamExt;
 use routing_core::adapter::{AsyncStatement, Attempt, NextRow, TokioTimer, WatchedRows};
-use routing_core::{
-    Access, Classifier, Context as RoutingContext, Failure, Role, RoutingError, StatementKind,
-};
+use routing_core::{Access, Classifier, Context as RoutingContext, Failure, Role, StatementKind};
 use sea_orm::{
     DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, StatementBuilder, StreamTrait,
 };
@@ -101,25 +99,12 @@ impl Rest<'_> {
 
     /// The error to return when the node does not answer any more.
     fn timed_out(&self) -> DbErr {
-        let (set, node) = (self.rows.set().name(), self.rows.node().name());
         into_db_err(match &self.reports {
             Reports::Transaction(transaction) => {
                 transaction.level.fail();
                 transaction.open.timed_out(self.kind)
             }
-            Reports::Statement {
-                writer: Some(_), ..
-            } => RoutingError::OutcomeUnknown {
-                set: set.clone(),
-                node: node.clone(),
-                kind: self.kind,
-            },
-            Reports::Statement { .. } => RoutingError::NodeUnavailable {
-                set: set.clone(),
-                node: node.clone(),
-                retry_in: None,
-                cause: None,
-            },
+            Reports::Statement { writer, .. } => self.rows.timed_out(self.kind, writer.is_none()),
         })
     }
 }

@@ -3,15 +3,13 @@
 use routing_core::adapter::{AsyncStatement, Handle, Level, OpenTransaction, TokioTimer, run_in};
 use routing_core::{Access, Committed, Context, NodeName, StatementKind};
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, Statement,
-    StatementBuilder, TransactionOptions,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, Statement, StatementBuilder,
 };
 
-use crate::begin::Begin;
 use crate::connections::{Inside, Method, Query, Text, Unprepared, Via};
 use crate::error::into_db_err;
 use crate::pool::NodePool;
-use crate::statement::{kind_of, kind_of_begin};
+use crate::statement::kind_of;
 
 /// A transaction on one node, in place of a [`DatabaseTransaction`].
 ///
@@ -45,9 +43,9 @@ impl RoutedTransaction {
     /// block; to await something, spawn it. [`Committed::position`] is `None`: a
     /// commit asks for nothing.
     ///
-    /// A transaction whose end was written as SQL (`COMMIT`, `ROLLBACK`, `SAVEPOINT`), that MySQL or
-    /// MariaDB has committed because of DDL in it, or that was given to an executor by value, calls
-    /// nobody: its outcome is not known.
+    /// A transaction calls nothing if its outcome is not known: its end was written as SQL (`COMMIT`,
+    /// `ROLLBACK`, `SAVEPOINT`), MySQL or MariaDB may have committed it because of DDL or a procedure in
+    /// it, or it was given to an executor by value.
     pub fn on_commit(&self, callback: impl FnOnce(&Committed) + Send + 'static) {
         self.level.callbacks().on_commit(callback);
     }
@@ -152,29 +150,6 @@ impl RoutedTransaction {
 
     pub(crate) fn is_mock(&self) -> bool {
         self.transaction.is_mock_connection()
-    }
-
-    /// Sets a savepoint. Inside a read-only transaction it is read-only too.
-    pub(crate) async fn begin_savepoint(
-        &self,
-        mut options: TransactionOptions,
-    ) -> Result<Self, DbErr> {
-        let kind = match (self.access(), options.access_mode) {
-            (Access::Read, None) => StatementKind::BeginReadOnly,
-            _ => kind_of_begin(&options),
-        };
-        if self.access() == Access::Read {
-            // MySQL refuses to declare again what the transaction is.
-            options.access_mode = None;
-        }
-        let begin = Begin(options);
-        let transaction = self.run(kind, begin).await?;
-        Ok(Self {
-            open: self.open.savepoint(kind.access()),
-            transaction,
-            level: self.level.savepoint(),
-            context: self.context.clone(),
-        })
     }
 }
 

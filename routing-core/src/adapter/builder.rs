@@ -7,8 +7,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::adapter::pool::Pool;
 use crate::cluster::balancer::Balancer;
-use crate::cluster::connected::Connected;
 use crate::cluster::probe::Probe;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::config::rules::{Mode, Rules};
@@ -18,70 +18,8 @@ use crate::execute::router::Router;
 use crate::names::{NodeName, SetName};
 use crate::observe::decision::Role;
 use crate::observe::observer::Observer;
-use crate::sql::Dialect;
 use crate::sql::set_lookup::Delegate;
 use crate::time::clock::Clock;
-
-/// An adapter's pool of connections to one node.
-pub trait Pool: Sized {
-    /// A pool that the application opened itself, with its ORM's own means.
-    type Given;
-
-    /// A pool for a configured node. It connects when it is first used.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the node's URL, in words that follow its path.
-    fn configured(node: &NodeConfig, role: Role) -> Result<Self, String>;
-
-    /// A pool over one that is open.
-    ///
-    /// # Errors
-    ///
-    /// Why it cannot be used, in words that follow its path.
-    fn given(given: Self::Given) -> Result<Self, String>;
-
-    /// Whether it is the pool of this node, with the same options.
-    fn is_of(&self, node: &NodeConfig) -> bool;
-
-    /// The dialect that the node's database speaks; `None` if it is none that is known.
-    fn dialect(&self) -> Option<Dialect>;
-
-    /// Whether the adapter can [probe](crate::Probe) the node.
-    fn can_be_probed(&self) -> bool;
-
-    /// Runs the set's [monitors](Router::monitors) in the background.
-    fn start_monitors(router: &Router<Self>, set: &Arc<ReplicaSet<Self>>);
-
-    /// Loads the functions of the set's database in the background.
-    fn start_catalog(set: &Arc<ReplicaSet<Self>>);
-
-    /// Closes the pool of a removed node when the last statement on it has ended.
-    fn retire(&self, connected: Connected);
-}
-
-impl<P: Pool> Router<P> {
-    /// Starts what a set needs in the background, unless it runs already: the monitors, and the loading
-    /// of its database's functions.
-    #[inline]
-    pub fn start_background(&self, set: &Arc<ReplicaSet<P>>) {
-        if set.classifier().take_catalog_request() {
-            P::start_catalog(set);
-        }
-        if set.take_monitor_request() {
-            P::start_monitors(self, set);
-        }
-    }
-
-    /// Starts the monitors of all sets, unless they run already.
-    pub fn start_background_of_all(&self) {
-        for set in self.sets() {
-            if set.take_monitor_request() {
-                P::start_monitors(self, set);
-            }
-        }
-    }
-}
 
 /// What an adapter hands out: a routed connection, or a pool of them.
 pub trait Routed: Sized {

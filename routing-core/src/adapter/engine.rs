@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use tracing::Instrument;
 
-use crate::adapter::builder::Pool;
 use crate::adapter::driver::{
     AsyncConnections, AsyncStatement, Attempt, BlockingConnections, BoxError, Connections, Done,
     ErrorOf, OrmErrors as _,
 };
+use crate::adapter::pool::Pool;
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::error::RoutingError;

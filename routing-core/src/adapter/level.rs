@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::adapter::open_transaction::Fate;
+use crate::adapter::fate::Fate;
 use crate::names::SetName;
 use crate::session::hooks::{Callbacks, Committed};
 

@@ -7,10 +7,12 @@
 pub(crate) mod builder;
 mod driver;
 mod engine;
+mod fate;
 mod find;
 mod handle;
 mod level;
 mod open_transaction;
+pub(crate) mod pool;
 pub(crate) mod reconfigure;
 mod rows;
 pub(crate) mod status;
@@ -33,3 +35,5 @@ pub use tokio::background::{TokioTimer, enter_runtime, run_to_end, spawn};
 pub use tokio::dedicated::{Dedicated, load_functions, spawn_catalog, spawn_monitors};
 #[cfg(feature = "tokio")]
 pub use tokio::dial::SingleDial;
+#[cfg(feature = "tokio")]
+pub use tokio::home::Home;

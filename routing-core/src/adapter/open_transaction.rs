@@ -3,7 +3,7 @@
 //! - PostgreSQL refuses every statement after a failed one, and answers `COMMIT` with a rollback.
 //! - MySQL and MariaDB roll the whole transaction back for the victim of a deadlock, and run the next
 //!   statement outside of one ([Error Message Reference, 1213][1213]).
-//! - MySQL and MariaDB commit the transaction before DDL and `LOCK TABLES`
+//! - MySQL and MariaDB commit the transaction before DDL and `LOCK TABLES`, and a procedure may commit it
 //!   ([Statements That Cause an Implicit Commit][implicit]).
 //!
 //! [1213]: https://dev.mysql.com/doc/refman/8.4/en/innodb-deadlock-detection.html
@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::adapter::driver::{
     AsyncConnections, AsyncStatement, Attempt, BlockingConnections, Done, ErrorOf, OrmErrors as _,
 };
+use crate::adapter::fate::Fate;
 use crate::adapter::handle::Handle;
 use crate::adapter::level::Level;
 use crate::cluster::node::Node;
@@ -43,21 +44,6 @@ pub struct OpenTransaction<P> {
     /// Whether its commit was sent, and has not been answered.
     is_committing: AtomicBool,
     fate: Arc<Fate>,
-}
-
-/// The state that a transaction shares with its savepoints.
-#[derive(Debug, Default)]
-pub(super) struct Fate {
-    /// Whether the server has ended it, so that the next statement would be committed at once.
-    is_lost: AtomicBool,
-    /// Whether it was, or may have been, committed or divided in a way that the router does not follow.
-    is_unclear: AtomicBool,
-}
-
-impl Fate {
-    pub(super) fn is_unclear(&self) -> bool {
-        self.is_unclear.load(Ordering::Relaxed)
-    }
 }
 
 impl<P> OpenTransaction<P> {
@@ -164,10 +150,7 @@ impl<P> OpenTransaction<P> {
         self.check_fate()?;
         let Self { set, node, .. } = self;
         set.check_in_transaction(node, self.access, kind, caller)?;
-        if self.dialect() == Some(Dialect::MySql)
-            && matches!(kind, StatementKind::Ddl | StatementKind::Lock)
-        {
-            // The server commits first, also if the statement itself fails.
+        if self.dialect() == Some(Dialect::MySql) && may_commit_on_mysql(kind) {
             self.lose_track();
         }
         Ok(())
@@ -321,6 +304,15 @@ impl<P> fmt::Debug for OpenTransaction<P> {
             .field("access", &self.access)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether MySQL or MariaDB may commit the open transaction because of a statement of this kind, even if
+/// the statement fails. A procedure may contain `COMMIT`.
+const fn may_commit_on_mysql(kind: StatementKind) -> bool {
+    matches!(
+        kind,
+        StatementKind::Ddl | StatementKind::Lock | StatementKind::Call | StatementKind::Unknown
+    )
 }
 
 /// Runs a statement of this kind in a transaction, on its node.

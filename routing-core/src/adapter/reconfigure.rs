@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::adapter::builder::Pool;
+use crate::adapter::pool::Pool;
 use crate::cluster::events::leave_out;
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
@@ -92,7 +92,7 @@ impl<P: Pool> Router<P> {
         for plan in &plans {
             plan.set.set_lag_limits(plan.config.rules().lag);
             for node in &plan.gone {
-                node.pool().retire(node.connected().clone());
+                node.pool().retire();
             }
         }
         Ok(())

@@ -11,6 +11,8 @@ use futures_core::Stream;
 
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
+use crate::error::RoutingError;
+use crate::sql::kind::StatementKind;
 use crate::time::timer::Timer;
 
 type Watch = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -61,6 +63,23 @@ impl<P, S, T> WatchedRows<P, S, T> {
     #[must_use]
     pub const fn set(&self) -> &Arc<ReplicaSet<P>> {
         &self.set
+    }
+
+    /// The error for rows that timed out. A read outside of a transaction may be repeated; the outcome of
+    /// any other statement is unknown.
+    #[must_use]
+    pub fn timed_out(&self, kind: StatementKind, is_read_outside: bool) -> RoutingError {
+        let (set, node) = (self.set.name().clone(), self.node.name().clone());
+        if is_read_outside {
+            RoutingError::NodeUnavailable {
+                set,
+                node,
+                retry_in: None,
+                cause: None,
+            }
+        } else {
+            RoutingError::OutcomeUnknown { set, node, kind }
+        }
     }
 }
 

@@ -1,19 +1,14 @@
-//! Who is told: the log, the observer and the node's breaker.
+//! What happens to nodes, for the log, the observer and the nodes' breakers.
 
 use std::fmt;
 
 use crate::cluster::breaker::{Change, Trial};
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
-use crate::config::rules::LatePin;
-use crate::error::RoutingError;
-use crate::names::{NodeName, SetName};
-use crate::observe::decision::{Decision, Role};
+use crate::observe::decision::Role;
 use crate::observe::exclusion::Exclusion;
 use crate::observe::failure::Failure;
-use crate::observe::ports::Ports;
 use crate::position::log::Hurry;
-use crate::session::context::warn_late_pin;
 
 impl<P> ReplicaSet<P> {
     /// Writes in the log with what error a statement failed: the first of a node that was well as a
@@ -80,51 +75,6 @@ pub(crate) fn hurry_of<'s, P>(set: &'s ReplicaSet<P>, node: &'s Node<P>) -> &'s 
         Role::Primary => &set.samples().primary,
         Role::Replica => node.hurry(),
     }
-}
-
-pub(crate) fn announce_refusal(ports: &Ports, error: &RoutingError) {
-    tracing::debug!(target: "routing", %error, "refused");
-    ports.observe(|observer| observer.refused(error));
-}
-
-pub(crate) fn announce_late_pin(ports: &Ports, set: &SetName, late: LatePin, cause: &str) {
-    if late == LatePin::Warn {
-        warn_late_pin(set, cause);
-    } else {
-        tracing::debug!(target: "routing", set = set.as_str(), cause, "late pin");
-    }
-    ports.observe(|observer| observer.late_pin(set));
-}
-
-/// One warning per shape: the statement will not be sent there again.
-pub(crate) fn announce_disguised<P>(set: &ReplicaSet<P>, node: &NodeName, sql: &str) {
-    let is_new = set.classifier().remember_disguised(sql.as_bytes());
-    if is_new {
-        tracing::warn!(
-            target: "routing",
-            set = set.name().as_str(),
-            node = node.as_str(),
-            statement = sql,
-            "a statement that looks like a read writes; it counts as a write from now on"
-        );
-    }
-    set.ports
-        .observe(|observer| observer.disguised_write(set.name(), node, sql, is_new));
-}
-
-#[inline]
-pub(crate) fn announce(ports: &Ports, decision: &Decision<'_>) {
-    tracing::debug!(
-        target: "routing",
-        set = decision.set.as_str(),
-        node = decision.node.as_str(),
-        role = decision.role.as_str(),
-        access = decision.access().as_str(),
-        statement = decision.kind.as_str(),
-        reason = decision.reason.as_str(),
-        "routed"
-    );
-    ports.observe(|observer| observer.decided(decision));
 }
 
 /// Whoever waits for the node is told too.

@@ -53,7 +53,7 @@ pub struct Node<P> {
     sighting: ArcSwapOption<Sighting>,
     /// When it was last not certain that the node goes on from where it was.
     broken: AtomicU64,
-    generation: AtomicU32,
+    pool_epoch: AtomicU32,
     /// When its connections were last given up.
     renewed: AtomicU64,
     /// When it was last found to be down.
@@ -87,7 +87,7 @@ impl<P> Node<P> {
             lag: ArcSwapOption::const_empty(),
             sighting: ArcSwapOption::const_empty(),
             broken: AtomicU64::new(0),
-            generation: AtomicU32::new(0),
+            pool_epoch: AtomicU32::new(0),
             renewed: AtomicU64::new(0),
             fell: AtomicU64::new(0),
             turned: AtomicU64::new(0),
@@ -203,13 +203,13 @@ impl<P> Node<P> {
         self.sighting.store(Some(Arc::new(sighting)));
     }
 
-    pub(crate) fn generation(&self) -> u32 {
-        self.generation.load(Ordering::Acquire)
+    pub(crate) fn pool_epoch(&self) -> u32 {
+        self.pool_epoch.load(Ordering::Acquire)
     }
 
     /// Its connections are of no use any more.
     pub(crate) fn renew(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.pool_epoch.fetch_add(1, Ordering::AcqRel);
         self.renewed.fetch_max(sequence::next(), Ordering::SeqCst);
         self.tell_trouble();
     }

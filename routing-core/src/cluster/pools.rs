@@ -1,12 +1,15 @@
 //! The pools of one node, one after the other.
 //!
-//! A pool is opened for a node's role, and for a generation: what was opened to a replica refuses writes, and is of no use
-//! when the node has been promoted; what was left without an answer is of no use to anybody. The
-//! obvious way is to swap the pool. But what runs on the old one borrows it, so that here it stays,
-//! closed, for as long as the node does: nodes do not change often.
+//! A pool is opened for a node's role and for an epoch. Connections that were opened to a replica refuse
+//! writes, and are of no use when the node has been promoted; connections that the server left without an
+//! answer are of no use at all. So the adapter then opens another pool. Statements on the old pool keep
+//! it, and it ends with the last of them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwapOption;
 
 use crate::cluster::connected::Connected;
 use crate::cluster::node::Node;
@@ -15,115 +18,162 @@ use crate::observe::decision::Role;
 
 /// A node in its set, for which a pool opens connections.
 #[derive(Debug)]
-pub struct Footing<'a, P> {
+pub struct PoolKey<'a, P> {
     set: &'a ReplicaSet<P>,
     node: &'a Node<P>,
 }
 
-impl<P> Clone for Footing<'_, P> {
+impl<P> Clone for PoolKey<'_, P> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<P> Copy for Footing<'_, P> {}
+impl<P> Copy for PoolKey<'_, P> {}
 
-impl<'a, P> Footing<'a, P> {
-    pub(crate) const fn new(set: &'a ReplicaSet<P>, node: &'a Node<P>) -> Self {
-        Self { set, node }
-    }
-
-    /// What the node is in its set now: a replica's connections refuse writes.
+impl<P> PoolKey<'_, P> {
+    /// The node's present role in its set: a replica's connections refuse writes.
     #[must_use]
     pub fn role(&self) -> Role {
         self.set.role_of(self.node)
     }
 
-    /// What is to be told of the connections that are made to it.
+    /// What is to be told of the connections that are made to the node.
     #[must_use]
     pub fn connected(&self) -> Connected {
         self.node.connected().clone()
     }
 
-    /// How often its connections have been given up: when its role changed, when another server
-    /// answered at its address, when it left them without an answer. The role changes first.
+    /// How often the router has given the node's connections up: when its role changed, when another
+    /// server answered at its address, when it left them without an answer. The role changes first.
     #[must_use]
     #[inline]
-    pub fn generation(&self) -> u32 {
-        self.node.generation()
+    pub fn epoch(&self) -> u32 {
+        self.node.pool_epoch()
     }
 }
 
 impl<P> ReplicaSet<P> {
-    /// What a node's pool is to be asked with.
+    /// The key by which a node's pool finds its connections.
     #[must_use]
-    pub const fn footing<'a>(&'a self, node: &'a Node<P>) -> Footing<'a, P> {
-        Footing::new(self, node)
+    pub const fn pool_key<'a>(&'a self, node: &'a Node<P>) -> PoolKey<'a, P> {
+        PoolKey { set: self, node }
     }
 }
 
-/// What an adapter has opened to one node: the last is the one to use.
+/// The pool that an adapter has opened to a node, for the node's present epoch.
 #[derive(Debug)]
-pub struct Generations<T> {
-    /// In a box, as its buckets take half a kilobyte.
-    opened: Box<boxcar::Vec<(u32, T)>>,
-    /// The index of the last, plus one; 0 while there is none.
-    current: AtomicUsize,
+pub struct PoolEpochs<T> {
+    current: ArcSwapOption<Opened<T>>,
     opening: Mutex<()>,
+    is_retired: AtomicBool,
 }
 
-impl<T> Default for Generations<T> {
+#[derive(Debug)]
+struct Opened<T> {
+    epoch: u32,
+    pool: T,
+}
+
+/// A pool in use: it stays open for as long as this is kept.
+#[derive(Debug)]
+pub struct OpenPool<T>(Arc<Opened<T>>);
+
+impl<T> Clone for OpenPool<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> OpenPool<T> {
+    /// A pool that is open for all epochs, such as one of the application's.
+    #[must_use]
+    pub fn new(pool: T) -> Self {
+        Self(Arc::new(Opened { epoch: 0, pool }))
+    }
+
+    /// The node's epoch when the pool was opened.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.0.epoch
+    }
+}
+
+impl<T> Deref for OpenPool<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.0.pool
+    }
+}
+
+impl<T> Default for PoolEpochs<T> {
     fn default() -> Self {
         Self {
-            opened: Box::new(boxcar::Vec::new()),
-            current: AtomicUsize::new(0),
+            current: ArcSwapOption::const_empty(),
             opening: Mutex::new(()),
+            is_retired: AtomicBool::new(false),
         }
     }
 }
 
-impl<T> Generations<T> {
-    /// The pool of the node's present generation, which is opened for its role if need be; then what
-    /// was used before is to be closed.
+impl<T> PoolEpochs<T> {
+    /// The pool of the node's present epoch, which is opened for the node's role if need be. The pool of
+    /// the epoch before is then given to `supersede`, and dropped when it is no longer in use.
     #[inline]
     pub fn get<P>(
         &self,
-        footing: Footing<'_, P>,
+        key: PoolKey<'_, P>,
         open: impl FnOnce(Role) -> T,
-        close: impl FnOnce(&T),
-    ) -> &T {
-        let generation = footing.generation();
-        match self.last() {
-            Some((of, pool)) if *of >= generation => pool,
-            _ => self.open(generation, || open(footing.role()), close),
+        supersede: impl FnOnce(&T),
+    ) -> OpenPool<T> {
+        let epoch = key.epoch();
+        match self.current.load_full() {
+            Some(opened) if opened.epoch >= epoch => OpenPool(opened),
+            _ => self.open(epoch, || open(key.role()), supersede),
         }
     }
 
     #[cold]
-    fn open(&self, generation: u32, open: impl FnOnce() -> T, close: impl FnOnce(&T)) -> &T {
+    fn open(
+        &self,
+        epoch: u32,
+        open: impl FnOnce() -> T,
+        supersede: impl FnOnce(&T),
+    ) -> OpenPool<T> {
         let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.last();
-        if let Some((of, pool)) = before
-            && *of >= generation
-        {
-            return pool;
+        let before = self.current.load_full();
+        if let Some(opened) = before.as_ref().filter(|opened| opened.epoch >= epoch) {
+            return OpenPool(Arc::clone(opened));
         }
-        let index = self.opened.push((generation, open()));
-        self.current.store(index + 1, Ordering::Release);
-        if let Some((_, pool)) = before {
-            close(pool);
+        let pool = open();
+        let opened = Arc::new(Opened { epoch, pool });
+        // A retired node is not chosen again: its last statements have pools of their own.
+        if self.is_retired.load(Ordering::Acquire) {
+            supersede(&opened.pool);
+        } else {
+            self.current.store(Some(Arc::clone(&opened)));
+            if let Some(before) = before {
+                supersede(&before.pool);
+            }
         }
-        &self.opened[index].1
+        OpenPool(opened)
     }
 
-    /// What is in use, if anything has been opened.
-    pub fn current(&self) -> Option<&T> {
-        self.last().map(|(_, pool)| pool)
+    /// The pool in use, if one has been opened.
+    #[must_use]
+    pub fn current(&self) -> Option<OpenPool<T>> {
+        self.current.load_full().map(OpenPool)
     }
 
-    fn last(&self) -> Option<&(u32, T)> {
-        let current = self.current.load(Ordering::Acquire);
-        self.opened.get(current.checked_sub(1)?)
+    /// Gives the pool up for good, as its node was removed.
+    pub fn retire(&self, supersede: impl FnOnce(&T)) {
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_retired.store(true, Ordering::Release);
+        if let Some(before) = self.current.swap(None) {
+            supersede(&before.pool);
+        }
     }
 }
 
@@ -132,18 +182,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_generation_has_its_own_and_the_one_before_is_closed() {
-        let generations = Generations::default();
-        let closed = Mutex::new(Vec::new());
-        let get = |generation, name| {
-            *generations.open(generation, || name, |old| closed.lock().unwrap().push(*old))
+    fn each_epoch_has_its_own_pool_and_the_one_before_is_superseded() {
+        let epochs = PoolEpochs::default();
+        let superseded = Mutex::new(Vec::new());
+        let get = |epoch, name| {
+            *epochs.open(
+                epoch,
+                || name,
+                |old| superseded.lock().expect("the list").push(*old),
+            )
         };
-        assert_eq!(generations.current(), None);
+        assert!(epochs.current().is_none());
         assert_eq!(get(0, "a"), "a");
         assert_eq!(get(0, "never"), "a");
         assert_eq!(get(1, "b"), "b");
         assert_eq!(get(0, "never"), "b", "it is late");
         assert_eq!(get(3, "c"), "c");
-        assert_eq!(*closed.lock().unwrap(), ["a", "b"]);
+        assert_eq!(*superseded.lock().expect("the list"), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_pool_lives_until_its_last_statement_ends() {
+        let epochs = PoolEpochs::default();
+        let open = |epoch| epochs.open(epoch, || Arc::new(()), |_| ());
+        let first = open(0);
+        let superseded = Arc::downgrade(&*first);
+        let second = open(1);
+        assert!(superseded.upgrade().is_some(), "a statement is on it");
+        drop(first);
+        assert!(superseded.upgrade().is_none());
+
+        let retired = Arc::downgrade(&*second);
+        epochs.retire(|_| ());
+        assert!(retired.upgrade().is_some(), "a statement is on it");
+        drop(second);
+        assert!(retired.upgrade().is_none());
+        let late = open(1);
+        let last = Arc::downgrade(&*late);
+        drop(late);
+        assert!(
+            last.upgrade().is_none(),
+            "nothing is kept for a retired node"
+        );
     }
 }

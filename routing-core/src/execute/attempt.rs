@@ -9,7 +9,7 @@ use event_listener::listener;
 use crate::cluster::events::hurry_of;
 use crate::cluster::latency::is_measured;
 use crate::cluster::node::Node;
-use crate::cluster::pools::Footing;
+use crate::cluster::pools::PoolKey;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::execute::route::Route;
 use crate::execute::select::race;
@@ -56,8 +56,8 @@ impl<'r, P> Permit<'r, P> {
     /// What its pool is to be asked with.
     #[must_use]
     #[inline]
-    pub fn footing(&self) -> Footing<'r, P> {
-        self.set.footing(self.node)
+    pub fn pool_key(&self) -> PoolKey<'r, P> {
+        self.set.pool_key(self.node)
     }
 }
 

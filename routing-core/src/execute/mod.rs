@@ -1,5 +1,6 @@
 //! Carrying a decision out: a route, its attempts, its waits and retries.
 
+pub(crate) mod announce;
 pub(crate) mod attempt;
 pub(crate) mod patience;
 pub(crate) mod proof;

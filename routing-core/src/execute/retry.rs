@@ -16,14 +16,13 @@ use std::time::Duration;
 
 use event_listener::Listener;
 
-use crate::cluster::events::{
-    announce_change, announce_disguised, announce_refusal, report_failure,
-};
+use crate::cluster::events::{announce_change, report_failure};
 use crate::cluster::replica_set::ReplicaSet;
 use crate::config::rules::RetryRules;
 use crate::decide::attempts::{Past, Tried};
 use crate::decide::resolve::{Stop, WaitsFor, primary_unavailable};
 use crate::error::RoutingError;
+use crate::execute::announce::{announce_disguised, announce_refusal};
 use crate::execute::attempt::Running;
 use crate::execute::route::{Route, error_of};
 use crate::observe::decision::{Reason, Role};

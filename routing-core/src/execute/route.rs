@@ -31,14 +31,15 @@
 use std::sync::Arc;
 
 use crate::cluster::breaker::Trial;
-use crate::cluster::events::{announce, announce_change, announce_late_pin, announce_refusal};
+use crate::cluster::events::announce_change;
 use crate::cluster::node::Node;
-use crate::cluster::pools::Footing;
+use crate::cluster::pools::PoolKey;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::decide::attempts::Past;
 use crate::decide::obstacle::Obstacle;
 use crate::decide::resolve::{self, Inquiry, Stop, WaitsFor, primary_unavailable, session_of};
 use crate::error::RoutingError;
+use crate::execute::announce::{announce, announce_late_pin, announce_refusal};
 use crate::execute::patience::{CatchUp, Patience};
 use crate::observe::decision::{Decision, Reason, Role};
 use crate::session::Session;
@@ -208,8 +209,8 @@ impl<'r, P> Route<'r, P> {
     /// What its pool is to be asked with.
     #[must_use]
     #[inline]
-    pub fn footing(&self) -> Footing<'r, P> {
-        self.set.footing(self.node())
+    pub fn pool_key(&self) -> PoolKey<'r, P> {
+        self.set.pool_key(self.node())
     }
 
     /// The role for which the node was chosen; it may have been promoted since.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::error::RoutingError;
 use crate::execute::route::Route;
-use crate::execute::router_builder::RouterBuilder;
 use crate::monitor::Monitor;
 use crate::names::SetName;
 use crate::observe::ports::Ports;
@@ -67,11 +66,6 @@ impl<P> Router<P> {
     /// [`RoutingError::Config`] if there is no set, or if two have one name or one table.
     pub fn new(sets: impl IntoIterator<Item = ReplicaSet<P>>) -> Result<Self, RoutingError> {
         Self::builder(sets).build()
-    }
-
-    /// As [`new`](Self::new), with a clock, an observer or a delegate.
-    pub fn builder(sets: impl IntoIterator<Item = ReplicaSet<P>>) -> RouterBuilder<P> {
-        RouterBuilder::new(sets)
     }
 
     /// A monitor for each node of a set that has none yet. Nodes that are monitored are used when they

@@ -19,6 +19,13 @@ pub struct RouterBuilder<P> {
     ports: Ports,
 }
 
+impl<P> Router<P> {
+    /// As [`new`](Self::new), with a clock, an observer or a delegate.
+    pub fn builder(sets: impl IntoIterator<Item = ReplicaSet<P>>) -> RouterBuilder<P> {
+        RouterBuilder::new(sets)
+    }
+}
+
 impl<P> RouterBuilder<P> {
     pub(super) fn new(sets: impl IntoIterator<Item = ReplicaSet<P>>) -> Self {
         Self {

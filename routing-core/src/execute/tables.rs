@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::cluster::events::announce_refusal;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::error::RoutingError;
+use crate::execute::announce::announce_refusal;
 use crate::execute::router::Router;
 use crate::sql::kind::StatementKind;
 use crate::sql::{TableName, tables};

@@ -1,12 +1,11 @@
 //! Statements of a transaction that is open, and pins without a statement.
 
-use crate::cluster::events::{
-    announce, announce_disguised, announce_late_pin, announce_refusal, report_failure,
-};
+use crate::cluster::events::report_failure;
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::decide::resolve;
 use crate::error::RoutingError;
+use crate::execute::announce::{announce, announce_disguised, announce_late_pin, announce_refusal};
 use crate::observe::decision::{Decision, Role};
 use crate::observe::exclusion::Exclusion;
 use crate::observe::failure::Failure;
@@ -28,7 +27,7 @@ impl<P> ReplicaSet<P> {
         kind: StatementKind,
         caller: &Context,
     ) -> Result<(), RoutingError> {
-        let answer = self.check_footing(node, transaction).and_then(|()| {
+        let answer = self.check_is_primary(node, transaction).and_then(|()| {
             Context::with_current(|ambient| {
                 resolve::allow_in_transaction(self, node, transaction, kind, caller, ambient)
             })
@@ -55,11 +54,11 @@ impl<P> ReplicaSet<P> {
     /// [`RoutingError::PrimaryUnavailable`] if it has written and another node is the primary by now:
     /// no node would receive that commit. The caller rolls back.
     pub fn check_commit(&self, node: &Node<P>, transaction: Access) -> Result<(), RoutingError> {
-        self.check_footing(node, transaction)
+        self.check_is_primary(node, transaction)
             .inspect_err(|error| announce_refusal(&self.ports, error))
     }
 
-    fn check_footing(&self, node: &Node<P>, transaction: Access) -> Result<(), RoutingError> {
+    fn check_is_primary(&self, node: &Node<P>, transaction: Access) -> Result<(), RoutingError> {
         let is_lost = self.has_rules()
             && transaction == Access::Write
             && (self.role_of(node) != Role::Primary

@@ -1,6 +1,6 @@
 //! MariaDB's lists of GTIDs.
 
-use super::Reach;
+use super::reach::Reach;
 
 /// The last GTID of each replication domain, in the order of the domains.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

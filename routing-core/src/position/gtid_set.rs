@@ -1,6 +1,6 @@
 //! MySQL's sets of GTIDs.
 
-use super::Reach;
+use super::reach::Reach;
 
 /// By source, in the order of their identifiers: the transactions, as intervals that neither
 /// overlap nor touch.

@@ -1,6 +1,6 @@
 //! PostgreSQL's log sequence numbers.
 
-use super::Reach;
+use super::reach::Reach;
 
 /// A location in the log of one timeline of one database cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -12,6 +12,7 @@ mod gtid_list;
 mod gtid_set;
 pub(crate) mod log;
 mod lsn;
+mod reach;
 mod text;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use gtid_list::GtidList;
 use gtid_set::GtidSet;
 use lsn::LogLocation;
 
+pub use reach::Reach;
 pub use text::InvalidPosition;
 pub(crate) use text::parse_lsn;
 
@@ -54,18 +56,6 @@ enum Inner {
     Postgres(LogLocation),
     MariaDb(Arc<GtidList>),
     MySql(Arc<GtidSet>),
-}
-
-/// Whether one position reaches another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "a third truth value is enough")]
-pub enum Reach {
-    /// It is there or further.
-    Yes,
-    /// It is not there yet.
-    No,
-    /// The two cannot be compared, which is treated as `No`.
-    Unknown,
 }
 
 impl Position {

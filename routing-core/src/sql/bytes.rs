@@ -149,6 +149,13 @@ pub(super) fn letters(bytes: u64) -> usize {
     ((is_letter ^ HIGHS).trailing_zeros() / 8) as usize
 }
 
+/// Whether a word is one of these, which are in small letters.
+pub(super) fn is_any(word: &[u8], words: &[&str]) -> bool {
+    words
+        .iter()
+        .any(|other| word.eq_ignore_ascii_case(other.as_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,10 +6,10 @@
 //! the catalog has a volatile one, the name is unknown.
 
 use super::Dialect;
+use super::bytes::is_any;
 use super::clause::{Before, Part};
 use super::functions::{Functions, Volatility, mysql, postgres, postgres_catalog, sqlite};
 use super::names::{Lower, Names, hash};
-use super::query::is_any;
 
 /// A name before a parenthesis.
 #[derive(Debug, Clone, Copy)]

@@ -1,10 +1,10 @@
 //! `SHOW`, `COPY` and `PRAGMA`: what tells, and what does more.
 
 use super::Dialect;
+use super::bytes::is_any;
 use super::functions::{Functions, sqlite};
 use super::lexer::{Lexer, Token};
-use super::query::{Found, is_any};
-use super::statement::query;
+use super::query::{Found, query};
 use super::verb::Verb;
 use crate::sql::kind::StatementKind;
 

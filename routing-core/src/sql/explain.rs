@@ -1,12 +1,15 @@
 //! `EXPLAIN` and its like: whether what is explained is executed.
 
 use super::Dialect;
+use super::bytes::is_any;
 use super::functions::Functions;
 use super::lexer::{Lexer, Token};
-use super::query::{Found, is_any};
-use super::statement::{query, statement};
+use super::query::{Found, query};
 use super::verb::Verb;
 use crate::sql::kind::StatementKind;
+
+/// Reads the next statement of a text, its semicolon included.
+type ReadStatement = fn(&mut Lexer<'_>, Option<&Functions>) -> Result<StatementKind, Found>;
 
 /// `EXPLAIN`, `DESCRIBE` and MariaDB's `ANALYZE`: what is explained must only read, where it is
 /// executed, where planning it may execute parts of it (MySQL), and where the prefix does not
@@ -15,10 +18,11 @@ pub(super) fn explain(
     found: Found,
     tokens: &mut Lexer<'_>,
     functions: Option<&Functions>,
+    statement: ReadStatement,
 ) -> Result<StatementKind, Found> {
     match tokens.dialect() {
-        Dialect::Postgres => explain_postgres(found, tokens, functions),
-        Dialect::MySql => explain_mysql(found, tokens, functions),
+        Dialect::Postgres => explain_postgres(found, tokens, functions, statement),
+        Dialect::MySql => explain_mysql(found, tokens, functions, statement),
         Dialect::Sqlite => {
             let mut ahead = *tokens;
             if ahead.next() == Token::Word && is_any(ahead.slice(), &["query"]) {
@@ -27,7 +31,7 @@ pub(super) fn explain(
                     *tokens = after;
                 }
             }
-            explained(found, tokens, functions)
+            explained(found, tokens, functions, statement)
         }
     }
 }
@@ -37,6 +41,7 @@ fn explained(
     found: Found,
     tokens: &mut Lexer<'_>,
     functions: Option<&Functions>,
+    statement: ReadStatement,
 ) -> Result<StatementKind, Found> {
     let mut ahead = *tokens;
     if ahead.next() == Token::Word
@@ -52,6 +57,7 @@ fn explain_postgres(
     found: Found,
     tokens: &mut Lexer<'_>,
     functions: Option<&Functions>,
+    statement: ReadStatement,
 ) -> Result<StatementKind, Found> {
     const ANALYZE: &[&str] = &["analyze", "analyse"];
     let mut executes = false;
@@ -80,7 +86,7 @@ fn explain_postgres(
         }
     }
     if executes {
-        return explained(found, tokens, functions);
+        return explained(found, tokens, functions, statement);
     }
     let mut ahead = *tokens;
     let mut token = ahead.next();
@@ -145,6 +151,7 @@ fn explain_mysql(
     found: Found,
     tokens: &mut Lexer<'_>,
     functions: Option<&Functions>,
+    statement: ReadStatement,
 ) -> Result<StatementKind, Found> {
     let is_analyze = is_any(tokens.between(found.start, found.end), &["analyze"]);
     // `EXPLAIN [ANALYZE | EXTENDED | PARTITIONS] [FORMAT = name] statement`
@@ -188,7 +195,9 @@ fn explain_mysql(
             query(tokens, functions, first)?;
         }
         _ => {
-            return Err(explained(found, tokens, functions).err().unwrap_or(found));
+            return Err(explained(found, tokens, functions, statement)
+                .err()
+                .unwrap_or(found));
         }
     }
     Ok(StatementKind::Explain)

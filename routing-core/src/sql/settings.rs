@@ -1,6 +1,6 @@
 //! Settings of MySQL and MariaDB that hold what happened on the connection.
 
-use super::query::is_any;
+use super::bytes::is_any;
 
 /// Whether `@@name` is what an earlier statement of the connection left there, or what the next
 /// one is given: another connection's says something else.

@@ -7,7 +7,7 @@ use super::commands::{copy, pragma, show};
 use super::explain::explain;
 use super::functions::Functions;
 use super::lexer::{Lexer, Strings, Token};
-use super::query::{Found, Query};
+use super::query::{Found, Query, query};
 use super::statements::statements;
 use super::verb::Verb;
 use crate::sql::kind::{Access, StatementKind};
@@ -178,17 +178,6 @@ pub(super) fn statement(
     }
 }
 
-/// A query where speed does not count.
-#[inline(never)]
-pub(super) fn query(
-    tokens: &mut Lexer<'_>,
-    functions: Option<&Functions>,
-    first: Token,
-) -> Result<(), Found> {
-    tokens.go_to(Query::new(*tokens, functions).check(first)?);
-    Ok(())
-}
-
 #[inline(never)]
 fn rarer(
     verb: Verb,
@@ -206,7 +195,7 @@ fn rarer(
         Verb::Is(kind) => Err(of_kind(found, kind, tokens)),
         // Nothing but a query is ever put in parentheses.
         _ if in_parentheses => Err(found),
-        Verb::Explain => explain(found, tokens, functions),
+        Verb::Explain => explain(found, tokens, functions, statement),
         Verb::Copy => copy(found, tokens, functions),
         Verb::Pragma => pragma(found, tokens),
         Verb::Query(_) => Err(found),
@@ -216,7 +205,12 @@ fn rarer(
 /// A statement that is no read. What follows cannot make it one, but a second statement may end the
 /// transaction, or be worse than one that is a write only because nobody knows better.
 fn of_kind(found: Found, kind: StatementKind, tokens: &mut Lexer<'_>) -> Found {
-    let mut kind = kind;
+    let is_mysql = tokens.dialect() == Dialect::MySql;
+    let mut kind = match kind {
+        // It belongs to the connection, and commits nothing.
+        StatementKind::Ddl if is_mysql && is_temporary(*tokens) => StatementKind::SessionState,
+        kind => kind,
+    };
     loop {
         match tokens.next() {
             Token::End => break,
@@ -231,6 +225,10 @@ fn of_kind(found: Found, kind: StatementKind, tokens: &mut Lexer<'_>) -> Found {
                     break;
                 }
             }
+            // Its change may commit the open transaction.
+            _ if is_mysql && kind == StatementKind::SessionState && is_autocommit(tokens) => {
+                kind = StatementKind::Transaction;
+            }
             _ => {}
         }
     }
@@ -242,6 +240,22 @@ fn of_kind(found: Found, kind: StatementKind, tokens: &mut Lexer<'_>) -> Found {
         (words.0, words.0)
     };
     Found { kind, start, end }
+}
+
+/// Whether a statement goes on as `CREATE [OR REPLACE] TEMPORARY` or `DROP TEMPORARY`.
+fn is_temporary(mut tokens: Lexer<'_>) -> bool {
+    let mut is_next =
+        |word: &[u8]| tokens.next() == Token::Word && tokens.slice().eq_ignore_ascii_case(word);
+    is_next(b"temporary") || (is_next(b"replace") && is_next(b"temporary"))
+}
+
+/// Whether a token is MySQL's setting.
+fn is_autocommit(tokens: &Lexer<'_>) -> bool {
+    let token = tokens.slice();
+    let quoted = token
+        .strip_prefix(b"`")
+        .and_then(|token| token.strip_suffix(b"`"));
+    quoted.unwrap_or(token).eq_ignore_ascii_case(b"autocommit")
 }
 
 /// Whether the semicolons are those in the body of a function or a trigger.

@@ -2,8 +2,8 @@
 
 use super::Dialect;
 use super::bytes::find;
+use super::bytes::is_any;
 use super::lexer::{Lexer, Token};
-use super::query::is_any;
 
 /// The statements of a text, without the semicolons that end them, as `psql`, `mysql` or `sqlite3`
 /// would send them. Comments before a statement belong to it.

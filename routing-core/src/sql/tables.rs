@@ -1,10 +1,10 @@
 //! The tables that a statement names.
 
 use super::Dialect;
+use super::bytes::is_any;
 use super::clause::{CTE, Clauses, Part, SOURCE};
 use super::keyword::Keyword;
 use super::lexer::{Lexer, Strings, Token};
-use super::query::is_any;
 
 /// The most common table expressions of a statement; one with more is not followed.
 const MAX_CTES: usize = 16;

@@ -1,7 +1,7 @@
 //! What the first word of a statement says.
 
 use super::Dialect;
-use super::query::is_any;
+use super::bytes::is_any;
 use crate::sql::kind::StatementKind;
 
 /// How a statement goes on.

@@ -12,7 +12,7 @@ use diesel::connection::{CacheSize, TransactionManagerStatus, get_default_instru
 use diesel::result::{Error, QueryResult};
 use diesel_async::{AsyncConnection, TransactionManager};
 #[cfg(feature = "async-postgres")]
-use routing_core::Footing;
+use routing_core::PoolKey;
 use routing_core::adapter::{AsyncConnections, BoxError, Connections, TokioTimer};
 use routing_core::sql::Dialect;
 use routing_core::{Failure, Node, Permit, ReplicaSet, Role, Route, Timer};
@@ -84,7 +84,7 @@ impl<C: AsyncRoutable> Checkouts<C> {
     }
 
     async fn connect(&mut self, route: &Route<'_, NodePool<C>>) -> Result<(), (Failure, BoxError)> {
-        let (node, footing) = (route.node(), route.footing());
+        let (node, key) = (route.node(), route.pool_key());
         let index = self.index(node).unwrap_or_else(|| {
             // It has come since.
             self.cells.push(Cell::new(node));
@@ -97,7 +97,7 @@ impl<C: AsyncRoutable> Checkouts<C> {
                 }
             }
         }
-        let generation = footing.generation();
+        let generation = key.epoch();
         let cell = &mut self.cells[index];
         cell.is_replicas = route.role() == Role::Replica;
         let usable = match cell.connection.get_mut() {
@@ -112,7 +112,7 @@ impl<C: AsyncRoutable> Checkouts<C> {
             self.empty(index, true);
         }
         if self.cells[index].connection.get_mut().is_none() {
-            let mut connection = node.pool().checkout(footing).await?;
+            let mut connection = node.pool().checkout(key).await?;
             self.adopt(&mut connection);
             self.cells[index].connection = OnceCell::from((generation, connection));
         }
@@ -156,7 +156,7 @@ impl<C: AsyncRoutable> Checkouts<C> {
     pub(super) async fn share(
         &self,
         node: &Arc<Node<NodePool<C>>>,
-        footing: Footing<'_, NodePool<C>>,
+        key: PoolKey<'_, NodePool<C>>,
     ) -> Result<&C, (Failure, BoxError)>
     where
         C: Sync,
@@ -169,8 +169,8 @@ impl<C: AsyncRoutable> Checkouts<C> {
             return Err((Failure::Busy, error.into()));
         }
         let checkout = async || {
-            let generation = footing.generation();
-            let mut connection = node.pool().checkout(footing).await?;
+            let generation = key.epoch();
+            let mut connection = node.pool().checkout(key).await?;
             self.adopt(&mut connection);
             Ok((generation, connection))
         };
@@ -178,7 +178,7 @@ impl<C: AsyncRoutable> Checkouts<C> {
             .connection
             .get_or_try_init(checkout)
             .await?;
-        if *of != footing.generation() {
+        if *of != key.epoch() {
             // Others may be using it, so that it cannot be replaced here.
             let error = "it was made before the node's role or server changed; \
                          statements that are not pipelined, or another connection, replace it";
@@ -244,6 +244,13 @@ impl<C: AsyncRoutable> Checkouts<C> {
             if let Some(size) = self.cache_size {
                 connection.set_prepared_statement_cache_size(size);
             }
+        }
+    }
+
+    /// Gives all connections back.
+    pub(super) fn release_all(&mut self) {
+        for index in 0..self.cells.len() {
+            self.empty(index, false);
         }
     }
 
@@ -328,14 +335,6 @@ pub(super) async fn answers(
     match TokioTimer::within(ANSWER_TIMEOUT, asking).await {
         Some(answer) if is_alive(&answer, dialect) => None,
         Some(_) | None => Some(Failure::Lost),
-    }
-}
-
-impl<C: AsyncRoutable> Drop for Checkouts<C> {
-    fn drop(&mut self) {
-        for index in 0..self.cells.len() {
-            self.empty(index, false);
-        }
     }
 }
 

@@ -5,16 +5,13 @@ use std::sync::Arc;
 
 use diesel::connection::TransactionManagerStatus;
 use diesel::result::{Error, QueryResult};
-use diesel_async::TransactionManager;
-use routing_core::adapter::{Handle, TokioTimer, connect};
+use routing_core::adapter::{Handle, Home, TokioTimer, connect};
 use routing_core::{Committed, Node, NodeName, Session, SetName, StatementKind};
 
 use super::checkouts::{Checkouts, InFlight, Purpose, depth};
-use super::driver::{AsyncRoutable, DatabaseOf};
+use super::driver::AsyncRoutable;
 use super::nesting::{Left, Nesting};
 use super::node_pool::NodePool;
-use super::transaction_manager::RoutedTransactionManager;
-use crate::database::{Database, begin_read_only};
 use crate::error::into_diesel;
 use crate::methods::connection_methods;
 use crate::transaction::Transaction;
@@ -31,6 +28,7 @@ use crate::transaction::Transaction;
 /// word. The way around it is [`primary`](Self::primary).
 pub struct AsyncRoutedConnection<C: AsyncRoutable> {
     pub(super) handle: Handle<NodePool<C>>,
+    pub(super) home: Home,
     pub(super) checkouts: Checkouts<C>,
     pub(super) transaction: Option<Transaction<NodePool<C>>>,
     /// How deep the program is in transactions.
@@ -49,6 +47,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         Self {
             checkouts: Checkouts::new(&handle.set),
             handle,
+            home: Home::here(),
             transaction: None,
             nesting: Nesting::default(),
             is_lost: false,
@@ -80,84 +79,6 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         }
         let primary = self.checkouts.connected(&node);
         primary.ok_or(Error::BrokenTransactionManager)
-    }
-
-    /// Runs a closure in a transaction that is declared read-only, and may run on a replica.
-    ///
-    /// On PostgreSQL `build_transaction().read_only()` does the same.
-    ///
-    /// # Errors
-    ///
-    /// The closure's, or Diesel's if the transaction cannot be begun or ended.
-    pub async fn read_transaction<R, E, F>(&mut self, callback: F) -> Result<R, E>
-    where
-        F: AsyncFnOnce(&mut Self) -> Result<R, E>,
-        E: From<Error>,
-    {
-        let begin = begin_read_only("BEGIN", DatabaseOf::<C>::DIALECT);
-        self.run_transaction(StatementKind::BeginReadOnly, &begin, callback)
-            .await
-    }
-
-    /// Runs a closure in a transaction that is begun by this text.
-    pub(super) async fn run_transaction<R, E, F>(
-        &mut self,
-        kind: StatementKind,
-        sql: &str,
-        callback: F,
-    ) -> Result<R, E>
-    where
-        F: AsyncFnOnce(&mut Self) -> Result<R, E>,
-        E: From<Error>,
-    {
-        self.settle();
-        if self.transaction.is_some() {
-            return Err(Error::AlreadyInTransaction.into());
-        }
-        self.begin(kind, Some(sql)).await?;
-        self.finish(callback).await
-    }
-
-    /// Runs a closure in a transaction or, inside one, a savepoint.
-    ///
-    /// It is what [`AsyncConnection::transaction`](diesel_async::AsyncConnection::transaction) is,
-    /// and takes care of one thing more: when its future is dropped, so is the transaction. After
-    /// a dropped savepoint, the transaction around it is lost, and says so; through the trait, as
-    /// generic code calls it, statements would go on in the savepoint.
-    ///
-    /// # Errors
-    ///
-    /// The closure's, or Diesel's if the transaction cannot be begun or ended.
-    pub async fn transaction<R, E, F>(&mut self, callback: F) -> Result<R, E>
-    where
-        F: AsyncFnOnce(&mut Self) -> Result<R, E>,
-        E: From<Error>,
-    {
-        RoutedTransactionManager::begin_transaction(self).await?;
-        self.finish(callback).await
-    }
-
-    /// Runs a closure in the transaction that was begun, and ends it.
-    async fn finish<R, E, F>(&mut self, callback: F) -> Result<R, E>
-    where
-        F: AsyncFnOnce(&mut Self) -> Result<R, E>,
-        E: From<Error>,
-    {
-        let guard = self.nesting.guard();
-        let ended = match callback(&mut *self).await {
-            Ok(value) => match RoutedTransactionManager::commit_transaction(self).await {
-                Ok(()) => Ok(value),
-                Err(commit) => Err(commit.into()),
-            },
-            Err(error) => match RoutedTransactionManager::rollback_transaction(self).await {
-                // The closure's error says more than that its transaction was lost by then.
-                Ok(()) | Err(Error::BrokenTransactionManager) => Err(error),
-                Err(rollback) => Err(rollback.into()),
-            },
-        };
-        // Not before: the end may be dropped as well.
-        guard.disarm();
-        ended
     }
 
     /// Cleans up after a future that was dropped, and after a server that has ended a transaction by
@@ -242,6 +163,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
 /// An open transaction is rolled back, as its connection is closed.
 impl<C: AsyncRoutable> Drop for AsyncRoutedConnection<C> {
     fn drop(&mut self) {
+        // A pool may start a task when a connection is given back.
+        let _entered = self.home.enter();
         self.settle();
         if let Some(transaction) = self.transaction.take() {
             let node = Arc::clone(transaction.node());
@@ -257,6 +180,7 @@ impl<C: AsyncRoutable> Drop for AsyncRoutedConnection<C> {
             }
             transaction.rolled_back();
         }
+        self.checkouts.release_all();
     }
 }
 

@@ -1,10 +1,12 @@
 //! A connection to a node beside its pool, for the monitor and for the functions' catalog.
 
+use std::sync::Arc;
+
 use diesel::result::Error;
 use diesel_async::pooled_connection::PoolError;
-use routing_core::adapter::Dedicated;
+use routing_core::adapter::{Dedicated, spawn_catalog, spawn_monitors};
 use routing_core::sql::CatalogFunction;
-use routing_core::{Answer, Failure, Role};
+use routing_core::{Answer, BackgroundTasks, Failure, ReplicaSet, Role, Router};
 
 use super::driver::{AsyncRoutable, DatabaseOf};
 use super::node_pool::{NodePool, refused};
@@ -12,6 +14,16 @@ use crate::database::Database;
 use crate::failure::{Verdict, verdict};
 
 pub(super) struct DedicatedConnection<C>(C);
+
+impl<C: AsyncRoutable> BackgroundTasks for NodePool<C> {
+    fn start_monitors(router: &Router<Self>, set: &Arc<ReplicaSet<Self>>) {
+        spawn_monitors::<Self, DedicatedConnection<C>>(router, set);
+    }
+
+    fn start_catalog(set: &Arc<ReplicaSet<Self>>) {
+        spawn_catalog::<Self, DedicatedConnection<C>>(set);
+    }
+}
 
 impl<C: AsyncRoutable> Dedicated<NodePool<C>> for DedicatedConnection<C> {
     type Error = PoolError;

@@ -10,7 +10,6 @@ mod execution;
 mod mysql;
 mod nesting;
 mod node_pool;
-mod owned_query;
 mod pool;
 #[cfg(feature = "async-postgres")]
 mod postgres;

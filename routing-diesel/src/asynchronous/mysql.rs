@@ -16,8 +16,8 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::driver::sealed::Sealed;
 use super::driver::{AsyncRoutable, Rows};
+use super::driver::{MaybeId, OwnedQuery};
 use super::node_pool::given_pools;
-use super::owned_query::{MaybeId, OwnedQuery};
 
 impl Sealed for AsyncMysqlConnection {}
 

@@ -3,19 +3,12 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
-use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use diesel_async::pooled_connection::PoolError;
-use routing_core::adapter::{
-    BoxError, SingleDial, enter_runtime, run_to_end, spawn_catalog, spawn_monitors,
-};
+use routing_core::adapter::{BoxError, SingleDial, enter_runtime, run_to_end};
 use routing_core::sql::Dialect;
-use routing_core::{
-    Connected, Failure, Footing, Generations, NodeConfig, PoolConfig, ReplicaSet, Role, Router,
-};
+use routing_core::{Connected, Failure, NodeConfig, PoolConfig, PoolEpochs, PoolKey, Role};
 
-use super::dedicated::DedicatedConnection;
 use super::driver::{AsyncRoutable, DatabaseOf};
 use crate::database::{Database, set_up};
 use crate::kinds::{Kinds, Remembers};
@@ -97,7 +90,7 @@ enum Source<C: AsyncRoutable> {
     Configured {
         node: NodeConfig,
         url: String,
-        opened: Generations<ArcSwap<AsyncPool<C>>>,
+        opened: PoolEpochs<AsyncPool<C>>,
     },
     Given(AsyncPool<C>),
 }
@@ -109,7 +102,7 @@ impl<C: AsyncRoutable> routing_core::Pool for NodePool<C> {
         Ok(Self::over(Source::Configured {
             url: url::of(node, role, DatabaseOf::<C>::DIALECT)?,
             node: node.clone(),
-            opened: Generations::default(),
+            opened: PoolEpochs::default(),
         }))
     }
 
@@ -134,20 +127,9 @@ impl<C: AsyncRoutable> routing_core::Pool for NodePool<C> {
         true
     }
 
-    fn start_monitors(router: &Router<Self>, set: &Arc<ReplicaSet<Self>>) {
-        spawn_monitors::<Self, DedicatedConnection<C>>(router, set);
-    }
-
-    fn start_catalog(set: &Arc<ReplicaSet<Self>>) {
-        spawn_catalog::<Self, DedicatedConnection<C>>(set);
-    }
-
-    /// Its connections end as they are given back, or grow old.
-    fn retire(&self, connected: Connected) {
-        if let Source::Configured { opened, .. } = &self.source
-            && let Some(current) = opened.current()
-        {
-            self.empty(current, connected);
+    fn retire(&self) {
+        if let Source::Configured { opened, .. } = &self.source {
+            opened.retire(|_| ());
         }
     }
 }
@@ -167,37 +149,23 @@ impl<C: AsyncRoutable> NodePool<C> {
         }
     }
 
-    fn pool(&self, footing: Footing<'_, Self>) -> AsyncPool<C> {
+    fn pool(&self, key: PoolKey<'_, Self>) -> AsyncPool<C> {
         match &self.source {
             Source::Given(pool) => pool.clone(),
             Source::Configured { node, url, opened } => {
-                let connected = || footing.connected();
-                let open = |role| {
-                    let pool = open::<C>(url, node.pool(), role, connected());
-                    ArcSwap::from_pointee(AsyncPool::Bb8(pool))
-                };
-                let current = opened.get(footing, open, |before| self.empty(before, connected()));
-                AsyncPool::clone(&current.load())
+                let open =
+                    |role| AsyncPool::Bb8(open::<C>(url, node.pool(), role, key.connected()));
+                AsyncPool::clone(&opened.get(key, open, |_| ()))
             }
-        }
-    }
-
-    /// Puts a pool that keeps no connections in the place of one that would do so for ever.
-    fn empty(&self, opened: &ArcSwap<AsyncPool<C>>, connected: Connected) {
-        if let Source::Configured { node, url, .. } = &self.source {
-            let mut config = node.pool().clone();
-            config.min_connections = None;
-            let lean = open::<C>(url, &config, Role::Replica, connected);
-            opened.store(Arc::new(AsyncPool::Bb8(lean)));
         }
     }
 
     /// A connection, or what its absence says of the node.
     pub(super) async fn checkout(
         &self,
-        footing: Footing<'_, Self>,
+        key: PoolKey<'_, Self>,
     ) -> Result<Checkout<C>, (Failure, BoxError)> {
-        match self.pool(footing) {
+        match self.pool(key) {
             AsyncPool::Bb8(pool) => {
                 match undisturbed::<C, _, _>(async move { pool.get_owned().await }, || {
                     bb8::RunError::TimedOut

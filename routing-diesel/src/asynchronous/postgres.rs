@@ -16,8 +16,8 @@ use routing_core::sql::CatalogFunction;
 
 use super::driver::sealed::Sealed;
 use super::driver::{AsyncRoutable, Rows};
+use super::driver::{MaybeId, OwnedQuery};
 use super::node_pool::given_pools;
-use super::owned_query::{MaybeId, OwnedQuery};
 use crate::database::{CatalogRow, catalog_query, function};
 use binds::PgBinds;
 

@@ -11,8 +11,8 @@ use futures_util::future::BoxFuture;
 
 use super::driver::sealed::Sealed;
 use super::driver::{AsyncRoutable, Collector, Rows};
+use super::driver::{MaybeId, OwnedQuery};
 use super::node_pool::given_pools;
-use super::owned_query::{MaybeId, OwnedQuery};
 
 type Connection = SyncConnectionWrapper<SqliteConnection>;
 

@@ -2,18 +2,19 @@
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use diesel::result::QueryResult;
 use diesel_async::{TransactionManager, UpdateAndFetchResults};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use routing_core::Access;
 use routing_core::adapter::{AsyncStatement, Attempt};
+use routing_core::{Access, Node};
 
 use super::checkouts::{Checkouts, Purpose, depth};
 use super::driver::{AsyncRoutable, DatabaseOf, Rows};
+use super::driver::{MaybeId, OwnedQuery};
 use super::node_pool::NodePool;
-use super::owned_query::{MaybeId, OwnedQuery};
 use crate::database::{Database, begin_read_only};
 use crate::transaction::savepoint;
 
@@ -73,6 +74,9 @@ where
     }
 }
 
+/// Rows, and the node that they come from.
+pub(super) type Loaded<C> = (Rows<C>, Arc<Node<NodePool<C>>>);
+
 /// A query that returns rows.
 pub(super) struct Load<C: AsyncRoutable, M> {
     pub(super) query: OwnedQuery<C, M>,
@@ -81,18 +85,20 @@ pub(super) struct Load<C: AsyncRoutable, M> {
 }
 
 impl<C: AsyncRoutable, M: MaybeId> AsyncStatement<Checkouts<C>> for Load<C, M> {
-    type Output = Rows<C>;
+    type Output = Loaded<C>;
 
     async fn send(
         &mut self,
         checkouts: &mut Checkouts<C>,
         attempt: Attempt<'_, NodePool<C>>,
-    ) -> QueryResult<Rows<C>> {
+    ) -> QueryResult<Loaded<C>> {
+        let node = Arc::clone(attempt.permit.node());
         if self.taints {
             checkouts.taint(attempt.permit.node());
         }
         let connection = checkouts.permitted(attempt.permit, Purpose::Statement)?;
-        connection.rows(self.query.clone()).await
+        let rows = connection.rows(self.query.clone()).await?;
+        Ok((rows, node))
     }
 
     fn sql(&self) -> Cow<'_, str> {

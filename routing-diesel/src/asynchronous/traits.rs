@@ -3,7 +3,6 @@
 use std::any::TypeId;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use diesel::associations::{HasTable, Identifiable};
 use diesel::connection::{CacheSize, Instrumentation, TransactionManagerStatus};
@@ -13,18 +12,18 @@ use diesel_async::{
     AsyncConnection, AsyncConnectionCore, SimpleAsyncConnection, TransactionManager,
     UpdateAndFetchResults,
 };
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use routing_core::adapter::Handle;
+use futures_util::{FutureExt, StreamExt};
+use routing_core::adapter::{Handle, WatchedRows};
 use routing_core::sql::Dialect;
 use routing_core::{Access, Scope, StatementKind};
 
 use super::connection::AsyncRoutedConnection;
 use super::driver::{AsyncRoutable, Binds, DatabaseOf, Rows};
-use super::owned_query::{Dynamic, MaybeId, OwnedQuery, Parts, Static};
-use super::statements::{Load, SaveChanges};
+use super::driver::{Dynamic, MaybeId, OwnedQuery, Parts, Static};
+use super::statements::{Load, Loaded, SaveChanges};
 use super::transaction_manager::RoutedTransactionManager;
-use super::watched;
+use super::watched::{Arriving, BelongsTo, Watched};
 use crate::database::Database;
 use crate::failure::may_leave_open;
 use crate::kinds::Examine;
@@ -49,7 +48,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         &mut self,
         prepared: Prepared<C>,
     ) -> BoxFuture<'_, QueryResult<Rows<C>>> {
-        async move {
+        let home = self.home;
+        let load = async move {
             let (parts, kind) = prepared?;
             let query = OwnedQuery::<C, M>::new(parts);
             self.settle();
@@ -60,34 +60,40 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             }
             let rows = self.run_statement(kind, Load { query, taints }).await?;
             Ok(self.watch(rows, kind))
-        }
-        .boxed()
+        };
+        home.run(load).boxed()
     }
 
-    /// The rows of a statement, which tell its transaction if they are not read to their end.
-    ///
-    /// Those of a write outside of one are followed by its commit: then it is written.
-    pub(super) fn watch(&self, rows: Rows<C>, kind: StatementKind) -> Rows<C> {
-        let Some(open) = &self.transaction else {
-            if kind.access() == Access::Read {
-                return rows;
-            }
-            let Handle { set, context, .. } = self.handle.clone();
-            return watched::rows(rows, move || set.record_write(&context), true);
-        };
+    /// Watches rows that arrive one by one: the caller may stop reading them, and the node may fall silent.
+    pub(super) fn watch(&self, (rows, node): Loaded<C>, kind: StatementKind) -> Rows<C> {
         if DatabaseOf::<C>::DIALECT != Dialect::Postgres {
             return rows;
         }
-        let flag = open.innermost().failure_flag();
-        let fail = move || flag.store(true, Ordering::Relaxed);
-        watched::rows(rows, fail, false)
+        let Handle { set, context, .. } = &self.handle;
+        let belongs_to = match &self.transaction {
+            Some(open) => {
+                let flag = open.innermost().failure_flag();
+                BelongsTo::Transaction(Watched::new(Some(flag)))
+            }
+            None if kind.access() == Access::Read => BelongsTo::Read,
+            None => BelongsTo::Write(Some(context.clone())),
+        };
+        let arriving = Arriving::<C> {
+            rows: WatchedRows::new(rows, set, &node),
+            kind,
+            role: set.role_of(&node),
+            home: self.home,
+            belongs_to,
+        };
+        arriving.boxed()
     }
 
     fn execute_prepared<M: MaybeId>(
         &mut self,
         prepared: Prepared<C>,
     ) -> BoxFuture<'_, QueryResult<usize>> {
-        async move {
+        let home = self.home;
+        let execute = async move {
             let (parts, kind) = prepared?;
             let query = OwnedQuery::<C, M>::new(parts);
             match kind {
@@ -104,8 +110,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                     .await
                 }
             }
-        }
-        .boxed()
+        };
+        home.run(execute).boxed()
     }
 }
 
@@ -117,12 +123,12 @@ impl<C: AsyncRoutable> SimpleAsyncConnection for AsyncRoutedConnection<C> {
         }
         let kind = self.handle.examine(query)?;
         let query: Arc<str> = query.into();
-        self.run_text(kind, &query, |connection| {
+        let home = self.home;
+        let execute = self.run_text(kind, &query, |connection| {
             let sql = Arc::clone(&query);
             async move { connection.batch_execute(&sql).await.map(|()| 0) }.boxed()
-        })
-        .await?;
-        Ok(())
+        });
+        home.run(execute).await.map(drop)
     }
 }
 
@@ -205,11 +211,12 @@ where
         'conn: 'changes,
         Self: 'changes,
     {
-        async move {
+        let home = self.home;
+        let save = async move {
             self.settle();
             let changes = SaveChanges::new(changeset);
             self.run_statement(StatementKind::Update, changes).await
-        }
-        .boxed()
+        };
+        home.run(save).boxed()
     }
 }

@@ -1,27 +1,33 @@
-//! Statements whose end is of interest when nobody here looks any more.
+//! Rows and statements whose end is of interest when nobody here looks any more.
 //!
 //! PostgreSQL answers a commit with a rollback if a statement has failed. One that was dropped, or
 //! whose rows were not read to their end, may have: then it is asked before a commit is believed.
 //! And a statement that writes and returns rows is committed after the last of them.
+//!
+//! The other drivers have all rows before they return the first.
 
+use std::fmt;
 use std::pin::Pin;
-#[cfg(feature = "async-postgres")]
 use std::sync::Arc;
-#[cfg(feature = "async-postgres")]
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use diesel::result::QueryResult;
-use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
+use routing_core::adapter::{Home, NextRow, TokioTimer, WatchedRows};
+use routing_core::{Context as RoutingContext, Failure, Role, StatementKind};
+
+use super::driver::{AsyncRoutable, DatabaseOf, Rows};
+use super::node_pool::NodePool;
+use crate::database::Database;
+use crate::error::into_diesel;
+use crate::failure::{Verdict, verdict};
 
 /// Raises a flag unless it is told that all went well.
-#[cfg(feature = "async-postgres")]
 pub(super) struct Watched {
     flag: Option<Arc<AtomicBool>>,
 }
 
-#[cfg(feature = "async-postgres")]
 impl Watched {
     pub(super) const fn new(flag: Option<Arc<AtomicBool>>) -> Self {
         Self { flag }
@@ -33,7 +39,6 @@ impl Watched {
     }
 }
 
-#[cfg(feature = "async-postgres")]
 impl Drop for Watched {
     fn drop(&mut self) {
         if let Some(flag) = &self.flag {
@@ -42,46 +47,88 @@ impl Drop for Watched {
     }
 }
 
-/// Rows that call somebody when they are dropped before their end, or also at their end.
-pub(super) fn rows<R: Send + 'static>(
-    rows: BoxStream<'static, QueryResult<R>>,
-    call: impl FnOnce() + Send + 'static,
-    also_at_end: bool,
-) -> BoxStream<'static, QueryResult<R>> {
-    WatchedRows {
-        rows,
-        call: Some(Box::new(call)),
-        also_at_end,
-    }
-    .boxed()
+/// Rows that arrive one by one, and the use of them.
+pub(super) struct Arriving<C: AsyncRoutable> {
+    pub(super) rows: WatchedRows<NodePool<C>, Rows<C>, TokioTimer>,
+    pub(super) kind: StatementKind,
+    pub(super) role: Role,
+    pub(super) home: Home,
+    pub(super) belongs_to: BelongsTo,
 }
 
-struct WatchedRows<R> {
-    rows: BoxStream<'static, QueryResult<R>>,
-    call: Option<Box<dyn FnOnce() + Send>>,
-    also_at_end: bool,
+/// What the rows are part of.
+pub(super) enum BelongsTo {
+    /// A read outside of a transaction.
+    Read,
+    /// A write outside of a transaction; nothing when it was recorded.
+    Write(Option<RoutingContext>),
+    /// A transaction, which is told of failures.
+    Transaction(Watched),
 }
 
-impl<R> Stream for WatchedRows<R> {
-    type Item = QueryResult<R>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<QueryResult<R>>> {
-        let this = self.get_mut();
-        let polled = this.rows.poll_next_unpin(cx);
-        if let Poll::Ready(None) = polled {
-            let call = this.call.take();
-            if let Some(call) = call.filter(|_| this.also_at_end) {
-                call();
+impl<C: AsyncRoutable> Arriving<C> {
+    fn failed(&mut self, error: &diesel::result::Error) {
+        let dialect = DatabaseOf::<C>::DIALECT;
+        match verdict(error, dialect, self.role) {
+            Verdict::Failure(failure)
+                if failure != Failure::ReadOnly
+                    && !matches!(self.belongs_to, BelongsTo::Transaction(_)) =>
+            {
+                self.rows.set().report_failure(self.rows.node(), failure);
             }
+            _ => {}
         }
-        polled
+    }
+
+    fn over(&mut self) {
+        match &mut self.belongs_to {
+            BelongsTo::Read => {}
+            BelongsTo::Write(writer) => {
+                if let Some(writer) = writer.take() {
+                    self.rows.set().record_write(&writer);
+                }
+            }
+            BelongsTo::Transaction(watched) => watched.over(),
+        }
     }
 }
 
-impl<R> Drop for WatchedRows<R> {
+impl<C: AsyncRoutable> Stream for Arriving<C> {
+    type Item = QueryResult<C::OwnedRow>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        let _entered = this.home.enter();
+        let Poll::Ready(next) = this.rows.poll_next_unpin(cx) else {
+            return Poll::Pending;
+        };
+        Poll::Ready(match next {
+            Some(NextRow::Row(row)) => Some(row.inspect_err(|error| this.failed(error))),
+            Some(NextRow::TimedOut) => {
+                let is_read = matches!(this.belongs_to, BelongsTo::Read);
+                Some(Err(into_diesel(this.rows.timed_out(this.kind, is_read))))
+            }
+            None => {
+                this.over();
+                None
+            }
+        })
+    }
+}
+
+/// When the server is done with a write whose rows were not read to their end, the router does not see.
+impl<C: AsyncRoutable> Drop for Arriving<C> {
     fn drop(&mut self) {
-        if let Some(call) = self.call.take() {
-            call();
+        if let BelongsTo::Write(writer) = &mut self.belongs_to
+            && let Some(writer) = writer.take()
+        {
+            self.rows.set().record_untracked_write(&writer);
         }
+    }
+}
+
+impl<C: AsyncRoutable> fmt::Debug for Arriving<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arriving").finish_non_exhaustive()
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn ask<C: Routable>(set: &Set<C>) -> QueryResult<Vec<CatalogFunction>
     let node = set.primary();
     let mut connection = node
         .pool()
-        .checkout(set.footing(node), || false)
+        .checkout(set.pool_key(node), || false)
         .map_err(|(_, error)| into_diesel(CheckoutError::new(set.name(), node.name(), error)))?;
     C::Backend::catalog::<C>(&mut connection)
 }

@@ -47,8 +47,8 @@ impl<C: Routable> Checkouts<C> {
     }
 
     fn connect(&mut self, route: &Route<'_, NodePool<C>>) -> Result<(), (Failure, PoolError)> {
-        let (node, side, footing) = (route.node(), route.role(), route.footing());
-        let generation = footing.generation();
+        let (node, side, key) = (route.node(), route.role(), route.pool_key());
+        let generation = key.epoch();
         let place = self.place(side);
         let usable = place.as_mut().is_some_and(|checkout| {
             Arc::ptr_eq(&checkout.node, node)
@@ -58,7 +58,7 @@ impl<C: Routable> Checkouts<C> {
         if !usable {
             // Returned first: the pool may have no other.
             *place = None;
-            let connection = node.pool().checkout(footing, || route.is_forsaken())?;
+            let connection = node.pool().checkout(key, || route.is_forsaken())?;
             let mut checkout = Checkout {
                 node: Arc::clone(node),
                 generation,

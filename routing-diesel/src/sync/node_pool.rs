@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use diesel::connection::{CacheSize, Connection};
 use diesel::r2d2::{
     ConnectionManager, CustomizeConnection, Error, HandleError, ManageConnection, Pool, PoolError,
@@ -13,13 +12,11 @@ use diesel::r2d2::{
 };
 use routing_core::sql::Dialect;
 use routing_core::{
-    Clock, Connected, Failure, Footing, Generations, NodeConfig, PoolConfig, PoolMode, ReplicaSet,
-    Role, Router, SystemClock,
+    Clock, Connected, Failure, NodeConfig, PoolConfig, PoolEpochs, PoolKey, PoolMode, Role,
+    SystemClock,
 };
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
-use super::catalog::load_in_background;
-use super::probing::monitor_in_background;
 use crate::database::{Database, Routable, set_up};
 use crate::kinds::{Kinds, Remembers};
 use crate::url;
@@ -49,8 +46,7 @@ enum Source<C: Routable> {
         url: String,
         /// Its pools have it, and it ends with them.
         thread: Mutex<Weak<ScheduledThreadPool>>,
-        /// Nothing is in the place of a pool that would keep connections for ever.
-        opened: Generations<ArcSwapOption<R2d2<C>>>,
+        opened: PoolEpochs<R2d2<C>>,
     },
     Given(R2d2<C>),
 }
@@ -87,7 +83,7 @@ impl<C: Routable> routing_core::Pool for NodePool<C> {
             node: node.clone(),
             url: url::with_timeouts(url, timeout, C::Backend::DIALECT),
             thread: Mutex::default(),
-            opened: Generations::default(),
+            opened: PoolEpochs::default(),
         }))
     }
 
@@ -112,20 +108,9 @@ impl<C: Routable> routing_core::Pool for NodePool<C> {
         true
     }
 
-    fn start_monitors(router: &Router<Self>, set: &Arc<ReplicaSet<Self>>) {
-        monitor_in_background(router, set);
-    }
-
-    fn start_catalog(set: &Arc<ReplicaSet<Self>>) {
-        load_in_background(set);
-    }
-
-    /// Its connections end as they are given back, or grow old.
-    fn retire(&self, _: Connected) {
-        if let Source::Configured { opened, .. } = &self.source
-            && let Some(current) = opened.current()
-        {
-            current.store(None);
+    fn retire(&self) {
+        if let Source::Configured { opened, .. } = &self.source {
+            opened.retire(|_| ());
         }
     }
 }
@@ -144,7 +129,7 @@ impl<C: Routable> NodePool<C> {
         }
     }
 
-    fn pool(&self, footing: Footing<'_, Self>) -> R2d2<C> {
+    fn pool(&self, key: PoolKey<'_, Self>) -> R2d2<C> {
         match &self.source {
             Source::Given(pool) => pool.clone(),
             Source::Configured {
@@ -153,24 +138,11 @@ impl<C: Routable> NodePool<C> {
                 thread,
                 opened,
             } => {
-                let open = |config: &PoolConfig, role| {
+                let open = |role| {
                     let thread = thread_of(node, thread);
-                    open(config, url, thread, role, footing.connected())
+                    open(node.pool(), url, thread, role, key.connected())
                 };
-                let current = opened.get(
-                    footing,
-                    |role| ArcSwapOption::from_pointee(open(node.pool(), role)),
-                    |before| before.store(None),
-                );
-                match &*current.load() {
-                    Some(pool) => R2d2::clone(pool),
-                    // Nobody is to be sent there any more, but for who was on his way.
-                    None => {
-                        let mut config = node.pool().clone();
-                        config.min_connections = None;
-                        open(&config, footing.role())
-                    }
-                }
+                R2d2::clone(&opened.get(key, open, |_| ()))
             }
         }
     }
@@ -181,10 +153,10 @@ impl<C: Routable> NodePool<C> {
     /// connection and takes the last error; in between, its pool is looked at.
     pub(crate) fn checkout(
         &self,
-        footing: Footing<'_, Self>,
+        key: PoolKey<'_, Self>,
         is_in_vain: impl Fn() -> bool,
     ) -> Result<PooledConnection<ConnectionManager<C>>, (Failure, PoolError)> {
-        let pool = self.pool(footing);
+        let pool = self.pool(key);
         let begun = SystemClock.now();
         let whole = pool.connection_timeout();
         let first = match pool.get_timeout(whole.min(FIRST_WAIT)) {

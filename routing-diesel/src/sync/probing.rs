@@ -7,31 +7,35 @@ use std::time::Duration;
 
 use diesel::result::Error;
 use routing_core::{
-    Answer, Clock, Failure, Node, Observation, Probe, ProbeTicket, ReplicaSet, Role, Router,
-    SystemClock,
+    Answer, BackgroundTasks, Clock, Failure, Node, Observation, Probe, ProbeTicket, ReplicaSet,
+    Role, Router, SystemClock,
 };
 
+use super::catalog::load_in_background;
 use super::node_pool::{Beside, NodePool};
 use crate::database::{Database, Routable};
 
-/// Runs the monitors of a set, each on a thread of its own.
-#[cold]
-pub(super) fn monitor_in_background<C: Routable>(
-    router: &Router<NodePool<C>>,
-    set: &Arc<ReplicaSet<NodePool<C>>>,
-) {
-    for monitor in router.monitors(set) {
-        let guard = Guard(Arc::downgrade(set));
-        let thread = thread::Builder::new().name("routing-monitor".to_owned());
-        let started = thread.spawn(move || {
-            let _guard = guard;
-            let mut asker = None;
-            monitor.run_blocking(|ticket| in_time(ticket, &mut asker));
-        });
-        if let Err(error) = started {
-            let set = set.name().as_str();
-            tracing::warn!(target: "routing", set, %error, "no thread for probes");
+impl<C: Routable> BackgroundTasks for NodePool<C> {
+    /// Each monitor has a thread of its own.
+    #[cold]
+    fn start_monitors(router: &Router<Self>, set: &Arc<ReplicaSet<Self>>) {
+        for monitor in router.monitors(set) {
+            let guard = Guard(Arc::downgrade(set));
+            let thread = thread::Builder::new().name("routing-monitor".to_owned());
+            let started = thread.spawn(move || {
+                let _guard = guard;
+                let mut asker = None;
+                monitor.run_blocking(|ticket| in_time(ticket, &mut asker));
+            });
+            if let Err(error) = started {
+                let set = set.name().as_str();
+                tracing::warn!(target: "routing", set, %error, "no thread for probes");
+            }
         }
+    }
+
+    fn start_catalog(set: &Arc<ReplicaSet<Self>>) {
+        load_in_background(set);
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use routing_core::sql::Dialect;
 use routing_core::{
-    Connected, NodeConfig, Pool, ReplicaSet, Role, Routed, RoutedBuilder, Router, RoutingConfig,
-    RoutingConfigBuilder, RoutingError, SetBuilder,
+    BackgroundTasks, NodeConfig, Pool, ReplicaSet, Role, Routed, RoutedBuilder, Router,
+    RoutingConfig, RoutingConfigBuilder, RoutingError, SetBuilder,
 };
 
 /// A pool of nothing.
@@ -18,6 +18,12 @@ type Hook = Box<dyn FnOnce()>;
 thread_local! {
     /// What happens while the next pool is made.
     static MEANWHILE: RefCell<Option<Hook>> = const { RefCell::new(None) };
+}
+
+impl BackgroundTasks for Nothing {
+    fn start_monitors(_: &Router<Self>, _: &Arc<ReplicaSet<Self>>) {}
+
+    fn start_catalog(_: &Arc<ReplicaSet<Self>>) {}
 }
 
 impl Pool for Nothing {
@@ -46,11 +52,7 @@ impl Pool for Nothing {
         false
     }
 
-    fn start_monitors(_: &Router<Self>, _: &Arc<ReplicaSet<Self>>) {}
-
-    fn start_catalog(_: &Arc<ReplicaSet<Self>>) {}
-
-    fn retire(&self, _: Connected) {}
+    fn retire(&self) {}
 }
 
 #[derive(Clone)]

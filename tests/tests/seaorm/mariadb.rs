@@ -127,3 +127,64 @@ fn a_transaction_that_ddl_has_committed_was_written_by_its_session() {
         stage.resume().await;
     });
 }
+
+/// A session that wrote in a transaction, and what a later session of the same user counts.
+async fn seen_after_a_rollback(statements: &[&str]) -> (Vec<&'static str>, u64) {
+    let stage = Stage::lagging(Backend::MariaDb, Mode::Greedy).await;
+    let procedure = "CREATE PROCEDURE settle() COMMIT";
+    stage
+        .db
+        .execute_unprepared(procedure)
+        .await
+        .expect("a procedure");
+    let (db, session) = stage.session();
+    session.expect_hand_over();
+    stage.pause().await;
+    let called = Arc::new(Mutex::new(Vec::new()));
+    let add = |what| {
+        let called = Arc::clone(&called);
+        move || called.lock().expect("no panic").push(what)
+    };
+    let transaction = db.begin().await.expect("a transaction");
+    let (committed, rolled_back) = (add("commit"), add("rollback"));
+    transaction.on_commit(move |_| committed());
+    transaction.on_rollback(rolled_back);
+    let cake = cake::named("Opera").insert(&transaction).await;
+    cake.expect("an insert");
+    for sql in statements {
+        let done = transaction.execute_unprepared(sql).await;
+        done.expect("a statement");
+    }
+    transaction.rollback().await.expect("a rollback");
+    session.when_settled().await;
+    let next = Session::new();
+    next.take_over(session.hand_over());
+    let db = stage.db.with_session(&next);
+    let seen = cake::Entity::find().count(&db).await.expect("a count");
+    stage.resume().await;
+    let called = called.lock().expect("no panic").clone();
+    (called, seen)
+}
+
+#[test]
+fn what_may_commit_a_transaction_counts_as_its_commit() {
+    run(async {
+        let on = ["SET autocommit = 0", "SET autocommit = 1"];
+        for statements in [&["CALL settle()"][..], &on] {
+            let (called, seen) = seen_after_a_rollback(statements).await;
+            assert_eq!(called, [""; 0], "{statements:?}: its outcome is not known");
+            assert_eq!(seen, 1, "{statements:?}: it has committed");
+        }
+    });
+}
+
+#[test]
+fn temporary_tables_do_not_end_a_transaction() {
+    run(async {
+        let create = "CREATE TEMPORARY TABLE draft (id int)";
+        let drop = "DROP TEMPORARY TABLE draft";
+        let (called, seen) = seen_after_a_rollback(&[create, drop]).await;
+        assert_eq!(called, ["rollback"]);
+        assert_eq!(seen, 0);
+    });
+}

@@ -80,7 +80,7 @@ pub async fn run_to_end<T: Send + 'static>(
 }
 
 /// The process's own runtime, which starts when it is first needed.
-fn background() -> Option<&'static Handle> {
+pub(super) fn background() -> Option<&'static Handle> {
     static BACKGROUND: OnceLock<Option<Handle>> = OnceLock::new();
     BACKGROUND.get_or_init(start).as_ref()
 }

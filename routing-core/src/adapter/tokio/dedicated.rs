@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::adapter::builder::Pool;
+use crate::adapter::pool::Pool;
 use crate::adapter::tokio::background::{TokioTimer, spawn};
 use crate::cluster::node::Node;
 use crate::cluster::probe::Probe;

@@ -3,3 +3,4 @@
 pub(super) mod background;
 pub(super) mod dedicated;
 pub(super) mod dial;
+pub(super) mod home;

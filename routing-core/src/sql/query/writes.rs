@@ -1,10 +1,11 @@
 //! The words that make a write of a query.
 
 use super::super::Dialect;
+use super::super::bytes::is_any;
 use super::super::clause::{Before, Part, Place};
 use super::super::keyword::Keyword;
 use super::super::lexer::{Lexer, Token};
-use super::{Found, Query, is_any};
+use super::{Found, Query};
 use crate::sql::kind::StatementKind;
 
 impl Query<'_, '_> {

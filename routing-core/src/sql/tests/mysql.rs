@@ -87,6 +87,20 @@ fn what_writes() {
             (Kind::FunctionCall, "DESCRIBE SELECT do_write()"),
             (Kind::Merge, "REPLACE t VALUES (1)"),
             (Kind::Transaction, "XA START 'x'"),
+            (Kind::Transaction, "SET autocommit = 1"),
+            (Kind::Transaction, "SET @a = 1, @@SESSION.AutoCommit = ON"),
+            (Kind::Transaction, "SET SESSION `autocommit` = 0"),
+            (Kind::SessionState, "SET NAMES utf8mb4"),
+            (Kind::SessionState, "CREATE TEMPORARY TABLE t (a int)"),
+            (
+                Kind::SessionState,
+                "CREATE OR REPLACE TEMPORARY TABLE t (a int)",
+            ),
+            (Kind::SessionState, "DROP TEMPORARY TABLE t"),
+            (Kind::Ddl, "CREATE TABLE `temporary` (a int)"),
+            (Kind::Ddl, "DROP TABLE temporary"),
+            (Kind::Ddl, "TRUNCATE db.temporary"),
+            (Kind::Ddl, "CREATE OR REPLACE TABLE temporary (a int)"),
         ],
     );
 }

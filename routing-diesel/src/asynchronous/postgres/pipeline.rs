@@ -17,14 +17,14 @@ use routing_core::adapter::{
     AsyncConnections, AsyncStatement, Attempt, BoxError, Connections, TokioTimer, run, run_in,
 };
 use routing_core::sql::Dialect;
-use routing_core::{Failure, Footing, Node, Role, Route, StatementKind};
+use routing_core::{Failure, Node, PoolKey, Role, Route, StatementKind};
 
 use super::{PgRow, first_row};
 use crate::asynchronous::checkouts::{Checkouts, answers};
 use crate::asynchronous::connection::AsyncRoutedConnection;
 use crate::asynchronous::driver::Rows;
+use crate::asynchronous::driver::{Dynamic, MaybeId, OwnedQuery, Static};
 use crate::asynchronous::node_pool::NodePool;
-use crate::asynchronous::owned_query::{Dynamic, MaybeId, OwnedQuery, Static};
 use crate::asynchronous::traits::Prepared;
 use crate::asynchronous::watched::Watched;
 use crate::error::Orm;
@@ -44,9 +44,9 @@ impl Shared<'_> {
     async fn share(
         &mut self,
         node: &Arc<Node<Pool>>,
-        footing: Footing<'_, Pool>,
+        key: PoolKey<'_, Pool>,
     ) -> Result<(), (Failure, BoxError)> {
-        self.used = Some(self.checkouts.share(node, footing).await?);
+        self.used = Some(self.checkouts.share(node, key).await?);
         Ok(())
     }
 }
@@ -68,7 +68,7 @@ impl AsyncConnections for Shared<'_> {
     const CHECKS_OUT: bool = true;
 
     async fn check_out(&mut self, route: &Route<'_, Pool>) -> Result<(), (Failure, BoxError)> {
-        self.share(route.node(), route.footing()).await
+        self.share(route.node(), route.pool_key()).await
     }
 
     async fn classify(
@@ -173,7 +173,7 @@ impl Routed {
         kind: StatementKind,
         sql: &str,
         sends: S,
-    ) -> QueryResult<S::Output> {
+    ) -> QueryResult<(S::Output, Arc<Node<Pool>>)> {
         not_control(kind)?;
         if self.checkouts.is_controlling() || self.is_lost {
             // Something was dropped half-way, and can only be put in order with exclusive access.
@@ -190,20 +190,26 @@ impl Routed {
         };
         let Some(transaction) = &self.transaction else {
             let call = self.handle.call();
-            let done = run::<TokioTimer, _, _>(call, kind, &mut shared, &mut statement).await;
-            return Ok(done?.value);
+            let done = run::<TokioTimer, _, _>(call, kind, &mut shared, &mut statement).await?;
+            return Ok((done.value, Arc::clone(done.node)));
         };
         if transaction.is_lost() {
             return Err(Error::BrokenTransactionManager);
         }
-        let footing = self.handle.set.footing(transaction.node());
-        let connected = shared.share(transaction.node(), footing).await;
+        let key = self.handle.set.pool_key(transaction.node());
+        let connected = shared.share(transaction.node(), key).await;
         connected.map_err(|_| Error::BrokenTransactionManager)?;
         statement.flag = Some(transaction.innermost().failure_flag());
         let (open, context) = (&**transaction, &self.handle.context);
         let running =
             run_in::<TokioTimer, _, _>(open, kind, context, &mut shared, &mut statement).await;
-        running.inspect_err(|_| transaction.innermost().fail())
+        match running {
+            Ok(value) => Ok((value, Arc::clone(transaction.node()))),
+            Err(error) => {
+                transaction.innermost().fail();
+                Err(error)
+            }
+        }
     }
 
     fn load_beside<'a, M: MaybeId>(
@@ -214,8 +220,8 @@ impl Routed {
             let (parts, kind) = prepared?;
             let query = OwnedQuery::<AsyncPgConnection, M>::new(parts);
             let load = Load(query.clone());
-            let rows = self.run_beside(kind, query.sql(), load).await?;
-            Ok(self.watch(rows, kind))
+            let loaded = self.run_beside(kind, query.sql(), load).await?;
+            Ok(self.watch(loaded, kind))
         }
         .boxed()
     }
@@ -228,7 +234,8 @@ impl Routed {
             let (parts, kind) = prepared?;
             let query = OwnedQuery::<AsyncPgConnection, M>::new(parts);
             let count = Count(query.clone());
-            self.run_beside(kind, query.sql(), count).await
+            let (count, _) = self.run_beside(kind, query.sql(), count).await?;
+            Ok(count)
         }
         .boxed()
     }
@@ -238,7 +245,8 @@ impl SimpleAsyncConnection for &Routed {
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
         let this: &Routed = self;
         let kind = this.handle.examine(query)?;
-        this.run_beside(kind, query, Batch(query.into())).await
+        this.run_beside(kind, query, Batch(query.into())).await?;
+        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ use routing_core::adapter::{
 };
 use routing_core::sql::Dialect;
 use routing_core::{
-    Access, Callbacks, Connected, Failure, Node, NodeConfig, Permit, ReplicaSet, Role, Route,
+    Access, BackgroundTasks, Callbacks, Failure, Node, NodeConfig, Permit, ReplicaSet, Role, Route,
     Router, RoutingError, StatementKind, catch_up, routed_handle,
 };
 
@@ -46,6 +46,12 @@ impl FilePool {
     }
 }
 
+impl BackgroundTasks for FilePool {
+    fn start_monitors(_: &Router<Self>, _: &Arc<ReplicaSet<Self>>) {}
+
+    fn start_catalog(_: &Arc<ReplicaSet<Self>>) {}
+}
+
 impl routing_core::Pool for FilePool {
     type Given = Self;
 
@@ -76,11 +82,7 @@ impl routing_core::Pool for FilePool {
     }
 
     // A file has no monitor, and no catalog of functions.
-    fn start_monitors(_: &Router<Self>, _: &Arc<ReplicaSet<Self>>) {}
-
-    fn start_catalog(_: &Arc<ReplicaSet<Self>>) {}
-
-    fn retire(&self, _: Connected) {
+    fn retire(&self) {
         self.idle().clear();
     }
 }
