@@ -41,4 +41,5 @@ failed=0
 ./tests/suites.sh || failed=1
 (part "examples of the documentation" cargo test --quiet --workspace --doc) || failed=1
 (part "each feature by itself, and no runtime where none is asked for" each_feature) || failed=1
+(part "the lowest versions of the dependencies" ./tests/lowest.sh) || failed=1
 exit $failed
