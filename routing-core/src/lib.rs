@@ -77,7 +77,7 @@ pub use config::{
 };
 pub use error::{ConfigProblem, RoutingError};
 pub use execute::attempt::{Permit, Running};
-pub use execute::retry::Next;
+pub use execute::next::Next;
 pub use execute::route::Route;
 pub use execute::router::Router;
 pub use execute::router_builder::RouterBuilder;

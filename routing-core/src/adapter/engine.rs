@@ -17,7 +17,7 @@ use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::error::RoutingError;
 use crate::execute::attempt::{Running, while_usable};
-use crate::execute::retry::Next;
+use crate::execute::next::Next;
 use crate::execute::route::Route;
 use crate::execute::router::Router;
 use crate::observe::failure::Failure;

@@ -1,20 +1,20 @@
 //! What a configuration is written in: by code, by serde, or by the environment.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::PoolMode;
-use super::lenient::{Ignored, Lenient, Span};
+use super::groups::{
+    BreakerBuilder, BudgetBuilder, FunctionLists, LagBuilder, ProbeBuilder, RetryBuilder,
+};
+use super::lenient::{Given, Ignored, Lenient, Span};
+use super::node_builder::NodeBuilder;
 use crate::config::rules::{
     AnonymousReads, Balance, BreakerRules, FallbackBudget, LagLimits, LatePin, Mode, NoReplica,
     PinRelease, ProbeRules, RetryRules,
 };
 use crate::error::ConfigProblem;
-
-type Given<T> = Option<Lenient<T>>;
 
 /// Collects a configuration; whatever is left out has its default.
 ///
@@ -76,115 +76,6 @@ pub struct SetBuilder {
     pub(super) replicas: Given<Vec<Lenient<NodeBuilder>>>,
     #[serde(flatten)]
     pub(super) unknown: BTreeMap<String, Ignored>,
-}
-
-/// Collects the configuration of one node.
-///
-/// A replica inherits what it leaves out from its primary: of the URL the credentials (unless it
-/// has a user of its own), database and parameters, the port if it has no URL of its own, and all
-/// pool options. Of an SQLite URL nothing is inherited.
-#[derive(Clone, Default, Deserialize)]
-#[serde(from = "UrlOrNode")]
-#[must_use = "it belongs into a `SetBuilder`"]
-pub struct NodeBuilder(pub(super) NodeFields);
-
-#[derive(Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct NodeFields {
-    pub(super) url: Given<String>,
-    pub(super) host: Given<String>,
-    pub(super) port: Given<u16>,
-    pub(super) user: Given<String>,
-    pub(super) password: Given<String>,
-    pub(super) database: Given<String>,
-    pub(super) name: Given<String>,
-    pub(super) weight: Given<u16>,
-    pub(super) max_connections: Given<u32>,
-    pub(super) min_connections: Given<u32>,
-    pub(super) acquire_timeout: Given<Span>,
-    pub(super) idle_timeout: Given<Span>,
-    pub(super) max_lifetime: Given<Span>,
-    pub(super) test_before_acquire: Given<bool>,
-    pub(super) pool_mode: Given<PoolMode>,
-    #[serde(flatten)]
-    pub(super) unknown: BTreeMap<String, Ignored>,
-}
-
-/// Which functions only read, and which write.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct FunctionLists {
-    pub(super) read: Given<Vec<String>>,
-    pub(super) write: Given<Vec<String>>,
-    #[serde(flatten)]
-    pub(super) unknown: BTreeMap<String, Ignored>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct BreakerBuilder {
-    pub(super) failures: Given<u16>,
-    pub(super) back_off: Given<Span>,
-    pub(super) max_back_off: Given<Span>,
-    #[serde(flatten)]
-    pub(super) unknown: BTreeMap<String, Ignored>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ProbeBuilder {
-    pub(super) heartbeat: Given<Span>,
-    pub(super) fastest: Given<Span>,
-    pub(super) timeout: Given<Span>,
-    pub(super) suspect_after: Given<Span>,
-    #[serde(flatten)]
-    pub(super) unknown: BTreeMap<String, Ignored>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct LagBuilder {
-    pub(super) time: Given<Span>,
-    pub(super) bytes: Given<u64>,
-    #[serde(flatten)]
-    pub(super) unknown: BTreeMap<String, Ignored>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct RetryBuilder {
-    pub(super) attempts: Given<u8>,
-    pub(super) back_off: Given<Span>,
-    pub(super) max_back_off: Given<Span>,
-    pub(super) deadline: Given<Span>,
-    #[serde(flatten)]
-    pub(super) unknown: BTreeMap<String, Ignored>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct BudgetBuilder {
-    pub(super) per_second: Given<u32>,
-    pub(super) burst: Given<u32>,
-    #[serde(flatten)]
-    pub(super) unknown: BTreeMap<String, Ignored>,
-}
-
-/// `"postgres://…"` is short for `{ url = "postgres://…" }`.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum UrlOrNode {
-    Url(String),
-    Node(Box<NodeFields>),
-}
-
-impl From<UrlOrNode> for NodeBuilder {
-    fn from(written: UrlOrNode) -> Self {
-        match written {
-            UrlOrNode::Url(url) => Self::url(url),
-            UrlOrNode::Node(fields) => Self(*fields),
-        }
-    }
 }
 
 impl RoutingConfigBuilder {
@@ -307,61 +198,6 @@ set_setters! {
     primary_breaker: BreakerRules,
 }
 
-impl From<BreakerRules> for Lenient<BreakerBuilder> {
-    fn from(rules: BreakerRules) -> Self {
-        Self::Fits(BreakerBuilder {
-            failures: Some(rules.failures.into()),
-            back_off: Some(Span(rules.back_off).into()),
-            max_back_off: Some(Span(rules.max_back_off).into()),
-            unknown: BTreeMap::new(),
-        })
-    }
-}
-
-impl From<ProbeRules> for Lenient<ProbeBuilder> {
-    fn from(rules: ProbeRules) -> Self {
-        Self::Fits(ProbeBuilder {
-            heartbeat: Some(rules.heartbeat.into()),
-            fastest: Some(rules.fastest.into()),
-            timeout: Some(rules.timeout.into()),
-            suspect_after: Some(rules.suspect_after.into()),
-            unknown: BTreeMap::new(),
-        })
-    }
-}
-
-impl From<LagLimits> for Lenient<LagBuilder> {
-    fn from(limits: LagLimits) -> Self {
-        Self::Fits(LagBuilder {
-            time: Some(limits.time.into()),
-            bytes: Some(limits.bytes.into()),
-            unknown: BTreeMap::new(),
-        })
-    }
-}
-
-impl From<RetryRules> for Lenient<RetryBuilder> {
-    fn from(rules: RetryRules) -> Self {
-        Self::Fits(RetryBuilder {
-            attempts: Some(rules.attempts.into()),
-            back_off: Some(rules.back_off.into()),
-            max_back_off: Some(rules.max_back_off.into()),
-            deadline: Some(rules.deadline.into()),
-            unknown: BTreeMap::new(),
-        })
-    }
-}
-
-impl From<FallbackBudget> for Lenient<BudgetBuilder> {
-    fn from(budget: FallbackBudget) -> Self {
-        Self::Fits(BudgetBuilder {
-            per_second: Some(budget.per_second.into()),
-            burst: Some(budget.burst.into()),
-            unknown: BTreeMap::new(),
-        })
-    }
-}
-
 impl From<Duration> for Lenient<Span> {
     fn from(span: Duration) -> Self {
         Self::Fits(Span(span))
@@ -433,75 +269,4 @@ fn append<S: Into<String>>(list: &mut Given<Vec<String>>, names: impl IntoIterat
     };
     all.extend(names.into_iter().map(Into::into));
     *list = Some(all.into());
-}
-
-macro_rules! node_setters {
-    ($($(#[$doc:meta])* $name:ident: $type:ty => $convert:expr,)*) => {
-        impl NodeBuilder {
-            $($(#[$doc])*
-            pub fn $name(mut self, value: $type) -> Self {
-                let convert: fn(_) -> _ = $convert;
-                self.0.$name = Some(Lenient::Fits(convert(value.into())));
-                self
-            })*
-        }
-    };
-}
-
-node_setters! {
-    /// The host, in place of the primary's.
-    host: impl Into<String> => |value| value,
-    /// The port, in place of the primary's.
-    port: u16 => |value| value,
-    /// The user, in place of the primary's.
-    user: impl Into<String> => |value| value,
-    /// The password, in place of the primary's.
-    password: impl Into<String> => |value| value,
-    /// The database, in place of the primary's.
-    database: impl Into<String> => |value| value,
-    /// The name; **`primary`**, **`replica-1`**, **`replica-2`**, ….
-    name: impl Into<String> => |value| value,
-    /// A replica's share of reads, relative to the others'; **1**.
-    weight: u16 => |value| value,
-    /// The most connections to the node; the driver's default.
-    max_connections: u32 => |value| value,
-    /// Connections that are kept open; **0**.
-    min_connections: u32 => |value| value,
-    /// How long a statement waits for a connection; **5 s** on the primary, **1 s** on replicas.
-    acquire_timeout: Duration => Span,
-    /// After which time unused a connection is closed; the driver's default.
-    idle_timeout: Duration => Span,
-    /// After which time any connection is closed; the driver's default.
-    max_lifetime: Duration => Span,
-    /// Whether a connection is pinged before it is used; the driver's default.
-    test_before_acquire: bool => |value| value,
-    /// Whether a connection is the same server process for as long as it is open; **`Session`**.
-    pool_mode: PoolMode => |value| value,
-}
-
-impl NodeBuilder {
-    /// A node with this URL, or with as much of one as the primary's does not give.
-    pub fn url(url: impl Into<String>) -> Self {
-        let mut node = Self::default();
-        node.0.url = Some(url.into().into());
-        node
-    }
-
-    /// A replica that differs from its primary in nothing yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-impl<U: Into<String>> From<U> for NodeBuilder {
-    fn from(url: U) -> Self {
-        Self::url(url)
-    }
-}
-
-/// Without its settings, among which the password may be.
-impl fmt::Debug for NodeBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NodeBuilder").finish_non_exhaustive()
-    }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::builder::NodeBuilder;
 use super::endpoint::{self, Endpoint};
 use super::lenient::Lenient;
+use super::node_builder::{NodeBuilder, NodeFields};
 use super::problems::{Problems, join, report_unknown};
 use super::{NodeConfig, PoolConfig};
 use crate::names::NodeName;
@@ -117,6 +117,24 @@ fn draft(
     let from = primary.and_then(|primary| primary.endpoint.as_ref());
     let endpoint = endpoint::resolve(&mut node, path, from, problems);
 
+    let (pool, acquire_timeout) = pool(path, &mut node, primary, problems);
+    Draft {
+        path: path.to_owned(),
+        name: name.map_or(default_name, NodeName::from),
+        weight,
+        endpoint,
+        pool,
+        acquire_timeout,
+    }
+}
+
+/// The pool's options, and the acquire timeout if it was written.
+fn pool(
+    path: &str,
+    node: &mut NodeFields,
+    primary: Option<&Draft>,
+    problems: &mut Problems,
+) -> (PoolConfig, Option<Duration>) {
     macro_rules! option {
         ($field:ident, $wanted:literal) => {
             problems
@@ -157,10 +175,15 @@ fn draft(
             .or_else(|| primary.map(|primary| primary.pool.pool_mode))
             .unwrap_or_default(),
     };
+    check_pool(path, &pool, primary, problems);
+    (pool, acquire_timeout)
+}
+
+fn check_pool(path: &str, pool: &PoolConfig, primary: Option<&Draft>, problems: &mut Problems) {
     // What is inherited has been reported where it was written.
     let inherits_none = primary.is_some_and(|primary| primary.pool.max_connections == Some(0));
     for (key, span) in [
-        ("acquire_timeout", acquire_timeout),
+        ("acquire_timeout", Some(pool.acquire_timeout)),
         ("idle_timeout", pool.idle_timeout),
         ("max_lifetime", pool.max_lifetime),
     ] {
@@ -181,14 +204,6 @@ fn draft(
     let inherits_no_time = primary.is_some_and(|primary| primary.pool.acquire_timeout.is_zero());
     if pool.acquire_timeout.is_zero() && !inherits_no_time {
         problems.add(&join(path, "acquire_timeout"), "must be longer than 0");
-    }
-    Draft {
-        path: path.to_owned(),
-        name: name.map_or(default_name, NodeName::from),
-        weight,
-        endpoint,
-        pool,
-        acquire_timeout,
     }
 }
 

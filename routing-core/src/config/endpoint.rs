@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::builder::NodeFields;
+use super::node_builder::NodeFields;
 use super::problems::{Problems, join};
 use crate::sql::Dialect;
 

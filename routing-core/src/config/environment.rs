@@ -1,6 +1,7 @@
 //! The environment's four variables.
 
-use super::builder::{NodeBuilder, RoutingConfigBuilder};
+use super::builder::RoutingConfigBuilder;
+use super::node_builder::NodeBuilder;
 use crate::config::rules::Mode;
 use crate::error::ConfigProblem;
 

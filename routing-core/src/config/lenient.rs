@@ -9,6 +9,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+/// A value that may be left out.
+pub(super) type Given<T> = Option<Lenient<T>>;
+
 /// A `T`, or what was there instead.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]

@@ -8,8 +8,10 @@ mod builder;
 mod draft;
 mod endpoint;
 mod environment;
+mod groups;
 mod lenient;
 mod nested;
+mod node_builder;
 mod problems;
 mod resolve;
 pub(crate) mod rules;
@@ -24,7 +26,8 @@ use crate::error::RoutingError;
 use crate::names::{NodeName, SetName};
 use crate::sql::Dialect;
 
-pub use builder::{NodeBuilder, RoutingConfigBuilder, SetBuilder};
+pub use builder::{RoutingConfigBuilder, SetBuilder};
+pub use node_builder::NodeBuilder;
 
 /// A checked configuration: all replica sets of a program.
 ///

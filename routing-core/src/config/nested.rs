@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::builder::{BreakerBuilder, BudgetBuilder, LagBuilder, ProbeBuilder, RetryBuilder};
+use super::groups::{BreakerBuilder, BudgetBuilder, LagBuilder, ProbeBuilder, RetryBuilder};
 use super::lenient::{Lenient, Span};
 use super::problems::{Problems, join, report_unknown};
 use crate::config::rules::{BreakerRules, FallbackBudget, LagLimits, ProbeRules, RetryRules};

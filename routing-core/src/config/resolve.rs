@@ -1,9 +1,11 @@
 //! From what was written to what is meant.
 
-use super::builder::{FromEnv, FunctionLists, RoutingConfigBuilder, SetBuilder};
+use super::builder::{FromEnv, RoutingConfigBuilder, SetBuilder};
 use super::draft::nodes;
+use super::groups::FunctionLists;
 use super::lenient::Lenient;
 use super::nested::{breaker, fallback_budget, lag_limits, probe_rules, retry_rules, span};
+use super::node_builder::NodeBuilder;
 use super::problems::{Problems, join, report_unknown};
 use super::{RoutingConfig, SetConfig};
 use crate::config::rules::Rules;
@@ -81,115 +83,22 @@ fn set(
     name: SetName,
     path: &str,
     inherited: &Rules,
-    builder: SetBuilder,
+    mut builder: SetBuilder,
     problems: &mut Problems,
 ) -> (Rules, Option<SetConfig>) {
-    let SetBuilder {
-        unmanaged,
-        mode,
-        no_replica,
-        late_pin,
-        anonymous_reads,
-        balance,
-        affinity,
-        primary_read_weight,
-        functions,
-        load_functions,
-        pin_release,
-        positions,
-        catch_up_wait,
-        time_pin,
-        probe,
-        lag,
-        retry,
-        slow_start,
-        fallback_budget: budget,
-        tables,
-        replica_breaker,
-        primary_breaker,
-        primary,
-        replicas,
-        unknown,
-    } = builder;
-    report_unknown(path, &unknown, problems);
-
-    macro_rules! rule {
-        ($field:ident, $wanted:literal) => {
-            problems
-                .take(&join(path, stringify!($field)), $field, $wanted)
-                .unwrap_or(inherited.$field)
-        };
-    }
-    let rules = Rules {
-        mode: rule!(mode, "\"strict\" or \"greedy\""),
-        no_replica: rule!(no_replica, "\"primary\" or \"error\""),
-        late_pin: rule!(late_pin, "\"allow\", \"warn\" or \"deny\""),
-        anonymous_reads: rule!(anonymous_reads, "\"primary\" or \"replica\""),
-        balance: rule!(balance, "\"round_robin\" or \"random\""),
-        affinity: rule!(affinity, "true or false"),
-        primary_read_weight: rule!(primary_read_weight, "a whole number up to 65535"),
-        functions: function_lists(&join(path, "functions"), functions, problems)
-            .unwrap_or_else(|| inherited.functions.clone()),
-        load_functions: rule!(load_functions, "true or false"),
-        pin_release: rule!(pin_release, "\"session_end\" or \"caught_up\""),
-        positions: rule!(positions, "true or false"),
-        catch_up_wait: span(path, "catch_up_wait", catch_up_wait, problems)
-            .unwrap_or(inherited.catch_up_wait),
-        time_pin: span(path, "time_pin", time_pin, problems).unwrap_or(inherited.time_pin),
-        probe: probe_rules(&join(path, "probe"), probe, inherited.probe, problems),
-        lag: lag_limits(&join(path, "lag"), lag, inherited.lag, problems),
-        retry: retry_rules(&join(path, "retry"), retry, inherited.retry, problems),
-        slow_start: span(path, "slow_start", slow_start, problems).unwrap_or(inherited.slow_start),
-        fallback_budget: fallback_budget(
-            &join(path, "fallback_budget"),
-            budget,
-            inherited.fallback_budget,
-            problems,
-        ),
-        replica_breaker: breaker(
-            &join(path, "replica_breaker"),
-            replica_breaker,
-            inherited.replica_breaker,
-            problems,
-        ),
-        primary_breaker: breaker(
-            &join(path, "primary_breaker"),
-            primary_breaker,
-            inherited.primary_breaker,
-            problems,
-        ),
-    };
+    report_unknown(path, &builder.unknown, problems);
+    let rules = rules(path, inherited, &mut builder, problems);
     let unmanaged = problems
-        .take(&join(path, "unmanaged"), unmanaged, "true or false")
+        .take(
+            &join(path, "unmanaged"),
+            builder.unmanaged.take(),
+            "true or false",
+        )
         .unwrap_or(false);
-
-    let wanted = "a URL or a table with one";
-    let primary_path = join(path, "primary");
-    let primary = match primary {
-        Some(given) => problems.take(&primary_path, Some(given), wanted),
-        None => {
-            problems.add(&primary_path, "is missing; a set needs a primary");
-            None
-        }
-    };
-    let replicas_path = join(path, "replicas");
-    let replicas = problems
-        .take(&replicas_path, replicas, "a list of nodes")
-        .unwrap_or_default();
-    if unmanaged && !replicas.is_empty() {
-        problems.add(
-            &replicas_path,
-            "an unmanaged set has one node, and no replicas",
-        );
-    }
-    if replicas.len() >= MAX_NODES {
-        let most = MAX_NODES - 1;
-        let message = format!("{} are too many; {most} at most", replicas.len());
-        problems.add(&replicas_path, message);
-    }
+    let (primary, replicas) = members(path, unmanaged, &mut builder, problems);
 
     let tables_path = join(path, "tables");
-    let tables = names_of(&tables_path, tables, "a table", problems);
+    let tables = names_of(&tables_path, builder.tables, "a table", problems);
     if path.is_empty() && !tables.is_empty() {
         let message = "belong to a further set; the default set has all that no other has";
         problems.add(&tables_path, message);
@@ -206,6 +115,90 @@ fn set(
         replicas,
     });
     (rules_of_set, set)
+}
+
+fn rules(
+    path: &str,
+    inherited: &Rules,
+    builder: &mut SetBuilder,
+    problems: &mut Problems,
+) -> Rules {
+    macro_rules! rule {
+        ($field:ident, $wanted:literal) => {
+            problems
+                .take(
+                    &join(path, stringify!($field)),
+                    builder.$field.take(),
+                    $wanted,
+                )
+                .unwrap_or(inherited.$field)
+        };
+        ($field:ident) => {
+            span(path, stringify!($field), builder.$field.take(), problems)
+                .unwrap_or(inherited.$field)
+        };
+        ($field:ident by $group:ident) => {
+            $group(
+                &join(path, stringify!($field)),
+                builder.$field.take(),
+                inherited.$field,
+                problems,
+            )
+        };
+    }
+    let lists = builder.functions.take();
+    Rules {
+        mode: rule!(mode, "\"strict\" or \"greedy\""),
+        no_replica: rule!(no_replica, "\"primary\" or \"error\""),
+        late_pin: rule!(late_pin, "\"allow\", \"warn\" or \"deny\""),
+        anonymous_reads: rule!(anonymous_reads, "\"primary\" or \"replica\""),
+        balance: rule!(balance, "\"round_robin\" or \"random\""),
+        affinity: rule!(affinity, "true or false"),
+        primary_read_weight: rule!(primary_read_weight, "a whole number up to 65535"),
+        functions: function_lists(&join(path, "functions"), lists, problems)
+            .unwrap_or_else(|| inherited.functions.clone()),
+        load_functions: rule!(load_functions, "true or false"),
+        pin_release: rule!(pin_release, "\"session_end\" or \"caught_up\""),
+        positions: rule!(positions, "true or false"),
+        catch_up_wait: rule!(catch_up_wait),
+        time_pin: rule!(time_pin),
+        probe: rule!(probe by probe_rules),
+        lag: rule!(lag by lag_limits),
+        retry: rule!(retry by retry_rules),
+        slow_start: rule!(slow_start),
+        fallback_budget: rule!(fallback_budget by fallback_budget),
+        replica_breaker: rule!(replica_breaker by breaker),
+        primary_breaker: rule!(primary_breaker by breaker),
+    }
+}
+
+/// The nodes as they are written.
+fn members(
+    path: &str,
+    unmanaged: bool,
+    builder: &mut SetBuilder,
+    problems: &mut Problems,
+) -> (Option<NodeBuilder>, Vec<Lenient<NodeBuilder>>) {
+    let primary_path = join(path, "primary");
+    let primary = builder.primary.take();
+    if primary.is_none() {
+        problems.add(&primary_path, "is missing; a set needs a primary");
+    }
+    let primary = problems.take(&primary_path, primary, "a URL or a table with one");
+    let replicas_path = join(path, "replicas");
+    let replicas = problems
+        .take(&replicas_path, builder.replicas.take(), "a list of nodes")
+        .unwrap_or_default();
+    if unmanaged && !replicas.is_empty() {
+        let message = "an unmanaged set has one node, and no replicas";
+        problems.add(&replicas_path, message);
+    }
+    if replicas.len() >= MAX_NODES {
+        let most = MAX_NODES - 1;
+        let message = format!("{} are too many; {most} at most", replicas.len());
+        problems.add(&replicas_path, message);
+    }
+    (primary, replicas)
 }
 
 fn function_lists(

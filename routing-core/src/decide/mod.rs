@@ -1,5 +1,6 @@
 //! The rule, and what it needs: which node a statement goes to.
 
+pub(crate) mod admission;
 pub(crate) mod attempts;
 pub(crate) mod catch_up;
 pub(crate) mod obstacle;

@@ -116,18 +116,8 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
 
     // 2. A transaction stays where it is, whatever scope is open.
     if let Some(transaction) = *transaction {
-        return match (transaction, access, session) {
-            (Access::Read, Access::Write, _) => Err(Refusal::WriteInReadOnlyTransaction),
-            // Whoever began it pinned a session, or chose not to. This may be another.
-            (Access::Write, Access::Write, Some(session)) if !pinned && scopes.write.is_none() => {
-                match session.late {
-                    _ if scopes.frozen => Err(Refusal::Frozen),
-                    Some(LatePin::Deny) => Err(Refusal::LatePin),
-                    late => Ok((Verdict::PinInTransaction { late }, access)),
-                }
-            }
-            _ => Ok((Verdict::Transaction, access)),
-        };
+        let verdict = decide_in_transaction(transaction, access, scopes, *session)?;
+        return Ok((verdict, access));
     }
 
     let forced = match access {
@@ -170,6 +160,30 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
         },
     };
     Ok((verdict, access))
+}
+
+/// The rule for a statement of a transaction with this access.
+#[inline]
+fn decide_in_transaction<'a>(
+    transaction: Access,
+    access: Access,
+    scopes: &ScopeView<'_>,
+    session: Option<SessionView>,
+) -> Result<Verdict<'a>, Refusal<'a>> {
+    match (transaction, access, session) {
+        (Access::Read, Access::Write, _) => Err(Refusal::WriteInReadOnlyTransaction),
+        // The session that began it is pinned, or was not to be. This may be another.
+        (Access::Write, Access::Write, Some(session))
+            if !session.pinned && scopes.write.is_none() =>
+        {
+            match session.late {
+                _ if scopes.frozen => Err(Refusal::Frozen),
+                Some(LatePin::Deny) => Err(Refusal::LatePin),
+                late => Ok(Verdict::PinInTransaction { late }),
+            }
+        }
+        _ => Ok(Verdict::Transaction),
+    }
 }
 
 /// Where a read goes that no replica can serve; `None` is nowhere.

@@ -2,6 +2,8 @@
 
 pub(crate) mod announce;
 pub(crate) mod attempt;
+pub(crate) mod find;
+pub(crate) mod next;
 pub(crate) mod patience;
 pub(crate) mod proof;
 pub(crate) mod record;

@@ -11,19 +11,14 @@
 //! - what the primary refused as a write waits until somebody knows who the primary is;
 //! - everything else is the caller's to decide.
 
-use std::thread;
-use std::time::Duration;
-
-use event_listener::Listener;
-
 use crate::cluster::events::{announce_change, report_failure};
 use crate::cluster::replica_set::ReplicaSet;
-use crate::config::rules::RetryRules;
+use crate::decide::admission::{Stop, WaitsFor, primary_unavailable};
 use crate::decide::attempts::{Past, Tried};
-use crate::decide::resolve::{Stop, WaitsFor, primary_unavailable};
 use crate::error::RoutingError;
 use crate::execute::announce::{announce_disguised, announce_refusal};
 use crate::execute::attempt::Running;
+use crate::execute::next::{Next, Then, back_off};
 use crate::execute::route::{Route, error_of};
 use crate::observe::decision::{Reason, Role};
 use crate::observe::exclusion::Exclusion;
@@ -33,27 +28,6 @@ use crate::session::scope::ScopeView;
 use crate::sql::kind::{Access, StatementKind};
 use crate::time::sequence;
 use crate::time::timer::Timer;
-
-/// What follows a failure.
-#[derive(Debug)]
-#[expect(clippy::exhaustive_enums, reason = "an adapter has to handle each")]
-pub enum Next<'r, P> {
-    /// Run the statement once more, there.
-    Route(Route<'r, P>),
-    /// Stop with this error.
-    Refused(RoutingError),
-    /// Stop with the driver's own error: nobody may run the statement again.
-    Unchanged,
-}
-
-/// What follows, and perhaps not at once.
-enum Then<'r, P> {
-    Now(Next<'r, P>),
-    /// The same again, after this time.
-    Later(Route<'r, P>, Duration),
-    /// The primary is none, it seems: when somebody knows who is.
-    Roles(Route<'r, P>, u64),
-}
 
 impl<'r, P> Running<'r, P> {
     /// The statement failed on its node.
@@ -272,7 +246,7 @@ impl<'r, P> Route<'r, P> {
     }
 
     /// The same again: the rule decides it anew.
-    fn again(mut self, failure: Failure, caller: &Context) -> Next<'r, P> {
+    pub(super) fn again(mut self, failure: Failure, caller: &Context) -> Next<'r, P> {
         // Whoever else has been tried had his turn.
         let mut past = std::mem::take(&mut self.past);
         past.trouble().tried = Tried::default();
@@ -324,13 +298,13 @@ impl<'r, P> Route<'r, P> {
     }
 
     /// Whether it is known by now who is the primary: another, or this one, which was asked since.
-    fn knows_roles(&self, mark: u64) -> bool {
+    pub(super) fn knows_roles(&self, mark: u64) -> bool {
         let is_primary = self.set.role_of(self.node()) == Role::Primary;
         !is_primary || self.node().is_answered_since(mark)
     }
 
     /// The primary was asked, or could not be.
-    fn with_roles(self, caller: &Context) -> Next<'r, P> {
+    pub(super) fn with_roles(self, caller: &Context) -> Next<'r, P> {
         let is_primary = self.set.role_of(self.node()) == Role::Primary;
         let is_closed = self.node().exclusions.get().has(Exclusion::ReadOnly);
         if is_primary && !is_closed {
@@ -339,77 +313,6 @@ impl<'r, P> Route<'r, P> {
         }
         self.again(Failure::ReadOnly, caller)
     }
-}
-
-impl<'r, P> Then<'r, P> {
-    async fn wait_async<T: Timer>(self, failure: Failure, caller: &Context) -> Next<'r, P>
-    where
-        P: Send + Sync,
-    {
-        match self {
-            Self::Now(next) => next,
-            Self::Later(route, lasts) => {
-                let _over = T::within(lasts, std::future::pending::<()>()).await;
-                route.again(failure, caller)
-            }
-            Self::Roles(route, mark) => {
-                let set = route.set;
-                let known = async {
-                    loop {
-                        let changed = set.samples().listen();
-                        if route.knows_roles(mark) {
-                            return;
-                        }
-                        changed.await;
-                    }
-                };
-                let _known = T::within(set.rules().probe.timeout, known).await;
-                route.with_roles(caller)
-            }
-        }
-    }
-
-    fn wait(self, failure: Failure, caller: &Context) -> Next<'r, P> {
-        match self {
-            Self::Now(next) => next,
-            Self::Later(route, lasts) => {
-                thread::sleep(lasts);
-                route.again(failure, caller)
-            }
-            Self::Roles(route, mark) => {
-                let until = route
-                    .set
-                    .ports
-                    .clock
-                    .now()
-                    .after(route.set.rules().probe.timeout);
-                loop {
-                    let changed = route.set.samples().listen();
-                    let left = until.since(route.set.ports.clock.now());
-                    if route.knows_roles(mark)
-                        || left.is_zero()
-                        || changed.wait_timeout(left).is_none()
-                    {
-                        return route.with_roles(caller);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// How long to wait before the attempt after `failed` ones.
-fn back_off(rules: &RetryRules, failed: u8, random: u64) -> Duration {
-    let factor = 1_u32
-        .checked_shl(u32::from(failed.saturating_sub(1)))
-        .unwrap_or(u32::MAX);
-    let whole = rules
-        .back_off
-        .saturating_mul(factor)
-        .min(rules.max_back_off);
-    let half = whole / 2;
-    let spread = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX).max(1);
-    half + Duration::from_nanos(random % spread)
 }
 
 /// Whether the caller is where only reads may run.

@@ -59,33 +59,7 @@ fn explain_postgres(
     functions: Option<&Functions>,
     statement: ReadStatement,
 ) -> Result<StatementKind, Found> {
-    const ANALYZE: &[&str] = &["analyze", "analyse"];
-    let mut executes = false;
-    let mut ahead = *tokens;
-    if ahead.next() == Token::Open && is_option(ahead) {
-        loop {
-            match ahead.next() {
-                Token::Close => break,
-                // Its name may be in quotes, and it may be switched off again.
-                Token::Quoted => executes = true,
-                Token::Word => executes |= is_any(ahead.slice(), ANALYZE),
-                Token::Comma | Token::Literal => {}
-                _ => return Err(found),
-            }
-        }
-        *tokens = ahead;
-    } else {
-        loop {
-            let mut ahead = *tokens;
-            match ahead.next() {
-                Token::Word if is_any(ahead.slice(), ANALYZE) => executes = true,
-                Token::Word if is_any(ahead.slice(), &["verbose"]) => {}
-                _ => break,
-            }
-            *tokens = ahead;
-        }
-    }
-    if executes {
+    if executes(found, tokens)? {
         return explained(found, tokens, functions, statement);
     }
     let mut ahead = *tokens;
@@ -133,6 +107,37 @@ fn explain_postgres(
         let is_as = may_be_into && token == Token::Word && is_any(tokens.slice(), &["as"]);
         may_be_into = token != Token::Dot && !is_as;
     }
+}
+
+/// Reads the options of PostgreSQL's `EXPLAIN`; says whether it executes the statement.
+fn executes(found: Found, tokens: &mut Lexer<'_>) -> Result<bool, Found> {
+    const ANALYZE: &[&str] = &["analyze", "analyse"];
+    let mut executes = false;
+    let mut ahead = *tokens;
+    if ahead.next() == Token::Open && is_option(ahead) {
+        loop {
+            match ahead.next() {
+                Token::Close => break,
+                // Its name may be in quotes, and it may be switched off again.
+                Token::Quoted => executes = true,
+                Token::Word => executes |= is_any(ahead.slice(), ANALYZE),
+                Token::Comma | Token::Literal => {}
+                _ => return Err(found),
+            }
+        }
+        *tokens = ahead;
+    } else {
+        loop {
+            let mut ahead = *tokens;
+            match ahead.next() {
+                Token::Word if is_any(ahead.slice(), ANALYZE) => executes = true,
+                Token::Word if is_any(ahead.slice(), &["verbose"]) => {}
+                _ => break,
+            }
+            *tokens = ahead;
+        }
+    }
+    Ok(executes)
 }
 
 /// Whether a parenthesis holds options, and not a query.

@@ -1,6 +1,7 @@
 mod mysql;
 mod postgres;
 mod sqlite;
+mod tables;
 
 use super::{CatalogFunction, Dialect, Functions, Statement, classify};
 use crate::sql::kind::{Access, StatementKind as Kind};
