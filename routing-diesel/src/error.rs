@@ -12,7 +12,7 @@ use diesel::result::Error;
 use routing_core::adapter::{BoxError, OrmErrors, find_routing_error};
 use routing_core::{NodeName, RoutingError, SetName};
 
-use crate::failure::is_deadlock;
+use crate::failure::{is_deadlock, is_mysql_syntax_error};
 
 /// Finds the [`RoutingError`] in an error of Diesel's, or of the application's.
 ///
@@ -142,6 +142,10 @@ impl OrmErrors for Orm {
 
     fn no_connection(set: &SetName, node: &NodeName, error: BoxError) -> Error {
         into_diesel(CheckoutError::new(set, node, error))
+    }
+
+    fn is_syntax_error(error: &Error) -> bool {
+        is_mysql_syntax_error(error)
     }
 
     fn is_deadlock(error: &Error) -> bool {

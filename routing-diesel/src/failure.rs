@@ -83,6 +83,15 @@ pub(crate) fn is_deadlock(error: &Error) -> bool {
     }
 }
 
+/// Whether MySQL or MariaDB has not understood a statement: `ER_PARSE_ERROR`, by its text.
+pub(crate) fn is_mysql_syntax_error(error: &Error) -> bool {
+    let Error::DatabaseError(_, information) = error else {
+        return false;
+    };
+    let text = "You have an error in your SQL syntax";
+    information.message().starts_with(text)
+}
+
 /// Whether a text may leave a transaction open that nobody counts.
 pub(crate) const fn may_leave_open(kind: StatementKind) -> bool {
     matches!(kind, StatementKind::Transaction | StatementKind::Multiple)

@@ -86,6 +86,21 @@ impl<P> Transaction<P> {
         self.counted && is_around
     }
 
+    /// Whether Diesel counts it, so that Diesel's manager ends it.
+    pub(crate) const fn is_counted(&self) -> bool {
+        self.counted
+    }
+
+    /// The text that rolls it back, and nothing around it.
+    pub(crate) fn rollback_sql(&self) -> String {
+        match self.levels.first() {
+            Some(Named { name, .. }) if !name.is_empty() => {
+                format!("ROLLBACK TO SAVEPOINT {name}")
+            }
+            _ => "ROLLBACK".to_owned(),
+        }
+    }
+
     /// What a statement does to this transaction, which may be a savepoint itself.
     pub(crate) fn resolve<'a>(&self, control: TransactionControl<'a>) -> TransactionControl<'a> {
         let is_this = |name| self.levels.first().is_some_and(|named| named.name == name);

@@ -45,15 +45,14 @@ impl RoutedTransaction {
         // This future may be dropped before the answer comes.
         open.record_end(true, &context);
         open.committing();
-        let committed = open.watch::<TokioTimer, _>(transaction.commit()).await;
-        // Also if it failed: its outcome may be unknown.
-        open.record_end(true, &context);
-        match committed {
+        match open.watch::<TokioTimer, _>(transaction.commit()).await {
             None => {
+                open.record_unknown_end(&context);
                 let error = open.timed_out(StatementKind::Transaction);
                 Err(into_db_err(error))
             }
             Some(Ok(())) => {
+                open.record_end(true, &context);
                 if is_aborted {
                     level.rolled_back();
                 } else {
@@ -63,9 +62,9 @@ impl RoutedTransaction {
             }
             Some(Err(error)) => {
                 let failure = failure_of(&error, open.node(), open.role()).await;
-                match failure {
-                    Some(failure) => open.report_failure(failure),
-                    None => level.rolled_back(),
+                open.record_failed_commit(failure, &context);
+                if failure.is_none() {
+                    level.rolled_back();
                 }
                 Err(error)
             }

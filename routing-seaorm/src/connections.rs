@@ -16,7 +16,7 @@ use sea_orm::{
 };
 
 use crate::error::into_db_err;
-use crate::failure::{Verdict, is_deadlock, verdict};
+use crate::failure::{Verdict, is_deadlock, is_mysql_syntax_error, verdict};
 use crate::opened::Opened;
 use crate::pool::NodePool;
 
@@ -77,6 +77,10 @@ impl OrmErrors for Orm {
 
     fn refused(error: RoutingError) -> DbErr {
         into_db_err(error)
+    }
+
+    fn is_syntax_error(error: &DbErr) -> bool {
+        is_mysql_syntax_error(error)
     }
 
     fn is_deadlock(error: &DbErr) -> bool {

@@ -46,23 +46,31 @@ pub(crate) fn of_refusal(error: &sqlx::Error, backend: DbBackend, role: Role) ->
     }
 }
 
-/// Whether the server has chosen the transaction as a deadlock's victim.
+/// Whether the server has chosen the transaction as a deadlock's victim: `ER_LOCK_DEADLOCK`.
 pub(crate) fn is_deadlock(error: &DbErr) -> bool {
+    mysql_number(error) == Some(1213)
+}
+
+/// Whether MySQL or MariaDB has not understood a statement: `ER_PARSE_ERROR`.
+pub(crate) fn is_mysql_syntax_error(error: &DbErr) -> bool {
+    mysql_number(error) == Some(1064)
+}
+
+#[cfg_attr(
+    not(feature = "sqlx-mysql"),
+    expect(unused_variables, reason = "only MySQL's errors have a number")
+)]
+fn mysql_number(error: &DbErr) -> Option<u16> {
     #[cfg(feature = "sqlx-mysql")]
     if let DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) =
         error
         && let sqlx::Error::Database(error) = &**error
-        && let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
     {
-        return error.number() == DEADLOCK;
+        let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;
+        return Some(error.number());
     }
-    let _ = error;
-    false
+    None
 }
-
-/// MySQL's `ER_LOCK_DEADLOCK`.
-#[cfg(feature = "sqlx-mysql")]
-const DEADLOCK: u16 = 1213;
 
 pub(crate) fn of_sqlx(error: &sqlx::Error, backend: DbBackend, role: Role) -> Option<Failure> {
     match error {

@@ -33,8 +33,8 @@ pub struct NodePool {
     source: Source,
     /// Beside the pool, for handles that only read.
     readers: PoolEpochs<Opened>,
-    /// The pools that were lent by reference, by epoch. In a box, as the list takes half a kilobyte.
-    lent: Box<boxcar::Vec<(u32, DatabaseConnection)>>,
+    /// The pools that were lent by reference. In a box, as the list takes half a kilobyte.
+    lent: Box<boxcar::Vec<OpenPool<Opened>>>,
     dial: SingleDial,
 }
 
@@ -144,34 +144,29 @@ impl NodePool {
                 let open = |role| {
                     let connected = key.connected();
                     let opened = target.open(options, connected.clone());
-                    let opened = match role {
-                        Role::Primary => opened,
+                    let reader = match role {
+                        Role::Primary => None,
                         // A server that is configured as a replica, and is none, refuses a write, too.
                         Role::Replica => {
                             only_reads(&opened, options.pool_mode, Whose::Ours(connected))
                         }
                     };
-                    Opened::new(opened, role)
+                    Opened::new(reader.unwrap_or(opened), role)
                 };
                 opened.get(key, open, Opened::supersede)
             }
         }
     }
 
-    /// The pool by reference, which keeps it in memory for as long as this.
+    /// The pool by reference, which stays open for as long as this.
     pub(crate) fn lend(&self, key: PoolKey<'_, Self>) -> &DatabaseConnection {
         if let Source::Given(pool) = &self.source {
             return pool;
         }
         let pool = self.connection(key);
-        let lent = self.lent.iter().find(|(_, (of, _))| *of == pool.epoch());
-        let index = match lent {
-            Some((index, _)) => index,
-            None => self
-                .lent
-                .push((pool.epoch(), DatabaseConnection::clone(&pool))),
-        };
-        &self.lent[index].1
+        let lent = self.lent.iter().find(|(_, lent)| lent.is_same(&pool));
+        let index = lent.map(|(index, _)| index);
+        &self.lent[index.unwrap_or_else(|| self.lent.push(pool))]
     }
 
     /// A pool beside the other, whose connections can only read; a replica's can no more anyway.
@@ -182,7 +177,17 @@ impl NodePool {
             Source::Configured { options, .. } => (options.pool_mode, Whose::Ours(key.connected())),
             Source::Given(_) => (PoolMode::Session, Whose::Theirs),
         };
-        let open = |role| Opened::new(only_reads(&pool, mode, whose), role);
+        if let Some(reader) = self
+            .readers
+            .current()
+            .filter(|reader| reader.epoch() >= key.epoch())
+        {
+            return reader;
+        }
+        let Some(reader) = only_reads(&pool, mode, whose) else {
+            return pool;
+        };
+        let open = |role| Opened::new(reader, role);
         self.readers.get(key, open, Opened::supersede)
     }
 

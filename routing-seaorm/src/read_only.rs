@@ -12,7 +12,8 @@ use crate::handle::RoutedConnection;
 /// a read is refused with `WriteInReadOnlyScope` before a server sees it; there are no
 /// transactions, and no way back to the connection it was made from; and its statements run on
 /// connections of their own, which the server allows nothing but reads. Those are opened, beside
-/// each node's pool and with its options, when they are first used.
+/// each node's pool and with its options, when they are first used. Of a MySQL pool that the application
+/// opened itself, they do not run its `after_connect`, as `sqlx` has one for each pool.
 ///
 /// ```
 /// # use sea_orm::{ConnectionTrait, DbErr};

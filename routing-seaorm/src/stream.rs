@@ -60,6 +60,15 @@ impl Rest<'_> {
         }
     }
 
+    /// The rows are not read to their end: when the server is done with a write, the router does not see it.
+    fn break_off(&mut self) {
+        if let Reports::Statement { writer, .. } = &mut self.reports
+            && let Some(writer) = writer.take()
+        {
+            self.rows.set().record_untracked_write(&writer);
+        }
+    }
+
     fn shown(&self) {
         if let Reports::Transaction(transaction) = &self.reports {
             transaction.open.record(&transaction.context);
@@ -67,7 +76,8 @@ impl Rest<'_> {
     }
 
     /// The error to return for rows that break off.
-    fn failed(&self, error: DbErr) -> DbErr {
+    fn failed(&mut self, error: DbErr) -> DbErr {
+        self.break_off();
         let (set, node) = (self.rows.set(), self.rows.node());
         let role = match &self.reports {
             Reports::Statement { role, .. } => *role,
@@ -109,14 +119,9 @@ impl Rest<'_> {
     }
 }
 
-/// The rows are not read to their end: when the server is done with a write, the router does not see it.
 impl Drop for Rest<'_> {
     fn drop(&mut self) {
-        if let Reports::Statement { writer, .. } = &mut self.reports
-            && let Some(writer) = writer.take()
-        {
-            self.rows.set().record_untracked_write(&writer);
-        }
+        self.break_off();
     }
 }
 
@@ -231,8 +236,8 @@ impl RoutedTransaction {
         statement: Statement,
         kind_of: fn(&str, &Classifier) -> StatementKind,
     ) -> Result<RoutedStream<'_>, DbErr> {
-        let kind = self.note(kind_of(&statement.sql, self.open.set().classifier()));
         self.check_tables(&statement.sql)?;
+        let kind = self.note(kind_of(&statement.sql, self.open.set().classifier()));
         let sql = statement.sql.clone();
         let open = Open { statement };
         let (first, rows) = self.run(kind, open).await?;

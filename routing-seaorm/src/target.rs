@@ -127,8 +127,8 @@ pub(crate) enum Whose {
 }
 
 /// A pool like this one, whose connections can only read: PostgreSQL's and MySQL's by the default of
-/// their transactions, SQLite's by a pragma. Where a pooler gives each transaction another server
-/// process, there is nothing that would last.
+/// their transactions, SQLite's by a pragma. `None` where that is not possible: a pooler gives each
+/// transaction another server process, and another connection to a database in memory is another database.
 #[cfg_attr(
     not(any(feature = "sqlx-mysql", feature = "sqlx-postgres")),
     expect(unused_variables, reason = "SQLite has one way, and no monitor")
@@ -137,7 +137,7 @@ pub(crate) fn only_reads(
     connection: &DatabaseConnection,
     mode: PoolMode,
     whose: Whose,
-) -> DatabaseConnection {
+) -> Option<DatabaseConnection> {
     match &connection.inner {
         #[cfg(feature = "sqlx-postgres")]
         DatabaseConnectionType::SqlxPostgresPoolConnection(_) if mode == PoolMode::Session => {
@@ -158,7 +158,9 @@ pub(crate) fn only_reads(
                 Whose::Theirs => options
                     .connect_lazy_with(target.options([("default_transaction_read_only", "on")])),
             };
-            sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+            Some(sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(
+                pool,
+            ))
         }
         #[cfg(feature = "sqlx-mysql")]
         DatabaseConnectionType::SqlxMySqlPoolConnection(_) if mode == PoolMode::Session => {
@@ -174,7 +176,7 @@ pub(crate) fn only_reads(
                 })
             });
             let pool = options.connect_lazy_with(target);
-            sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
+            Some(sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
         }
         #[cfg(feature = "sqlx-sqlite")]
         DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
@@ -182,13 +184,13 @@ pub(crate) fn only_reads(
             let target = (*pool.connect_options()).clone();
             if target.get_filename().to_string_lossy().contains("memory") {
                 // Another connection would be another database.
-                return connection.clone();
+                return None;
             }
             let target = target.pragma("query_only", "ON");
             let pool = pool.options().clone().connect_lazy_with(target);
-            sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+            Some(sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
         }
-        _ => connection.clone(),
+        _ => None,
     }
 }
 

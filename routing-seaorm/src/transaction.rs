@@ -137,8 +137,8 @@ impl RoutedTransaction {
         &self,
         statement: Statement,
     ) -> Result<M::Output, DbErr> {
-        let kind = self.kind_of_text(&statement.sql);
         self.check_tables(&statement.sql)?;
+        let kind = self.kind_of_text(&statement.sql);
         let query = Query::<M>::new(Text::Built(statement));
         self.run(kind, query).await
     }

@@ -38,6 +38,13 @@ pub trait OrmErrors {
         })
     }
 
+    /// Whether MySQL or MariaDB has not understood the statement, and so has done nothing: **no**.
+    #[must_use]
+    fn is_syntax_error(error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
+
     /// Whether the server has chosen the transaction as a deadlock's victim: **no**.
     #[must_use]
     fn is_deadlock(error: &Self::Error) -> bool {

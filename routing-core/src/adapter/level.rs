@@ -1,7 +1,7 @@
 //! A transaction's callbacks, and whether a statement in it has failed; so for each savepoint.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::adapter::fate::Fate;
 use crate::names::SetName;
@@ -15,7 +15,37 @@ use crate::session::hooks::{Callbacks, Committed};
 pub struct Level {
     callbacks: Callbacks,
     fate: Arc<Fate>,
-    failed: Arc<AtomicBool>,
+    doubt: Arc<Doubt>,
+}
+
+/// Whether all of its statements have succeeded.
+#[derive(Debug, Default)]
+struct Doubt {
+    has_failed: AtomicBool,
+    /// Statements whose end the router has not seen.
+    pending: AtomicU32,
+}
+
+/// A statement whose end the router has not seen. Dropped before, the statement may have failed.
+#[derive(Debug)]
+pub struct Pending(Option<Arc<Doubt>>);
+
+impl Pending {
+    /// The statement has succeeded.
+    pub fn succeeded(&mut self) {
+        if let Some(doubt) = self.0.take() {
+            doubt.pending.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(doubt) = &self.0 {
+            doubt.has_failed.store(true, Ordering::Release);
+        }
+        self.succeeded();
+    }
 }
 
 impl Level {
@@ -23,7 +53,7 @@ impl Level {
         Self {
             callbacks: Callbacks::new(),
             fate: Arc::clone(fate),
-            failed: Arc::default(),
+            doubt: Arc::default(),
         }
     }
 
@@ -33,7 +63,7 @@ impl Level {
         Self {
             callbacks: self.callbacks.savepoint(),
             fate: Arc::clone(&self.fate),
-            failed: Arc::default(),
+            doubt: Arc::default(),
         }
     }
 
@@ -45,19 +75,21 @@ impl Level {
 
     /// A statement in it has failed, or may have.
     pub fn fail(&self) {
-        self.failed.store(true, Ordering::Relaxed);
+        self.doubt.has_failed.store(true, Ordering::Release);
     }
 
     /// Whether a statement in it has failed, or may have.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
+        self.doubt.has_failed.load(Ordering::Acquire)
+            || self.doubt.pending.load(Ordering::Acquire) > 0
     }
 
-    /// A flag for a statement that may fail later; raise it then.
+    /// A statement of it that goes on, such as one whose rows are still read.
     #[must_use]
-    pub fn failure_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.failed)
+    pub fn pending(&self) -> Pending {
+        self.doubt.pending.fetch_add(1, Ordering::AcqRel);
+        Pending(Some(Arc::clone(&self.doubt)))
     }
 
     /// The commit, or the release of the savepoint, is under way: dropped from here on, its outcome is

@@ -26,7 +26,7 @@ pub use driver::{
 pub use engine::{Call, connect, connect_blocking, run, run_blocking};
 pub use find::find_routing_error;
 pub use handle::Handle;
-pub use level::Level;
+pub use level::{Level, Pending};
 pub use open_transaction::{OpenTransaction, run_in, run_in_blocking};
 pub use rows::{NextRow, WatchedRows};
 #[cfg(feature = "tokio")]

@@ -127,6 +127,11 @@ impl<P> OpenTransaction<P> {
         self.fate.is_unclear.store(true, Ordering::Relaxed);
     }
 
+    /// The server has not understood the statement because of which the router lost track.
+    fn keep_track(&self, was_unclear: bool) {
+        self.fate.is_unclear.store(was_unclear, Ordering::Relaxed);
+    }
+
     fn dialect(&self) -> Option<Dialect> {
         self.set.classifier().dialect()
     }
@@ -178,10 +183,15 @@ impl<P> OpenTransaction<P> {
         RoutingError::TransactionLost { set, node }
     }
 
+    /// The server has ended it, or its connection has broken: it can only be rolled back.
+    pub fn lose(&self) {
+        self.fate.is_lost.store(true, Ordering::Relaxed);
+    }
+
     /// Its node does not answer a question before the commit, which is not sent then: the error to return.
     #[must_use]
     pub fn give_up(&self) -> RoutingError {
-        self.fate.is_lost.store(true, Ordering::Relaxed);
+        self.lose();
         self.lost()
     }
 
@@ -218,7 +228,8 @@ impl<P> OpenTransaction<P> {
         self.is_committing.store(writes, Ordering::Relaxed);
     }
 
-    /// It has ended; `may_be_committed` unless it was certainly rolled back.
+    /// Its commit, or its rollback, was answered. The session has written unless it was certainly rolled
+    /// back.
     pub fn record_end(&self, may_be_committed: bool, caller: &Context) {
         self.is_committing.store(false, Ordering::Relaxed);
         if may_be_committed && self.access == Access::Write {
@@ -226,6 +237,29 @@ impl<P> OpenTransaction<P> {
             self.set.record_write(&self.began);
         } else {
             self.record(caller);
+        }
+    }
+
+    /// Its commit was sent, and not answered: the server may commit it at any time.
+    pub fn record_unknown_end(&self, caller: &Context) {
+        self.is_committing.store(false, Ordering::Relaxed);
+        if self.access == Access::Write {
+            self.set.record_untracked_write(caller);
+            self.set.record_untracked_write(&self.began);
+        } else {
+            self.record(caller);
+        }
+    }
+
+    /// Its commit has failed: with the node, or by an answer of the server.
+    pub fn record_failed_commit(&self, failure: Option<Failure>, caller: &Context) {
+        if let Some(failure) = failure {
+            self.report_failure(failure);
+        }
+        if failure.is_some_and(Failure::may_go_on) {
+            self.record_unknown_end(caller);
+        } else {
+            self.record_end(true, caller);
         }
     }
 
@@ -245,7 +279,7 @@ impl<P> OpenTransaction<P> {
         sql: impl FnOnce() -> String,
     ) -> Option<RoutingError> {
         if is_deadlock && self.dialect() == Some(Dialect::MySql) {
-            self.fate.is_lost.store(true, Ordering::Relaxed);
+            self.lose();
         }
         let Self { set, node, .. } = self;
         match failure? {
@@ -267,7 +301,7 @@ impl<P> OpenTransaction<P> {
     /// Its node does not answer any more: the error to return.
     #[must_use]
     pub fn timed_out(&self, kind: StatementKind) -> RoutingError {
-        self.fate.is_lost.store(true, Ordering::Relaxed);
+        self.lose();
         RoutingError::OutcomeUnknown {
             set: self.set.name().clone(),
             node: self.node.name().clone(),
@@ -332,6 +366,7 @@ where
     C: AsyncConnections<Pool: Send + Sync>,
     S: AsyncStatement<C>,
 {
+    let was_unclear = open.is_unclear();
     open.check(kind, caller).map_err(C::Orm::refused)?;
     let attempt = Attempt::new(open.permit(), open.access, open.access == Access::Read);
     let sending = statement.send(connections, attempt);
@@ -343,6 +378,9 @@ where
         Some(Err(error)) => {
             let failure = connections.classify(&error, &open.node, open.role).await;
             let sql = || statement.sql().into_owned();
+            if kind == StatementKind::Unknown && C::Orm::is_syntax_error(&error) {
+                open.keep_track(was_unclear);
+            }
             let refusal = open.failed(failure, C::Orm::is_deadlock(&error), sql);
             Err(refusal.map_or(error, C::Orm::refused))
         }
@@ -366,6 +404,7 @@ pub fn run_in_blocking<'r, C: BlockingConnections, O>(
     sql: impl FnOnce() -> String,
     send: impl FnOnce(&mut C, Attempt<'r, C::Pool>) -> Result<O, ErrorOf<C>>,
 ) -> Result<O, ErrorOf<C>> {
+    let was_unclear = open.is_unclear();
     open.check(kind, caller).map_err(C::Orm::refused)?;
     match send(
         connections,
@@ -377,6 +416,9 @@ pub fn run_in_blocking<'r, C: BlockingConnections, O>(
         }
         Err(error) => {
             let failure = connections.classify(&error, &open.node, open.role);
+            if kind == StatementKind::Unknown && C::Orm::is_syntax_error(&error) {
+                open.keep_track(was_unclear);
+            }
             let refusal = open.failed(failure, C::Orm::is_deadlock(&error), sql);
             Err(refusal.map_or(error, C::Orm::refused))
         }

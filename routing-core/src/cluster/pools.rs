@@ -92,6 +92,12 @@ impl<T> OpenPool<T> {
         Self(Arc::new(Opened { epoch: 0, pool }))
     }
 
+    /// Whether this is the same pool.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The node's epoch when the pool was opened.
     #[must_use]
     pub fn epoch(&self) -> u32 {

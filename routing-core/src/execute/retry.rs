@@ -146,8 +146,14 @@ impl<'r, P> Route<'r, P> {
         }
         let trial = self.trial.take();
         report_failure(self.set, self.node(), trial, failure);
-        if !failure.did_nothing() && self.access == Access::Write {
-            self.mark(caller);
+        if self.access == Access::Write {
+            if failure.may_go_on() {
+                self.mark_untracked(caller);
+            } else if !failure.did_nothing()
+                || (failure == Failure::Starting && !self.kind.is_one_whole())
+            {
+                self.mark(caller);
+            }
         }
         let now = self.set.ports.clock.now();
         let failing_since = *self.past.trouble().failing_since.get_or_insert(now);
@@ -214,6 +220,10 @@ impl<'r, P> Route<'r, P> {
         let change = node.breaker.succeeded(self.trial.take());
         announce_change(self.set, node, change);
         if self.access != Access::Read {
+            if !self.kind.is_one_whole() {
+                // Statements before the one that was refused may have been executed.
+                self.mark(caller);
+            }
             // A connection of its own may forbid it, or its demotion. What may be more than one
             // statement may have done something before the one that was refused.
             let knows_more =

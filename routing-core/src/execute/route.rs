@@ -231,6 +231,13 @@ impl<P> Route<'_, P> {
         }
     }
 
+    /// The session may write at any time from now on, as the server may still execute the statement.
+    pub(crate) fn mark_untracked(&self, caller: &Context) {
+        if self.is_marked() {
+            self.set.record_untracked_write(caller);
+        }
+    }
+
     /// The node is well.
     #[inline]
     pub(crate) fn answered(&mut self) {

@@ -206,10 +206,10 @@ fn rarer(
 /// transaction, or be worse than one that is a write only because nobody knows better.
 fn of_kind(found: Found, kind: StatementKind, tokens: &mut Lexer<'_>) -> Found {
     let is_mysql = tokens.dialect() == Dialect::MySql;
-    let mut kind = match kind {
-        // It belongs to the connection, and commits nothing.
-        StatementKind::Ddl if is_mysql && is_temporary(*tokens) => StatementKind::SessionState,
-        kind => kind,
+    let mut kind = if is_mysql {
+        of_mysql(kind, *tokens)
+    } else {
+        kind
     };
     loop {
         match tokens.next() {
@@ -242,11 +242,40 @@ fn of_kind(found: Found, kind: StatementKind, tokens: &mut Lexer<'_>) -> Found {
     Found { kind, start, end }
 }
 
-/// Whether a statement goes on as `CREATE [OR REPLACE] TEMPORARY` or `DROP TEMPORARY`.
-fn is_temporary(mut tokens: Lexer<'_>) -> bool {
-    let mut is_next =
-        |word: &[u8]| tokens.next() == Token::Word && tokens.slice().eq_ignore_ascii_case(word);
-    is_next(b"temporary") || (is_next(b"replace") && is_next(b"temporary"))
+/// The kind of a statement on MySQL or MariaDB after a look at the words behind its verb: DDL commits the
+/// open transaction, but not that of temporary tables, which belong to the connection; some statements
+/// commit it that are no DDL elsewhere
+/// (<https://dev.mysql.com/doc/refman/9.5/en/implicit-commit.html>).
+fn of_mysql(kind: StatementKind, mut tokens: Lexer<'_>) -> StatementKind {
+    let verb = tokens.slice();
+    let mut next = || match tokens.next() {
+        Token::Word => tokens.slice(),
+        _ => &[],
+    };
+    let is = |word: &[u8], one: &str| word.eq_ignore_ascii_case(one.as_bytes());
+    match kind {
+        StatementKind::Ddl => {
+            // CREATE [OR REPLACE] TEMPORARY, DROP TEMPORARY.
+            let first = next();
+            let is_temporary = is(first, "temporary")
+                || (is(first, "or") && is(next(), "replace") && is(next(), "temporary"));
+            if is_temporary {
+                StatementKind::SessionState
+            } else {
+                kind
+            }
+        }
+        StatementKind::SessionState if is(verb, "reset") => StatementKind::Ddl,
+        StatementKind::SessionState if is(verb, "set") => match next() {
+            word if is(word, "password") => StatementKind::Ddl,
+            // MariaDB's SET STATEMENT … FOR any statement.
+            word if is(word, "statement") => StatementKind::Unknown,
+            _ => kind,
+        },
+        // LOAD INDEX INTO CACHE.
+        StatementKind::BulkTransfer if is(next(), "index") => StatementKind::Ddl,
+        _ => kind,
+    }
 }
 
 /// Whether a token is MySQL's setting.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use diesel::connection::TransactionManagerStatus;
 use diesel::result::{Error, QueryResult};
 use routing_core::adapter::{Handle, Home, TokioTimer, connect};
-use routing_core::{Committed, Node, NodeName, Session, SetName, StatementKind};
+use routing_core::{Committed, Node, NodeName, Role, Session, SetName, StatementKind};
 
 use super::checkouts::{Checkouts, InFlight, Purpose, depth};
 use super::driver::AsyncRoutable;
@@ -66,17 +66,29 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     /// `PrimaryUnavailable` or a [`CheckoutError`](crate::CheckoutError) if there is none to be had.
     pub async fn primary(&mut self) -> QueryResult<&mut C> {
         self.settle();
+        if self.is_lost {
+            return Err(Error::BrokenTransactionManager);
+        }
+        if let Some(open) = &self.transaction {
+            // What those statements come to is not known here.
+            open.innermost().fail();
+            if open.role() == Role::Primary {
+                // Another connection would be outside of the transaction.
+                open.check_commit().map_err(into_diesel)?;
+                let node = Arc::clone(open.node());
+                let primary = self.checkouts.connected(&node);
+                return primary.ok_or(Error::BrokenTransactionManager);
+            }
+        }
         let direct = self.handle.on_primary();
         let (call, kind) = (direct.call(), StatementKind::Select);
-        let route = connect::<TokioTimer, _>(call, kind, &mut self.checkouts).await?;
+        let home = self.home;
+        let connecting = connect::<TokioTimer, _>(call, kind, &mut self.checkouts);
+        let route = home.run(connecting).await?;
         let node = Arc::clone(route.node());
         // The caller's to use, who reports nothing.
         let (_permit, running) = route.start();
         running.succeeded(&direct.context);
-        if let Some(transaction) = &self.transaction {
-            // What those statements come to is not known here.
-            transaction.innermost().fail();
-        }
         let primary = self.checkouts.connected(&node);
         primary.ok_or(Error::BrokenTransactionManager)
     }

@@ -242,10 +242,9 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         if let Some(open) = &self.transaction {
             open.committing();
         }
-        let committed = self.control(Purpose::Commit, send).await;
-        self.record_end();
-        match committed {
+        match self.control(Purpose::Commit, send).await {
             Some(Ok(done)) => {
+                self.record_end();
                 if let Some(transaction) = self.transaction.take() {
                     if is_aborted {
                         transaction.rolled_back();
@@ -259,7 +258,12 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                 self.not_committed(&error).await;
                 Err(error)
             }
-            None => Err(self.timed_out(Transaction::ended_unknown)),
+            None => {
+                if let Some(open) = &self.transaction {
+                    open.record_unknown_end(&self.handle.context);
+                }
+                Err(self.timed_out(Transaction::ended_unknown))
+            }
         }
     }
 
@@ -334,7 +338,11 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         let Ok(node) = self.transaction_node_arc() else {
             return;
         };
-        if self.report(error, Purpose::Commit).await.is_some() {
+        let failure = self.classify(error, Purpose::Commit).await;
+        if let Some(open) = &self.transaction {
+            open.record_failed_commit(failure, &self.handle.context);
+        }
+        if failure.is_some() {
             self.checkouts.discard(&node);
             if let Some(transaction) = self.transaction.take() {
                 transaction.ended_unknown();

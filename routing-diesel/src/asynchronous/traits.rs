@@ -23,7 +23,7 @@ use super::driver::{AsyncRoutable, Binds, DatabaseOf, Rows};
 use super::driver::{Dynamic, MaybeId, OwnedQuery, Parts, Static};
 use super::statements::{Load, Loaded, SaveChanges};
 use super::transaction_manager::RoutedTransactionManager;
-use super::watched::{Arriving, BelongsTo, Watched};
+use super::watched::{Arriving, BelongsTo};
 use crate::database::Database;
 use crate::failure::may_leave_open;
 use crate::kinds::Examine;
@@ -71,10 +71,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         }
         let Handle { set, context, .. } = &self.handle;
         let belongs_to = match &self.transaction {
-            Some(open) => {
-                let flag = open.innermost().failure_flag();
-                BelongsTo::Transaction(Watched::new(Some(flag)))
-            }
+            Some(open) => BelongsTo::Transaction(open.innermost().pending()),
             None if kind.access() == Access::Read => BelongsTo::Read,
             None => BelongsTo::Write(Some(context.clone())),
         };
@@ -84,6 +81,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             role: set.role_of(&node),
             home: self.home,
             belongs_to,
+            has_broken_off: false,
         };
         arriving.boxed()
     }

@@ -102,7 +102,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         if self.transaction.is_some() {
             return Err(Error::AlreadyInTransaction.into());
         }
-        self.begin(kind, Some(sql)).await?;
+        let home = self.home;
+        home.run(self.begin(kind, Some(sql))).await?;
         self.finish(callback).await
     }
 

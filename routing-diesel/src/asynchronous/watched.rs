@@ -1,4 +1,4 @@
-//! Rows and statements whose end is of interest when nobody here looks any more.
+//! Rows whose end is of interest when the caller may not look any more.
 //!
 //! PostgreSQL answers a commit with a rollback if a statement has failed. One that was dropped, or
 //! whose rows were not read to their end, may have: then it is asked before a commit is believed.
@@ -8,13 +8,11 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use diesel::result::QueryResult;
 use futures_util::{Stream, StreamExt};
-use routing_core::adapter::{Home, NextRow, TokioTimer, WatchedRows};
+use routing_core::adapter::{Home, NextRow, Pending, TokioTimer, WatchedRows};
 use routing_core::{Context as RoutingContext, Failure, Role, StatementKind};
 
 use super::driver::{AsyncRoutable, DatabaseOf, Rows};
@@ -23,30 +21,6 @@ use crate::database::Database;
 use crate::error::into_diesel;
 use crate::failure::{Verdict, verdict};
 
-/// Raises a flag unless it is told that all went well.
-pub(super) struct Watched {
-    flag: Option<Arc<AtomicBool>>,
-}
-
-impl Watched {
-    pub(super) const fn new(flag: Option<Arc<AtomicBool>>) -> Self {
-        Self { flag }
-    }
-
-    /// The end was seen.
-    pub(super) fn over(&mut self) {
-        self.flag = None;
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        if let Some(flag) = &self.flag {
-            flag.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
 /// Rows that arrive one by one, and the use of them.
 pub(super) struct Arriving<C: AsyncRoutable> {
     pub(super) rows: WatchedRows<NodePool<C>, Rows<C>, TokioTimer>,
@@ -54,6 +28,7 @@ pub(super) struct Arriving<C: AsyncRoutable> {
     pub(super) role: Role,
     pub(super) home: Home,
     pub(super) belongs_to: BelongsTo,
+    pub(super) has_broken_off: bool,
 }
 
 /// What the rows are part of.
@@ -62,25 +37,36 @@ pub(super) enum BelongsTo {
     Read,
     /// A write outside of a transaction; nothing when it was recorded.
     Write(Option<RoutingContext>),
-    /// A transaction, which is told of failures.
-    Transaction(Watched),
+    /// A transaction, which may have failed until the rows have ended well; nothing when they have.
+    Transaction(Pending),
 }
 
 impl<C: AsyncRoutable> Arriving<C> {
     fn failed(&mut self, error: &diesel::result::Error) {
         let dialect = DatabaseOf::<C>::DIALECT;
         match verdict(error, dialect, self.role) {
-            Verdict::Failure(failure)
-                if failure != Failure::ReadOnly
-                    && !matches!(self.belongs_to, BelongsTo::Transaction(_)) =>
-            {
+            Verdict::Failure(failure) if failure != Failure::ReadOnly => {
                 self.rows.set().report_failure(self.rows.node(), failure);
             }
             _ => {}
         }
+        self.break_off();
+    }
+
+    /// No row follows that says how the statement has ended.
+    fn break_off(&mut self) {
+        self.has_broken_off = true;
+        if let BelongsTo::Write(writer) = &mut self.belongs_to
+            && let Some(writer) = writer.take()
+        {
+            self.rows.set().record_untracked_write(&writer);
+        }
     }
 
     fn over(&mut self) {
+        if self.has_broken_off {
+            return;
+        }
         match &mut self.belongs_to {
             BelongsTo::Read => {}
             BelongsTo::Write(writer) => {
@@ -88,7 +74,7 @@ impl<C: AsyncRoutable> Arriving<C> {
                     self.rows.set().record_write(&writer);
                 }
             }
-            BelongsTo::Transaction(watched) => watched.over(),
+            BelongsTo::Transaction(pending) => pending.succeeded(),
         }
     }
 }
@@ -105,6 +91,7 @@ impl<C: AsyncRoutable> Stream for Arriving<C> {
         Poll::Ready(match next {
             Some(NextRow::Row(row)) => Some(row.inspect_err(|error| this.failed(error))),
             Some(NextRow::TimedOut) => {
+                this.break_off();
                 let is_read = matches!(this.belongs_to, BelongsTo::Read);
                 Some(Err(into_diesel(this.rows.timed_out(this.kind, is_read))))
             }
@@ -119,11 +106,7 @@ impl<C: AsyncRoutable> Stream for Arriving<C> {
 /// When the server is done with a write whose rows were not read to their end, the router does not see.
 impl<C: AsyncRoutable> Drop for Arriving<C> {
     fn drop(&mut self) {
-        if let BelongsTo::Write(writer) = &mut self.belongs_to
-            && let Some(writer) = writer.take()
-        {
-            self.rows.set().record_untracked_write(&writer);
-        }
+        self.break_off();
     }
 }
 

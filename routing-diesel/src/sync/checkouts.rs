@@ -81,7 +81,9 @@ impl<C: Routable> Checkouts<C> {
     #[inline]
     #[expect(clippy::needless_pass_by_value, reason = "it uses the permit up")]
     pub(crate) fn permitted(&mut self, permit: Permit<'_, NodePool<C>>) -> QueryResult<&mut C> {
-        let connection = self.connected(permit.role());
+        let place = self.place(permit.role()).as_mut();
+        let place = place.filter(|checkout| Arc::ptr_eq(&checkout.node, permit.node()));
+        let connection = place.map(|checkout| &mut *checkout.connection);
         connection.ok_or(Error::BrokenTransactionManager)
     }
 
@@ -209,7 +211,7 @@ impl<C: Routable> Drop for Checkout<C> {
 }
 
 /// Whether Diesel has given a connection up. An open transaction is no reason to: it may be ours.
-fn is_broken<C: Routable>(connection: &mut C) -> bool {
+pub(super) fn is_broken<C: Routable>(connection: &mut C) -> bool {
     matches!(
         C::TransactionManager::transaction_manager_status_mut(connection),
         TransactionManagerStatus::InError

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
-use diesel::result::QueryResult;
+use diesel::result::{Error, QueryResult};
 use routing_core::adapter::{Handle, connect_blocking};
 use routing_core::{Committed, NodeName, Role, Session, SetName, StatementKind};
 
-use super::checkouts::{Checkouts, depth};
+use super::checkouts::{Checkouts, depth, is_broken};
 use super::node_pool::NodePool;
 use crate::database::{Database, Routable, begin_read_only};
 use crate::error::into_diesel;
@@ -70,17 +70,23 @@ impl<C: Routable> RoutedConnection<C> {
     /// `PrimaryUnavailable` or a [`CheckoutError`](crate::CheckoutError) if there is none to be had.
     pub fn primary(&mut self) -> QueryResult<&mut C> {
         self.settle();
+        self.check_lost()?;
+        if let Some(open) = &self.transaction {
+            // What those statements come to is not known here.
+            open.innermost().fail();
+            if open.role() == Role::Primary {
+                // Another connection would be outside of the transaction.
+                open.check_commit().map_err(into_diesel)?;
+                return self.checkouts.permitted(open.permit());
+            }
+        }
         let direct = self.handle.on_primary();
         let route = connect_blocking(direct.call(), StatementKind::Select, &mut self.checkouts)?;
         // The caller's to use, who reports nothing.
         let (_permit, running) = route.start();
         running.succeeded(&direct.context);
-        if let Some(transaction) = &self.transaction {
-            // What those statements come to is not known here.
-            transaction.innermost().fail();
-        }
         let primary = self.checkouts.connected(Role::Primary);
-        primary.ok_or(diesel::result::Error::BrokenTransactionManager)
+        primary.ok_or(Error::BrokenTransactionManager)
     }
 
     /// Runs a closure in a transaction that is declared read-only, and may run on a replica.
@@ -95,33 +101,70 @@ impl<C: Routable> RoutedConnection<C> {
         callback: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E>
     where
-        E: From<diesel::result::Error>,
+        E: From<Error>,
     {
         let begin = begin_read_only("BEGIN", C::Backend::DIALECT);
-        self.begins_read_only = true;
-        let begun = AnsiTransactionManager::begin_transaction_sql(self, &begin);
-        self.begins_read_only = false;
-        begun?;
-        self.finish(callback)
+        let begin = |conn: &mut Self| {
+            conn.begins_read_only = true;
+            let begun = AnsiTransactionManager::begin_transaction_sql(conn, &begin);
+            conn.begins_read_only = false;
+            begun
+        };
+        self.run_transaction(begin, callback)
     }
 
-    /// Commits if the callback succeeds, else rolls back.
-    pub(super) fn finish<T, E>(
+    /// Runs a closure in a transaction or, inside one, a savepoint.
+    ///
+    /// It is what [`Connection::transaction`](diesel::Connection::transaction) is, and takes care of one
+    /// thing more: after a transaction whose connection broke, this one takes another. Through the trait,
+    /// as generic code calls it, it is of no use until it is dropped, like Diesel's own.
+    ///
+    /// # Errors
+    ///
+    /// The closure's, or Diesel's if the transaction cannot be begun or ended.
+    pub fn transaction<T, E, F>(&mut self, callback: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Self) -> Result<T, E>,
+        E: From<Error>,
+    {
+        self.run_transaction(AnsiTransactionManager::begin_transaction, callback)
+    }
+
+    /// Begins a transaction, runs the callback, and commits if it succeeds.
+    pub(super) fn run_transaction<T, E>(
         &mut self,
+        begin: impl FnOnce(&mut Self) -> QueryResult<()>,
         callback: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E>
     where
-        E: From<diesel::result::Error>,
+        E: From<Error>,
     {
-        match callback(self) {
-            Ok(value) => {
-                AnsiTransactionManager::commit_transaction(self)?;
-                Ok(value)
-            }
-            Err(error) => {
-                AnsiTransactionManager::rollback_transaction(self)?;
-                Err(error)
-            }
+        self.settle();
+        let is_outermost = self.transaction.is_none();
+        begin(self)?;
+        let ended = match callback(self) {
+            Ok(value) => match AnsiTransactionManager::commit_transaction(self) {
+                Ok(()) => Ok(value),
+                Err(error) => Err(error.into()),
+            },
+            Err(error) => match AnsiTransactionManager::rollback_transaction(self) {
+                // The closure's error says more than that its transaction was lost by then.
+                Ok(()) | Err(Error::BrokenTransactionManager) => Err(error),
+                Err(rollback) => Err(rollback.into()),
+            },
+        };
+        self.settle();
+        if is_outermost && self.check_lost().is_err() {
+            self.leave_lost();
+        }
+        ended
+    }
+
+    /// The program is out of the transaction that was lost.
+    fn leave_lost(&mut self) {
+        if let Some(transaction) = self.transaction.take() {
+            self.checkouts.discard(transaction.role());
+            transaction.rolled_back();
         }
     }
 
@@ -135,6 +178,12 @@ impl<C: Routable> RoutedConnection<C> {
             self.checkouts.discard(side);
         }
         if let Some(transaction) = &mut self.transaction {
+            let connection = self.checkouts.connected(transaction.role());
+            if connection.is_none_or(is_broken) {
+                // Diesel may be in the transaction yet, and counts no more.
+                transaction.lose();
+                return;
+            }
             let counted = self.checkouts.connected(transaction.role()).and_then(depth);
             if transaction.is_over_at(counted)
                 && let Some(transaction) = self.transaction.take()

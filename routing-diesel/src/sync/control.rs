@@ -12,6 +12,7 @@ use routing_core::{Access, StatementKind};
 
 use super::checkouts::depth;
 use super::connection::{RoutedConnection, Settling};
+use super::node_pool::NodePool;
 use crate::database::{Database, Routable, begin_read_only};
 use crate::error::into_diesel;
 use crate::failure::{is_deadlock, may_leave_open};
@@ -131,12 +132,14 @@ impl<C: Routable> RoutedConnection<C> {
             self.transaction = Some(transaction);
             return Err(Error::BrokenTransactionManager);
         };
-        let committed = match checked {
-            Ok(()) => execute(connection, sql),
-            Err(refusal) => connection.batch_execute("ROLLBACK").and(Err(refusal)),
-        };
-        // Also if it failed: its outcome may be unknown.
-        transaction.record_end(true, &self.handle.context);
+        if let Err(refusal) = checked {
+            let rolled_back = connection.batch_execute(&transaction.rollback_sql());
+            self.not_to_be_committed(transaction, rolled_back.is_ok());
+            return Err(refusal);
+        }
+        // It may be executed by a server whose answer does not come.
+        transaction.committing();
+        let committed = execute(connection, sql);
         let (node, role) = (transaction.node(), transaction.role());
         let mut settling = Settling {
             side: role,
@@ -144,26 +147,54 @@ impl<C: Routable> RoutedConnection<C> {
             around: transaction.around(),
         };
         match &committed {
-            Ok(_) if is_aborted => transaction.rolled_back(),
-            Ok(_) => transaction.committed(),
-            Err(error) => match self.checkouts.classify(error, node, role) {
-                Some(failure) => {
-                    transaction.report_failure(failure);
-                    settling.discard = true;
-                    transaction.ended_unknown();
-                }
-                None if C::Backend::DIALECT == Dialect::Postgres => {
+            Ok(_) => {
+                transaction.record_end(true, &self.handle.context);
+                if is_aborted {
                     transaction.rolled_back();
+                } else {
+                    transaction.committed();
                 }
-                None => {
-                    // It is still open, and rolled back next.
-                    self.transaction = Some(transaction);
-                    return committed;
+            }
+            Err(error) => {
+                let failure = self.checkouts.classify(error, node, role);
+                transaction.record_failed_commit(failure, &self.handle.context);
+                match failure {
+                    Some(_) => {
+                        settling.discard = true;
+                        transaction.ended_unknown();
+                    }
+                    None if C::Backend::DIALECT == Dialect::Postgres => {
+                        transaction.rolled_back();
+                    }
+                    None => {
+                        // It is still open, and rolled back next.
+                        self.transaction = Some(transaction);
+                        return committed;
+                    }
                 }
-            },
+            }
         }
         self.settling = Some(settling);
         committed
+    }
+
+    /// The router has refused a commit, and rolled back instead if that was possible.
+    fn not_to_be_committed(&mut self, transaction: Transaction<NodePool<C>>, is_rolled_back: bool) {
+        let side = transaction.role();
+        // Of PostgreSQL, Diesel learns that its transaction is over.
+        let is_seen = C::Backend::DIALECT == Dialect::Postgres && transaction.is_counted();
+        if !is_rolled_back || (is_seen && transaction.around().is_none()) {
+            self.settling = Some(Settling {
+                side,
+                discard: !is_rolled_back,
+                around: transaction.around(),
+            });
+            transaction.rolled_back();
+        } else {
+            // The program, or Diesel's manager, rolls back next. A commit would be acknowledged.
+            transaction.lose();
+            self.transaction = Some(transaction);
+        }
     }
 
     fn rollback(

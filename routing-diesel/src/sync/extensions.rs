@@ -130,8 +130,10 @@ mod sqlite {
         where
             E: From<diesel::result::Error>,
         {
-            AnsiTransactionManager::begin_transaction_sql(self, "BEGIN IMMEDIATE")?;
-            self.finish(callback)
+            let begin = |conn: &mut Self| {
+                AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")
+            };
+            self.run_transaction(begin, callback)
         }
 
         /// Runs a closure in a transaction that lets nobody else read or write.
@@ -146,8 +148,10 @@ mod sqlite {
         where
             E: From<diesel::result::Error>,
         {
-            AnsiTransactionManager::begin_transaction_sql(self, "BEGIN EXCLUSIVE")?;
-            self.finish(callback)
+            let begin = |conn: &mut Self| {
+                AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN EXCLUSIVE")
+            };
+            self.run_transaction(begin, callback)
         }
     }
 }

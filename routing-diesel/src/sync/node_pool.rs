@@ -168,6 +168,13 @@ impl<C: Routable> NodePool<C> {
             if is_in_vain() {
                 return Err((Failure::Unreachable, first));
             }
+            // A pool that has lost a connection opens another only while a statement waits in it.
+            if pool.state().connections < pool.max_size() {
+                if let Ok(connection) = pool.get_timeout(FIRST_WAIT) {
+                    return Ok(connection);
+                }
+                continue;
+            }
             // r2d2 offers no event to wait for.
             thread::sleep(LOOK);
             if let Some(connection) = pool.try_get() {

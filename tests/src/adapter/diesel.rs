@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use ::diesel::connection::{
-    AnsiTransactionManager, Connection, SimpleConnection, TransactionManager,
-};
+use ::diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use ::diesel::mysql::MysqlConnection;
 use ::diesel::pg::PgConnection;
 use ::diesel::prelude::*;

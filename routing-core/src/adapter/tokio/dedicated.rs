@@ -133,18 +133,29 @@ where
     D: Dedicated<P>,
 {
     let weak = Arc::downgrade(set);
-    let is_spawned = spawn(async move {
+    let guard = CatalogGuard(Some(Arc::downgrade(set)));
+    let _ = spawn(async move {
+        let mut guard = guard;
         while let Some(set) = Weak::upgrade(&weak) {
             let answer = ask_catalog::<P, D>(&set).await;
             let Err(back_off) = set.classifier().take_catalog(answer) else {
+                guard.0 = None;
                 return;
             };
             drop(set);
             let _over = TokioTimer::within(back_off, std::future::pending::<()>()).await;
         }
     });
-    if !is_spawned {
-        set.classifier().want_catalog();
+}
+
+/// Lets another task load the functions when a task is gone before it has, as with its runtime.
+struct CatalogGuard<P>(Option<Weak<ReplicaSet<P>>>);
+
+impl<P> Drop for CatalogGuard<P> {
+    fn drop(&mut self) {
+        if let Some(set) = self.0.as_ref().and_then(Weak::upgrade) {
+            set.classifier().want_catalog();
+        }
     }
 }
 

@@ -186,6 +186,12 @@ impl Failure {
         self.was_not_sent() || matches!(self, Self::ReadOnly | Self::RecoveryConflict)
     }
 
+    /// Whether the server may still execute the statement: the connection was lost, or never answered.
+    #[must_use]
+    pub const fn may_go_on(self) -> bool {
+        matches!(self, Self::Lost | Self::Silent)
+    }
+
     /// Whether it counts against the node.
     pub(crate) const fn blames_node(self) -> bool {
         match self {

@@ -100,6 +100,13 @@ fn what_writes() {
             (Kind::Ddl, "CREATE TABLE `temporary` (a int)"),
             (Kind::Ddl, "DROP TABLE temporary"),
             (Kind::Ddl, "TRUNCATE db.temporary"),
+            (Kind::Ddl, "SET PASSWORD = 'x'"),
+            (Kind::Ddl, "RESET MASTER"),
+            (Kind::Ddl, "LOAD INDEX INTO CACHE t"),
+            (
+                Kind::Unknown,
+                "SET STATEMENT max_statement_time = 1 FOR CREATE TABLE t (a int)",
+            ),
             (Kind::Ddl, "CREATE OR REPLACE TABLE temporary (a int)"),
         ],
     );

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use diesel::pg::Pg;
 use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
@@ -26,7 +25,6 @@ use crate::asynchronous::driver::Rows;
 use crate::asynchronous::driver::{Dynamic, MaybeId, OwnedQuery, Static};
 use crate::asynchronous::node_pool::NodePool;
 use crate::asynchronous::traits::Prepared;
-use crate::asynchronous::watched::Watched;
 use crate::error::Orm;
 use crate::failure::{Verdict, question, verdict};
 use crate::kinds::Examine;
@@ -93,8 +91,6 @@ impl AsyncConnections for Shared<'_> {
 struct Beside<'s, S> {
     sql: &'s str,
     sends: S,
-    /// Raised if it is dropped half-way in a transaction, as it is not known then how it went.
-    flag: Option<Arc<AtomicBool>>,
 }
 
 /// What sends a statement over a connection that others use too.
@@ -155,10 +151,7 @@ impl<S: Sends> AsyncStatement<Shared<'_>> for Beside<'_, S> {
         let node = attempt.permit.node().name().as_str();
         tracing::trace!(target: "routing", node, "pipelined");
         let connection = shared.used.ok_or(Error::BrokenTransactionManager)?;
-        let mut watched = Watched::new(self.flag.clone());
-        let outcome = self.sends.send(connection).await;
-        watched.over();
-        outcome
+        self.sends.send(connection).await
     }
 
     fn sql(&self) -> Cow<'_, str> {
@@ -174,6 +167,15 @@ impl Routed {
         sql: &str,
         sends: S,
     ) -> QueryResult<(S::Output, Arc<Node<Pool>>)> {
+        self.home.run(self.send_beside(kind, sql, sends)).await
+    }
+
+    async fn send_beside<S: Sends>(
+        &self,
+        kind: StatementKind,
+        sql: &str,
+        sends: S,
+    ) -> QueryResult<(S::Output, Arc<Node<Pool>>)> {
         not_control(kind)?;
         if self.checkouts.is_controlling() || self.is_lost {
             // Something was dropped half-way, and can only be put in order with exclusive access.
@@ -183,11 +185,7 @@ impl Routed {
             checkouts: &self.checkouts,
             used: None,
         };
-        let mut statement = Beside {
-            sql,
-            sends,
-            flag: None,
-        };
+        let mut statement = Beside { sql, sends };
         let Some(transaction) = &self.transaction else {
             let call = self.handle.call();
             let done = run::<TokioTimer, _, _>(call, kind, &mut shared, &mut statement).await?;
@@ -199,16 +197,17 @@ impl Routed {
         let key = self.handle.set.pool_key(transaction.node());
         let connected = shared.share(transaction.node(), key).await;
         connected.map_err(|_| Error::BrokenTransactionManager)?;
-        statement.flag = Some(transaction.innermost().failure_flag());
+        // Dropped half-way, it may have failed.
+        let mut pending = transaction.innermost().pending();
         let (open, context) = (&**transaction, &self.handle.context);
         let running =
             run_in::<TokioTimer, _, _>(open, kind, context, &mut shared, &mut statement).await;
         match running {
-            Ok(value) => Ok((value, Arc::clone(transaction.node()))),
-            Err(error) => {
-                transaction.innermost().fail();
-                Err(error)
+            Ok(value) => {
+                pending.succeeded();
+                Ok((value, Arc::clone(transaction.node())))
             }
+            Err(error) => Err(error),
         }
     }
 
