@@ -696,6 +696,51 @@ fn a_write_that_was_given_up_may_have_happened() {
     drop(session);
 }
 
+/// What is left of a write whose outcome is unknown, once both replicas have all that was there then.
+fn after_a_failed_write(kind: StatementKind, failure: Failure) -> &'static str {
+    let mut cluster = Cluster::new(|_| {});
+    let (_session, caller) = session();
+    let set = cluster.router.default_set();
+    let (_permit, running) = cluster
+        .router
+        .route(set, kind, &caller)
+        .expect("a route")
+        .start();
+    drop(running.failed(failure, &caller));
+    cluster.written_to(0x1000);
+    cluster.replayed_to(1, 0x1000);
+    cluster.replayed_to(2, 0x1000);
+    cluster.run(SELECT, &caller)
+}
+
+#[test]
+fn a_write_that_may_still_be_executed_keeps_its_session_on_the_primary() {
+    assert_eq!(after_a_failed_write(INSERT, Failure::Lost), "primary");
+    assert_eq!(after_a_failed_write(INSERT, Failure::Silent), "primary");
+    // A server that has ended the connection has ended the statement.
+    assert_ne!(after_a_failed_write(INSERT, Failure::Ended), "primary");
+}
+
+#[test]
+fn a_text_that_was_refused_half_way_has_written() {
+    let mut cluster = Cluster::new(|_| {});
+    let (_session, caller) = session();
+    cluster.written_to(0x1000);
+    cluster.replayed_to(1, 0x1000);
+    cluster.replayed_to(2, 0x1000);
+    assert_ne!(cluster.run(SELECT, &caller), "primary");
+    let set = cluster.router.default_set();
+    let route = cluster
+        .router
+        .route(set, StatementKind::Multiple, &caller)
+        .expect("a route");
+    let _next = route
+        .start()
+        .1
+        .refused_as_write("INSERT …; UPDATE …", &caller);
+    assert_eq!(cluster.run(SELECT, &caller), "primary");
+}
+
 #[test]
 fn who_waits_for_a_primary_that_missed_one_probe_is_answered_soon() {
     let mut cluster = Cluster::new(|_| {});

@@ -4,6 +4,7 @@ mod asynchronous;
 mod compile_fail;
 mod failover;
 mod interrupted;
+mod lost;
 mod monitors;
 mod no_runtime;
 mod pools;

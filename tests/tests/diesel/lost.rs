@@ -1,0 +1,264 @@
+//! Transactions that the server, or the way to it, has ended before the program does.
+
+use std::sync::{Arc, Mutex};
+
+use diesel::connection::{LoadConnection, SimpleConnection};
+use diesel::pg::{Pg, PgConnection};
+use diesel::result::Error;
+use diesel::{Connection, ExpressionMethods, QueryDsl, QueryResult};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_util::StreamExt;
+use routing_diesel::{AsyncRoutedPool, RoutedPool};
+use routing_tests::postgres::Cluster;
+use routing_tests::proxy::{Proxy, Way};
+use routing_tests::runtime::run;
+use routing_tests::schema::cake;
+use routing_tests::wait::{until, until_blocking, within};
+use routing_tests::world::{attentive, patient};
+
+use crate::support::{blocking, postgres, postgres_async};
+
+fn insert<C>(conn: &mut C, name: &str) -> QueryResult<usize>
+where
+    C: Connection<Backend = Pg>,
+{
+    let query = diesel::insert_into(cake::table).values(cake::name.eq(name));
+    diesel::RunQueryDsl::execute(query, conn)
+}
+
+fn count<C>(conn: &mut C) -> QueryResult<i64>
+where
+    C: Connection<Backend = Pg> + LoadConnection,
+{
+    diesel::RunQueryDsl::get_result(cake::table.count(), conn)
+}
+
+/// Ends the connection that the statement runs on.
+fn break_off<C: SimpleConnection>(conn: &mut C) {
+    let broken = conn.batch_execute("SELECT pg_terminate_backend(pg_backend_pid())");
+    broken.expect_err("it is gone");
+}
+
+/// As code that knows Diesel's traits alone.
+fn in_general<C>(conn: &mut C) -> QueryResult<QueryResult<usize>>
+where
+    C: Connection<Backend = Pg>,
+{
+    conn.transaction(|conn| {
+        insert(conn, "before")?;
+        break_off(conn);
+        Ok(insert(conn, "after"))
+    })
+}
+
+#[test]
+fn no_statement_runs_outside_of_a_transaction_whose_connection_broke() {
+    run(async {
+        let on = postgres().await;
+        blocking(|| {
+            let mut conn = on.pool.get().expect("a connection");
+            let mut after = None;
+            let ended = conn.transaction(|conn| {
+                insert(conn, "before")?;
+                break_off(conn);
+                after = Some(insert(conn, "after"));
+                Ok::<_, Error>(())
+            });
+            let is_lost = |outcome: &Error| matches!(outcome, Error::BrokenTransactionManager);
+            assert!(after.expect("it ran").is_err_and(|error| is_lost(&error)));
+            assert!(ended.is_err_and(|error| is_lost(&error)));
+            assert_eq!(count(&mut conn), Ok(0), "it has another connection");
+
+            let mut conn = on.pool.get().expect("a connection");
+            let ended = in_general(&mut conn);
+            assert!(ended.is_err_and(|error| is_lost(&error)));
+            assert!(insert(&mut conn, "later").is_err_and(|error| is_lost(&error)));
+            drop(conn);
+            let mut conn = on.pool.get().expect("a connection");
+            assert_eq!(count(&mut conn), Ok(0));
+        });
+    });
+}
+
+/// A primary behind a proxy, and a pool that notices when it falls silent.
+struct Behind<P> {
+    cluster: Cluster,
+    proxy: Proxy,
+    pool: P,
+}
+
+macro_rules! behind {
+    ($name:ident, $pool:ty) => {
+        async fn $name() -> Behind<$pool> {
+            let cluster = Cluster::of_its_own().await;
+            cluster.create_shop("fault").await;
+            let proxy = Proxy::start(cluster.primary().port()).await;
+            let url = format!("postgres://postgres@127.0.0.1:{}/fault", proxy.port());
+            let replica = patient(cluster.replicas()[0].url("fault"));
+            let config = attentive().primary(patient(url)).replica(replica);
+            let config = config.build().expect("a configuration");
+            let pool = <$pool>::new(&config).expect("a pool");
+            Behind {
+                cluster,
+                proxy,
+                pool,
+            }
+        }
+    };
+}
+
+behind!(behind, RoutedPool<PgConnection>);
+behind!(behind_async, AsyncRoutedPool<AsyncPgConnection>);
+
+#[test]
+fn the_primary_itself_is_in_the_open_transaction() {
+    run(async {
+        let Behind {
+            cluster: _cluster,
+            proxy,
+            pool,
+        } = behind().await;
+        blocking(|| {
+            let is_up = |is: bool| {
+                let seen = || pool.status().sets[0].nodes[0].up == is;
+                until_blocking(format!("it is up: {is}"), seen);
+            };
+            let mut conn = pool.get().expect("a connection");
+            is_up(true);
+            let rolled_back = conn.transaction(|conn| {
+                insert(conn, "before")?;
+                // Its connections are given up, and that of the transaction has survived.
+                proxy.set(Way::Silent);
+                is_up(false);
+                proxy.set(Way::Open);
+                is_up(true);
+                insert(conn.primary()?, "at the primary")?;
+                assert_eq!(count(conn), Ok(2));
+                Err::<(), _>(Error::RollbackTransaction)
+            });
+            assert_eq!(rolled_back, Err(Error::RollbackTransaction));
+            assert_eq!(count(&mut conn), Ok(0));
+        });
+    });
+}
+
+#[test]
+fn the_primary_itself_is_in_the_open_transaction_of_diesel_async() {
+    run(async {
+        let Behind {
+            cluster: _cluster,
+            proxy,
+            pool,
+        } = behind_async().await;
+        let is_up = async |is: bool| {
+            let seen = async || pool.status().sets[0].nodes[0].up == is;
+            until(format!("it is up: {is}"), seen).await;
+        };
+        let mut conn = pool.get().await.expect("a connection");
+        is_up(true).await;
+        let rolled_back = conn.transaction(async |conn| {
+            let cake = |name| diesel::insert_into(cake::table).values(cake::name.eq(name));
+            cake("before").execute(conn).await?;
+            proxy.set(Way::Silent);
+            is_up(false).await;
+            proxy.set(Way::Open);
+            is_up(true).await;
+            cake("at the primary")
+                .execute(conn.primary().await?)
+                .await?;
+            let seen = cake::table.count().get_result::<i64>(conn).await;
+            assert_eq!(seen, Ok(2));
+            Err::<(), _>(Error::RollbackTransaction)
+        });
+        assert_eq!(rolled_back.await, Err(Error::RollbackTransaction));
+        let left = cake::table.count().get_result::<i64>(&mut conn).await;
+        assert_eq!(left, Ok(0));
+    });
+}
+
+fn refused(outcome: QueryResult<()>) -> Error {
+    outcome.expect_err("it is not committed")
+}
+
+/// A program retries a commit that was refused, as one does: nothing may acknowledge it.
+#[test]
+fn a_commit_that_was_refused_is_never_acknowledged() {
+    run(async {
+        let Behind {
+            cluster,
+            proxy: _proxy,
+            pool,
+        } = behind().await;
+        let mut conn = pool.get().expect("a connection");
+        blocking(|| {
+            conn.batch_execute("BEGIN").expect("a transaction");
+            insert(&mut conn, "before").expect("an insert");
+        });
+        let replica = &cluster.replicas()[0];
+        cluster.promote(replica).await;
+        let is_followed = async || pool.status().sets[0].nodes[0].name == "replica-1";
+        until("the promoted one is the primary", is_followed).await;
+        blocking(|| {
+            refused(conn.batch_execute("COMMIT"));
+            refused(conn.batch_execute("COMMIT"));
+            insert(&mut conn, "after").expect_err("it is not outside of it either");
+            conn.batch_execute("ROLLBACK").expect("the way out");
+            assert_eq!(count(&mut conn), Ok(0));
+        });
+    });
+}
+
+/// The callbacks that have run.
+type Log = Arc<Mutex<Vec<&'static str>>>;
+
+#[test]
+fn rows_that_have_failed_fail_their_transaction() {
+    run(async {
+        let on = postgres_async().await;
+        let mut conn = on.pool.get().await.expect("a connection");
+        let log = Log::default();
+        let done = conn.transaction(async |conn| {
+            let (one, other) = (Arc::clone(&log), Arc::clone(&log));
+            conn.on_commit(move |_| one.lock().expect("no panic").push("commit"));
+            conn.on_rollback(move || other.lock().expect("no panic").push("rollback"));
+            let number = diesel::dsl::sql::<diesel::sql_types::Integer>(
+                "1 / (x - 3) FROM generate_series(1, 5) x",
+            );
+            let mut rows = diesel::select(number).load_stream::<i32>(conn).await?;
+            let mut failed = 0;
+            // As a program that reads on after an error.
+            while let Some(row) = rows.next().await {
+                failed += u32::from(row.is_err());
+            }
+            assert_eq!(failed, 1);
+            Ok::<_, Error>(())
+        });
+        let _either = within("it ends", done).await;
+        assert_eq!(*log.lock().expect("no panic"), ["rollback"]);
+    });
+}
+
+#[test]
+fn rows_that_are_still_read_may_fail_their_transaction() {
+    run(async {
+        let on = postgres_async().await;
+        let mut conn = on.pool.get().await.expect("a connection");
+        let log = Log::default();
+        let mut held = None;
+        let done = conn.transaction(async |conn| {
+            let (one, other) = (Arc::clone(&log), Arc::clone(&log));
+            conn.on_commit(move |_| one.lock().expect("no panic").push("commit"));
+            conn.on_rollback(move || other.lock().expect("no panic").push("rollback"));
+            let number = diesel::dsl::sql::<diesel::sql_types::Integer>(
+                "1 / (x - 3) FROM generate_series(1, 5) x",
+            );
+            let mut rows = diesel::select(number).load_stream::<i32>(conn).await?;
+            rows.next().await.expect("a row")?;
+            held = Some(rows);
+            Ok::<_, Error>(())
+        });
+        let _either = within("it ends", done).await;
+        drop(held);
+        assert_eq!(*log.lock().expect("no panic"), ["rollback"]);
+    });
+}
