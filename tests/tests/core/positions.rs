@@ -725,6 +725,7 @@ fn a_write_that_may_still_be_executed_keeps_its_session_on_the_primary() {
 fn a_text_that_was_refused_half_way_has_written() {
     let mut cluster = Cluster::new(|_| {});
     let (_session, caller) = session();
+    cluster.run(INSERT, &caller);
     cluster.written_to(0x1000);
     cluster.replayed_to(1, 0x1000);
     cluster.replayed_to(2, 0x1000);

@@ -1,8 +1,12 @@
 //! diesel-async's adapter outside of a Tokio runtime.
 
-use std::thread;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 use diesel::prelude::*;
+use diesel::result::Error;
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use futures_util::FutureExt;
@@ -99,4 +103,48 @@ fn a_synchronous_wrapper_needs_no_runtime() {
         .select(server::name)
         .first::<String>(&mut reader);
     assert_ne!(server.as_deref(), Ok("primary"));
+}
+
+/// Runs a future without any runtime.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        thread::park();
+    }
+}
+
+#[test]
+fn whatever_comes_first_needs_no_runtime() {
+    let world = run(World::new(Backend::Postgres, false));
+    let [primary, replica] = world.primary_and_replica();
+    let config = RoutingConfig::builder().probe(patient_probes());
+    let config = config.primary(patient(primary)).replica(patient(replica));
+    let pool = Pool::new(&config.build().expect("a configuration")).expect("a pool");
+    let connected = || block_on(pool.get()).expect("a connection");
+    let mut conn = connected();
+    let read = conn.read_transaction(async |conn| Ok::<_, Error>(server_of(conn).await));
+    let server = block_on(read).expect("a read");
+    assert!(
+        ["primary", "replica-1"].contains(&server.as_str()),
+        "{server}"
+    );
+    let mut conn = connected();
+    assert!(block_on(conn.primary()).is_ok());
+    let conn = connected();
+    let first = server::table.select(server::name);
+    let pipelined = diesel_async::RunQueryDsl::first::<String>(first, &mut &conn);
+    assert_eq!(block_on(pipelined).as_deref(), Ok("primary"));
 }
