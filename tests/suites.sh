@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Builds all tests, and runs those whose names have FILTER in them, or all: ./tests/suites.sh [FILTER]
+# Builds all tests, and runs those whose names have FILTER in them, or all: ./tests/suites.sh [FILTER…]
 #
 # A program's tests run side by side, more of them than there are cores, as most of what they do is
-# wait. The output of each program that fails is printed whole.
+# wait. The output of each program that fails is printed whole, at the end. `--exact` and more filters are
+# taken as libtest takes them. `--build` only builds.
 #
 #   SUITES="core sea_orm_sqlite"   only these programs
+#   PROGRAMS=FILE                  what was built: --build writes it, and a later run builds nothing
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/part.sh
@@ -30,7 +32,15 @@ build() {
         sort -s -n -k1,1 | cut -d' ' -f2- > "$logs/programs" || return 1
     [ -s "$logs/programs" ]
 }
-part "building the tests" build
+if [ "${1:-}" = --build ]; then
+    build
+    cp "$logs/programs" "$PROGRAMS"
+    exit
+elif [ -n "${PROGRAMS:-}" ]; then
+    cp "$PROGRAMS" "$logs/programs"
+else
+    part "building the tests" build
+fi
 
 run() {
     local name=$1 program=$2 begun=$SECONDS before=() threads=4
@@ -65,7 +75,9 @@ part "tests" all
 for name in ${SUITES:-}; do
     grep -q "^$name " "$logs/programs" || { echo "there is no program $name" >&2; exit 2; }
 done
-grep -qhE '^test .* \.\.\. |^test result:.* [1-9][0-9]* (passed|failed)' "$logs"/*.log ||
+# A program that ended itself has not named the test.
+compgen -G "$logs/*.failed" > "$logs/which" ||
+    grep -qhE '^test .* \.\.\. |^test result:.* [1-9][0-9]* (passed|failed)' "$logs"/*.log ||
     { echo "there is no such test" >&2; exit 2; }
 
 for failed in "$logs"/*.failed; do
