@@ -10,6 +10,8 @@ mod engine;
 mod fate;
 mod find;
 mod handle;
+mod implicit_commit;
+mod inside;
 mod level;
 mod open_transaction;
 pub(crate) mod pool;
@@ -26,8 +28,9 @@ pub use driver::{
 pub use engine::{Call, connect, connect_blocking, run, run_blocking};
 pub use find::find_routing_error;
 pub use handle::Handle;
+pub use inside::{run_in, run_in_blocking};
 pub use level::{Level, Pending};
-pub use open_transaction::{OpenTransaction, run_in, run_in_blocking};
+pub use open_transaction::OpenTransaction;
 pub use rows::{NextRow, WatchedRows};
 #[cfg(feature = "tokio")]
 pub use tokio::background::{TokioTimer, enter_runtime, run_to_end, spawn};

@@ -14,11 +14,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::adapter::driver::{
-    AsyncConnections, AsyncStatement, Attempt, BlockingConnections, Done, ErrorOf, OrmErrors as _,
-};
+use crate::adapter::driver::Done;
 use crate::adapter::fate::Fate;
 use crate::adapter::handle::Handle;
+use crate::adapter::implicit_commit::{Suspect, may_commit_on_mysql};
 use crate::adapter::level::Level;
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
@@ -127,9 +126,17 @@ impl<P> OpenTransaction<P> {
         self.fate.is_unclear.store(true, Ordering::Relaxed);
     }
 
-    /// The server has not understood the statement because of which the router lost track.
-    fn keep_track(&self, was_unclear: bool) {
-        self.fate.is_unclear.store(was_unclear, Ordering::Relaxed);
+    /// A statement of this kind that may end it, if the server understands the statement.
+    pub(super) fn suspect(&self, kind: StatementKind) -> Suspect<'_> {
+        let is_suspect = self.dialect() == Some(Dialect::MySql) && kind == StatementKind::Unknown;
+        Suspect(is_suspect.then_some(&*self.fate))
+    }
+
+    /// A statement has failed, or was not answered: it may go on, and commit what it is part of.
+    pub(super) fn record_failure(&self, may_go_on: bool, caller: &Context) {
+        if may_go_on && self.is_unclear() && self.access == Access::Write {
+            self.record_hand_out(caller);
+        }
     }
 
     fn dialect(&self) -> Option<Dialect> {
@@ -337,90 +344,5 @@ impl<P> fmt::Debug for OpenTransaction<P> {
             .field("node", self.node.name())
             .field("access", &self.access)
             .finish_non_exhaustive()
-    }
-}
-
-/// Whether MySQL or MariaDB may commit the open transaction because of a statement of this kind, even if
-/// the statement fails. A procedure may contain `COMMIT`.
-const fn may_commit_on_mysql(kind: StatementKind) -> bool {
-    matches!(
-        kind,
-        StatementKind::Ddl | StatementKind::Lock | StatementKind::Call | StatementKind::Unknown
-    )
-}
-
-/// Runs a statement of this kind in a transaction, on its node.
-///
-/// # Errors
-///
-/// The ORM's error, or the rule's refusal.
-pub async fn run_in<T, C, S>(
-    open: &OpenTransaction<C::Pool>,
-    kind: StatementKind,
-    caller: &Context,
-    connections: &mut C,
-    statement: &mut S,
-) -> Result<S::Output, ErrorOf<C>>
-where
-    T: Timer,
-    C: AsyncConnections<Pool: Send + Sync>,
-    S: AsyncStatement<C>,
-{
-    let was_unclear = open.is_unclear();
-    open.check(kind, caller).map_err(C::Orm::refused)?;
-    let attempt = Attempt::new(open.permit(), open.access, open.access == Access::Read);
-    let sending = statement.send(connections, attempt);
-    match open.watch::<T, _>(sending).await {
-        Some(Ok(output)) => {
-            open.record(caller);
-            Ok(output)
-        }
-        Some(Err(error)) => {
-            let failure = connections.classify(&error, &open.node, open.role).await;
-            let sql = || statement.sql().into_owned();
-            if kind == StatementKind::Unknown && C::Orm::is_syntax_error(&error) {
-                open.keep_track(was_unclear);
-            }
-            let refusal = open.failed(failure, C::Orm::is_deadlock(&error), sql);
-            Err(refusal.map_or(error, C::Orm::refused))
-        }
-        None => {
-            connections.close(&open.node, open.role);
-            Err(C::Orm::refused(open.timed_out(kind)))
-        }
-    }
-}
-
-/// Runs a statement of this kind in a transaction, on its node, on a thread.
-///
-/// # Errors
-///
-/// The ORM's error, or the rule's refusal.
-pub fn run_in_blocking<'r, C: BlockingConnections, O>(
-    open: &'r OpenTransaction<C::Pool>,
-    kind: StatementKind,
-    caller: &Context,
-    connections: &mut C,
-    sql: impl FnOnce() -> String,
-    send: impl FnOnce(&mut C, Attempt<'r, C::Pool>) -> Result<O, ErrorOf<C>>,
-) -> Result<O, ErrorOf<C>> {
-    let was_unclear = open.is_unclear();
-    open.check(kind, caller).map_err(C::Orm::refused)?;
-    match send(
-        connections,
-        Attempt::new(open.permit(), open.access, open.access == Access::Read),
-    ) {
-        Ok(output) => {
-            open.record(caller);
-            Ok(output)
-        }
-        Err(error) => {
-            let failure = connections.classify(&error, &open.node, open.role);
-            if kind == StatementKind::Unknown && C::Orm::is_syntax_error(&error) {
-                open.keep_track(was_unclear);
-            }
-            let refusal = open.failed(failure, C::Orm::is_deadlock(&error), sql);
-            Err(refusal.map_or(error, C::Orm::refused))
-        }
     }
 }

@@ -72,7 +72,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         if let Some(open) = &self.transaction {
             // What those statements come to is not known here.
             open.innermost().fail();
-            if open.role() == Role::Primary {
+            if open.role() == Role::Primary || Arc::ptr_eq(open.node(), self.handle.set.primary()) {
                 // Another connection would be outside of the transaction.
                 open.check_commit().map_err(into_diesel)?;
                 let node = Arc::clone(open.node());
@@ -96,6 +96,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     /// Cleans up after a future that was dropped, and after a server that has ended a transaction by
     /// itself.
     pub(super) fn settle(&mut self) {
+        // A pool may start a task when a connection is given back.
+        let _entered = self.home.enter();
         let left = self.nesting.catch_up();
         if let Some(InFlight { node, purpose }) = self.checkouts.landed() {
             self.put_in_order(&node, purpose);
@@ -141,9 +143,11 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
 
     /// The open transaction has ended, and the program does not know it.
     pub(super) fn lose_unexpectedly(&mut self) {
-        self.is_text_lost = self.transaction.as_ref().is_some_and(|open| open.is_text);
+        if let Some(open) = self.transaction.as_ref().filter(|open| open.is_unclear()) {
+            // What has ended it may go on, and commit it.
+            open.record_hand_out(&self.handle.context);
+        }
         self.lose(Transaction::rolled_back);
-        self.is_lost |= self.is_text_lost;
     }
 
     /// The open transaction may have been committed.
@@ -156,8 +160,9 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     /// The open transaction has ended, and the program may be in it yet.
     pub(super) fn lose(&mut self, end: impl FnOnce(Transaction<NodePool<C>>)) {
         if let Some(transaction) = self.transaction.take() {
+            self.is_text_lost = transaction.is_text;
             end(transaction);
-            self.is_lost = !self.nesting.is_outside();
+            self.is_lost = self.is_text_lost || !self.nesting.is_outside();
         }
     }
 
@@ -175,7 +180,6 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
 /// An open transaction is rolled back, as its connection is closed.
 impl<C: AsyncRoutable> Drop for AsyncRoutedConnection<C> {
     fn drop(&mut self) {
-        // A pool may start a task when a connection is given back.
         let _entered = self.home.enter();
         self.settle();
         if let Some(transaction) = self.transaction.take() {

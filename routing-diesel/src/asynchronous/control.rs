@@ -147,11 +147,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
 
     /// A text in a transaction that is lost: one that was begun as text ends with a text, too.
     fn leave_lost_text(&mut self, control: Option<TransactionControl<'_>>) -> QueryResult<usize> {
-        let ends = matches!(
-            control,
-            Some(TransactionControl::Commit | TransactionControl::Rollback)
-        );
-        if self.is_text_lost && ends {
+        // A commit must not be repeated until it is acknowledged.
+        if self.is_text_lost && control == Some(TransactionControl::Rollback) {
             self.is_text_lost = false;
             self.is_lost = false;
         }

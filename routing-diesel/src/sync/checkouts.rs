@@ -108,6 +108,13 @@ impl<C: Routable> Checkouts<C> {
         }
     }
 
+    /// Has Diesel take a side's connection for broken.
+    pub(super) fn mark_broken(&mut self, side: Role) {
+        if let Some(connection) = self.connected(side) {
+            C::TransactionManager::transaction_manager_status_mut(connection).set_in_error();
+        }
+    }
+
     /// Has a side's connection closed when it is given back.
     pub(crate) fn taint(&mut self, side: Role) {
         if let Some(checkout) = self.place(side) {

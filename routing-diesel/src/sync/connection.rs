@@ -141,6 +141,9 @@ impl<C: Routable> RoutedConnection<C> {
     {
         self.settle();
         let is_outermost = self.transaction.is_none();
+        if is_outermost {
+            self.idle = AnsiTransactionManager::default();
+        }
         begin(self)?;
         let ended = match callback(self) {
             Ok(value) => match AnsiTransactionManager::commit_transaction(self) {

@@ -159,9 +159,18 @@ impl<C: Routable> RoutedConnection<C> {
                 let failure = self.checkouts.classify(error, node, role);
                 transaction.record_failed_commit(failure, &self.handle.context);
                 match failure {
-                    Some(_) => {
+                    Some(_) if transaction.is_counted() => {
+                        // Diesel must not roll back on another connection.
+                        self.checkouts.mark_broken(settling.side);
                         settling.discard = true;
                         transaction.ended_unknown();
+                    }
+                    Some(_) => {
+                        // A commit must not be repeated until it is acknowledged.
+                        transaction.lose_track();
+                        transaction.lose();
+                        self.transaction = Some(transaction);
+                        return committed;
                     }
                     None if C::Backend::DIALECT == Dialect::Postgres => {
                         transaction.rolled_back();
@@ -183,7 +192,11 @@ impl<C: Routable> RoutedConnection<C> {
         let side = transaction.role();
         // Of PostgreSQL, Diesel learns that its transaction is over.
         let is_seen = C::Backend::DIALECT == Dialect::Postgres && transaction.is_counted();
-        if !is_rolled_back || (is_seen && transaction.around().is_none()) {
+        let is_over = transaction.is_counted() && !is_rolled_back;
+        if is_over || (is_seen && transaction.around().is_none()) {
+            if is_over {
+                self.checkouts.mark_broken(side);
+            }
             self.settling = Some(Settling {
                 side,
                 discard: !is_rolled_back,
@@ -222,7 +235,11 @@ impl<C: Routable> RoutedConnection<C> {
             discard: rolled_back.is_err(),
             around: transaction.around(),
         });
+        let is_lost = transaction.is_lost() && !transaction.is_counted();
         transaction.rolled_back();
+        if is_lost {
+            return Ok(0);
+        }
         rolled_back
     }
 

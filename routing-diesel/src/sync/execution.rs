@@ -84,7 +84,7 @@ impl<C: Routable> RoutedConnection<C> {
     pub(super) fn run_inside<T>(
         &mut self,
         kind: StatementKind,
-        text: impl FnOnce() -> String,
+        text: impl Fn() -> String,
         statement: impl FnOnce(&mut C) -> QueryResult<T>,
     ) -> QueryResult<T> {
         self.check_lost()?;

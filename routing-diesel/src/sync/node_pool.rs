@@ -149,8 +149,8 @@ impl<C: Routable> NodePool<C> {
 
     /// A connection, or what its absence says of the node; `is_in_vain` ends the wait for one.
     ///
-    /// r2d2 cannot be woken. It is asked twice, at the beginning and at the end, as each call opens a
-    /// connection and takes the last error; in between, its pool is looked at.
+    /// r2d2 cannot be woken. It is asked at the beginning, at the end, and when a connection is gone, as each
+    /// call opens a connection and takes the last error; in between, its pool is looked at.
     pub(crate) fn checkout(
         &self,
         key: PoolKey<'_, Self>,
@@ -159,19 +159,27 @@ impl<C: Routable> NodePool<C> {
         let pool = self.pool(key);
         let begun = SystemClock.now();
         let whole = pool.connection_timeout();
-        let first = match pool.get_timeout(whole.min(FIRST_WAIT)) {
+        let mut newest = match pool.get_timeout(whole.min(FIRST_WAIT)) {
             Ok(connection) => return Ok(connection),
             Err(error) => error,
         };
+        let note = |newest: &mut PoolError, error: PoolError| {
+            if has_cause(&error) || !has_cause(newest) {
+                *newest = error;
+            }
+        };
         let left = || whole.saturating_sub(SystemClock.now().since(begun));
+        let mut connections = pool.state().connections;
         while left() > FIRST_WAIT {
             if is_in_vain() {
-                return Err((Failure::Unreachable, first));
+                return Err((Failure::Unreachable, newest));
             }
-            // A pool that has lost a connection opens another only while a statement waits in it.
-            if pool.state().connections < pool.max_size() {
-                if let Ok(connection) = pool.get_timeout(FIRST_WAIT) {
-                    return Ok(connection);
+            let before = std::mem::replace(&mut connections, pool.state().connections);
+            if connections < before {
+                // A pool that has lost a connection opens another only while a statement waits in it.
+                match pool.get_timeout(FIRST_WAIT) {
+                    Ok(connection) => return Ok(connection),
+                    Err(error) => note(&mut newest, error),
                 }
                 continue;
             }
@@ -181,13 +189,13 @@ impl<C: Routable> NodePool<C> {
                 return Ok(connection);
             }
         }
-        if whole <= FIRST_WAIT {
-            return Err((failure_of(&pool, &first), first));
+        if whole > FIRST_WAIT {
+            match pool.get_timeout(left()) {
+                Ok(connection) => return Ok(connection),
+                Err(error) => note(&mut newest, error),
+            }
         }
-        pool.get_timeout(left()).map_err(|last| {
-            let error = if has_cause(&last) { last } else { first };
-            (failure_of(&pool, &error), error)
-        })
+        Err((failure_of(&pool, &newest), newest))
     }
 
     /// A connection beside the pool's, if it is known how it is made; else one of the pool's.

@@ -3,18 +3,19 @@
 use std::sync::{Arc, Mutex};
 
 use diesel::connection::{LoadConnection, SimpleConnection};
+use diesel::mysql::MysqlConnection;
 use diesel::pg::{Pg, PgConnection};
 use diesel::result::Error;
 use diesel::{Connection, ExpressionMethods, QueryDsl, QueryResult};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection as AsyncText};
 use futures_util::StreamExt;
-use routing_diesel::{AsyncRoutedPool, RoutedPool};
+use routing_diesel::{AsyncRoutedPool, RoutedConnection, RoutedPool};
 use routing_tests::postgres::Cluster;
 use routing_tests::proxy::{Proxy, Way};
 use routing_tests::runtime::run;
 use routing_tests::schema::cake;
 use routing_tests::wait::{until, until_blocking, within};
-use routing_tests::world::{attentive, patient};
+use routing_tests::world::{Backend, World, attentive, patient};
 
 use crate::support::{blocking, postgres, postgres_async};
 
@@ -204,6 +205,80 @@ fn a_commit_that_was_refused_is_never_acknowledged() {
             insert(&mut conn, "after").expect_err("it is not outside of it either");
             conn.batch_execute("ROLLBACK").expect("the way out");
             assert_eq!(count(&mut conn), Ok(0));
+        });
+    });
+}
+
+/// The connection of a transaction that was begun as text is gone: only a text leads out of it.
+#[test]
+fn a_commit_that_was_lost_is_never_acknowledged() {
+    run(async {
+        let on = postgres().await;
+        blocking(|| {
+            let mut conn = on.pool.get().expect("a connection");
+            conn.batch_execute("BEGIN").expect("a transaction");
+            insert(&mut conn, "before").expect("an insert");
+            break_off(&mut conn);
+            refused(conn.batch_execute("COMMIT"));
+            refused(conn.batch_execute("COMMIT"));
+            insert(&mut conn, "after").expect_err("it is not outside of it either");
+            conn.batch_execute("ROLLBACK").expect("the way out");
+            assert_eq!(count(&mut conn), Ok(0));
+        });
+    });
+}
+
+#[test]
+fn a_commit_that_was_refused_is_never_acknowledged_by_diesel_async() {
+    run(async {
+        let Behind {
+            cluster,
+            proxy: _proxy,
+            pool,
+        } = behind_async().await;
+        let mut conn = pool.get().await.expect("a connection");
+        let cake = |name| diesel::insert_into(cake::table).values(cake::name.eq(name));
+        let begun = AsyncText::batch_execute(&mut conn, "BEGIN").await;
+        begun.expect("a transaction");
+        cake("before").execute(&mut conn).await.expect("an insert");
+        cluster.promote(&cluster.replicas()[0]).await;
+        let is_followed = async || pool.status().sets[0].nodes[0].name == "replica-1";
+        until("the promoted one is the primary", is_followed).await;
+        refused(AsyncText::batch_execute(&mut conn, "COMMIT").await);
+        refused(AsyncText::batch_execute(&mut conn, "COMMIT").await);
+        let after = cake("after").execute(&mut conn).await;
+        after.expect_err("it is not outside of it either");
+        let out = AsyncText::batch_execute(&mut conn, "ROLLBACK").await;
+        out.expect("the way out");
+        let left = cake::table.count().get_result::<i64>(&mut conn).await;
+        assert_eq!(left, Ok(0));
+    });
+}
+
+#[test]
+fn after_a_lost_commit_on_mariadb_a_connection_goes_on() {
+    run(async {
+        let world = World::new(Backend::MariaDb, false).await;
+        let config = world.config(|config| config);
+        let pool = RoutedPool::<MysqlConnection>::new(&config).expect("a pool");
+        blocking(|| {
+            let mut conn = pool.get().expect("a connection");
+            let insert = |conn: &mut RoutedConnection<MysqlConnection>, name: &str| {
+                let query = diesel::insert_into(cake::table).values(cake::name.eq(name));
+                diesel::RunQueryDsl::execute(query, conn)
+            };
+            let lost = conn.transaction(|conn| {
+                insert(conn, "before")?;
+                let killed = conn.batch_execute("KILL CONNECTION_ID()");
+                killed.expect_err("it is gone");
+                Ok::<_, Error>(())
+            });
+            lost.expect_err("it is not committed");
+            let done = conn.transaction(|conn| insert(conn, "after"));
+            assert_eq!(done, Ok(1));
+            let names = cake::table.select(cake::name);
+            let names = diesel::RunQueryDsl::load::<String>(names, &mut conn);
+            assert_eq!(names, Ok(vec!["after".to_owned()]));
         });
     });
 }
