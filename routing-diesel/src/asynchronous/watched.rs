@@ -6,7 +6,6 @@
 //!
 //! The other drivers have all rows before they return the first.
 
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -107,11 +106,5 @@ impl<C: AsyncRoutable> Stream for Arriving<C> {
 impl<C: AsyncRoutable> Drop for Arriving<C> {
     fn drop(&mut self) {
         self.break_off();
-    }
-}
-
-impl<C: AsyncRoutable> fmt::Debug for Arriving<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Arriving").finish_non_exhaustive()
     }
 }
