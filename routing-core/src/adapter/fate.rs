@@ -1,8 +1,8 @@
-//! What has become of an open transaction.
+//! The state that an open transaction shares with its savepoints.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The state that a transaction shares with its savepoints.
+/// Whether the server has ended a transaction, or may have.
 #[derive(Debug, Default)]
 pub(super) struct Fate {
     /// Whether the server has ended it, so that the next statement would be committed at once.

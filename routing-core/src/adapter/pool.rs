@@ -8,7 +8,7 @@ use crate::execute::router::Router;
 use crate::observe::decision::Role;
 use crate::sql::Dialect;
 
-/// What an adapter runs in the background for a set of its pools.
+/// The background tasks of an adapter, for a set of its pools.
 pub trait BackgroundTasks: Sized {
     /// Runs the set's [monitors](Router::monitors) in the background.
     fn start_monitors(router: &Router<Self>, set: &Arc<ReplicaSet<Self>>);
@@ -26,7 +26,7 @@ pub trait Pool: BackgroundTasks {
     ///
     /// # Errors
     ///
-    /// What is wrong with the node's URL, in words that follow its path.
+    /// The mistake in the node's URL, in words that follow its path.
     fn configured(node: &NodeConfig, role: Role) -> Result<Self, String>;
 
     /// A pool over one that is open.

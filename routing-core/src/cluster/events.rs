@@ -1,4 +1,4 @@
-//! What happens to nodes, for the log, the observer and the nodes' breakers.
+//! Events of nodes: the router reports them to the log, the observer and the nodes' breakers.
 
 use std::fmt;
 

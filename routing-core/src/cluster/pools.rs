@@ -38,7 +38,7 @@ impl<P> PoolKey<'_, P> {
         self.set.role_of(self.node)
     }
 
-    /// What is to be told of the connections that are made to the node.
+    /// The pool reports each connection that it makes to this.
     #[must_use]
     pub fn connected(&self) -> Connected {
         self.node.connected().clone()

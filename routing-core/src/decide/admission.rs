@@ -34,7 +34,7 @@ impl From<RoutingError> for Stop {
     }
 }
 
-/// What a statement would wait for.
+/// The obstacles that a statement waits for.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct WaitsFor {
     pub(crate) behind: bool,
@@ -59,7 +59,7 @@ impl<P> Place<'_, P> {
         let Self { set, members, .. } = *self;
         let tried = self.tried.among(members);
         let left_out = match wanted {
-            // Whoever asks for a replica gets none but a replica.
+            // A scope that asks for a replica gets no other node.
             Wanted::AnyForced => tried | Members::bit(members.primary()),
             Wanted::CaughtUp | Wanted::AnyAnonymous => tried,
         };
@@ -95,7 +95,7 @@ impl<P> Place<'_, P> {
             }
         }
         let is_behind = none.behind || none.unseen;
-        // Where there are none, nobody misses one.
+        // A set without replicas misses none.
         let is_alone = self.members.all().len() == 1;
         let no_replica = if is_alone {
             NoReplica::Primary

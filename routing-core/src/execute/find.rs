@@ -14,7 +14,7 @@ use crate::session::context::Context;
 use crate::sql::kind::{Access, StatementKind};
 use crate::time::sequence;
 
-/// What a patient statement is told.
+/// The answer to a statement that can wait.
 #[derive(Debug)]
 pub(crate) enum Arrival<'r, P> {
     /// Run it there.
@@ -63,7 +63,7 @@ impl<'r, P> Route<'r, P> {
         obstacle: Obstacle,
     ) -> Result<Arrival<'r, P>, RoutingError> {
         let left = patience.left(obstacle, set.rules(), &*set.ports.clock);
-        // It may have changed before anybody listened.
+        // The set may have changed before the router listened.
         let changed = set.samples().listen();
         let waits_for = WaitsFor {
             behind: patience.has(Obstacle::Behind, set.rules()),
@@ -115,7 +115,7 @@ impl<'r, P> Route<'r, P> {
             mark,
             started: None,
         };
-        // Whoever is told may panic, and must not take a trial with him.
+        // An observer may panic, and must not take a trial with it.
         if let Some(late) = found.late {
             announce_late_pin(&set.ports, set.name(), late, kind.as_str());
         }

@@ -12,7 +12,7 @@ use crate::observe::failure::Failure;
 use crate::session::context::Context;
 use crate::time::timer::Timer;
 
-/// What follows a failure.
+/// The step after a failure.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "an adapter has to handle each")]
 pub enum Next<'r, P> {
