@@ -10,6 +10,7 @@ use super::bytes::is_any;
 use super::clause::{Before, Part};
 use super::functions::{Functions, Volatility, mysql, postgres, postgres_catalog, sqlite};
 use super::names::{Lower, Names, hash};
+use crate::sql::kind::StatementKind;
 
 /// A name before a parenthesis.
 #[derive(Debug, Clone, Copy)]
@@ -31,34 +32,78 @@ pub(super) struct Call<'a> {
 pub(super) enum Verdict {
     Harmless,
     Writes,
+    /// It leaves state in the connection.
+    Leaves,
     Unknown,
 }
 
-struct Tables<const READ: usize, const MORE: usize, const WRITE: usize, const KEYWORDS: usize> {
+impl Verdict {
+    /// What a statement is that calls such a function.
+    pub(super) const fn kind(self) -> Option<StatementKind> {
+        match self {
+            Self::Harmless => None,
+            Self::Writes => Some(StatementKind::WritingFunction),
+            Self::Leaves => Some(StatementKind::SessionState),
+            Self::Unknown => Some(StatementKind::FunctionCall),
+        }
+    }
+}
+
+struct Tables<
+    const READ: usize,
+    const MORE: usize,
+    const WRITE: usize,
+    const STATE: usize,
+    const KEYWORDS: usize,
+> {
     read: Names<READ>,
     more: Names<MORE>,
     write: Names<WRITE>,
+    state: Names<STATE>,
     keywords: Names<KEYWORDS>,
 }
 
-static POSTGRES: Tables<128, 4096, 256, 256> = Tables {
+impl<
+    const READ: usize,
+    const MORE: usize,
+    const WRITE: usize,
+    const STATE: usize,
+    const KEYWORDS: usize,
+> Tables<READ, MORE, WRITE, STATE, KEYWORDS>
+{
+    /// What a function does that no replica is to call; `None` of any other.
+    fn effect(&self, name: &[u8], hash: u32) -> Option<Verdict> {
+        if self.state.contains(name, hash) {
+            Some(Verdict::Leaves)
+        } else if self.write.contains(name, hash) {
+            Some(Verdict::Writes)
+        } else {
+            None
+        }
+    }
+}
+
+static POSTGRES: Tables<128, 4096, 256, 64, 256> = Tables {
     read: Names::new(postgres::READ),
     more: Names::new(postgres_catalog::READ),
     write: Names::new(postgres::WRITE),
+    state: Names::new(postgres::STATE),
     keywords: Names::new(postgres::KEYWORDS),
 };
 
-static MYSQL: Tables<1024, 128, 64, 128> = Tables {
+static MYSQL: Tables<1024, 128, 64, 16, 128> = Tables {
     read: Names::new(mysql::READ),
     more: Names::new(mysql::ADJACENT),
     write: Names::new(mysql::WRITE),
+    state: Names::new(mysql::STATE),
     keywords: Names::new(mysql::KEYWORDS),
 };
 
-static SQLITE: Tables<512, 1, 32, 128> = Tables {
+static SQLITE: Tables<512, 1, 32, 8, 128> = Tables {
     read: Names::new(sqlite::READ),
     more: Names::new(&[]),
     write: Names::new(sqlite::WRITE),
+    state: Names::new(sqlite::STATE),
     keywords: Names::new(sqlite::KEYWORDS),
 };
 
@@ -73,7 +118,7 @@ pub(super) fn may_write(first: u8, second: u8) -> bool {
 /// bits, in which case does not count.
 static BEGINNINGS: [u32; 32] = {
     let mut beginnings = [0; 32];
-    let lists = [postgres::WRITE, mysql::WRITE];
+    let lists = [postgres::WRITE, postgres::STATE, mysql::WRITE, mysql::STATE];
     let mut list = 0;
     while list < lists.len() {
         let mut place = 0;
@@ -87,23 +132,26 @@ static BEGINNINGS: [u32; 32] = {
     beginnings
 };
 
-/// Whether a member of this name may be the call of a function that writes.
-pub(super) fn is_writing_member(name: &[u8], is_quoted: bool, dialect: Dialect) -> bool {
+/// What a statement is with a member of this name, if it may be the call of a function that writes.
+pub(super) fn kind_of_member(
+    name: &[u8],
+    is_quoted: bool,
+    dialect: Dialect,
+) -> Option<StatementKind> {
     let name = if is_quoted {
         name.get(1..name.len().saturating_sub(1))
             .unwrap_or_default()
     } else {
         name
     };
-    let Some(name) = Lower::of(name) else {
-        return false;
-    };
+    let name = Lower::of(name)?;
     let (name, hash) = (name.as_bytes(), hash(name.as_bytes()));
-    match dialect {
-        Dialect::Postgres => POSTGRES.write.contains(name, hash),
-        Dialect::MySql => MYSQL.write.contains(name, hash),
-        Dialect::Sqlite => false,
-    }
+    let effect = match dialect {
+        Dialect::Postgres => POSTGRES.effect(name, hash),
+        Dialect::MySql => MYSQL.effect(name, hash),
+        Dialect::Sqlite => None,
+    };
+    effect?.kind()
 }
 
 /// Whether a table of SQLite's is a pragma that may do more than tell.
@@ -158,7 +206,7 @@ impl Call<'_> {
         };
         match functions.and_then(|functions| functions.volatility(schema, name)) {
             Some(Volatility::Write) => Verdict::Writes,
-            _ if built_in == Verdict::Writes => Verdict::Writes,
+            _ if matches!(built_in, Verdict::Writes | Verdict::Leaves) => built_in,
             Some(Volatility::Read) => Verdict::Harmless,
             Some(Volatility::Volatile) => Verdict::Unknown,
             None => built_in,
@@ -166,27 +214,24 @@ impl Call<'_> {
     }
 
     fn built_in(&self, name: &[u8], hash: u32, dialect: Dialect) -> Verdict {
-        let (reads, writes) = match dialect {
+        let (reads, effect) = match dialect {
             Dialect::Postgres => (
                 POSTGRES.more.contains(name, hash) || POSTGRES.read.contains(name, hash),
-                POSTGRES.write.contains(name, hash),
+                POSTGRES.effect(name, hash),
             ),
             Dialect::MySql => (
                 // What is in backticks, or away from its parenthesis, may be a stored function.
                 MYSQL.read.contains(name, hash)
                     && !self.is_quoted
                     && (self.is_adjacent || !MYSQL.more.contains(name, hash)),
-                MYSQL.write.contains(name, hash),
+                MYSQL.effect(name, hash),
             ),
-            Dialect::Sqlite => (
-                SQLITE.read.contains(name, hash),
-                SQLITE.write.contains(name, hash),
-            ),
+            Dialect::Sqlite => (SQLITE.read.contains(name, hash), SQLITE.effect(name, hash)),
         };
-        match (writes, reads) {
-            (true, _) => Verdict::Writes,
-            (false, true) => Verdict::Harmless,
-            (false, false) => Verdict::Unknown,
+        match (effect, reads) {
+            (Some(effect), _) => effect,
+            (None, true) => Verdict::Harmless,
+            (None, false) => Verdict::Unknown,
         }
     }
 

@@ -1,4 +1,4 @@
-//! `SHOW`, `COPY` and `PRAGMA`: what tells, and what does more.
+//! `SHOW`, `COPY`, `PRAGMA` and cursors: what tells, and what does more.
 
 use super::Dialect;
 use super::bytes::is_any;
@@ -26,7 +26,7 @@ pub(super) fn show(
         }
         if token == Token::Word && is_any(ahead.slice(), LEFT) {
             return Err(Found {
-                kind: StatementKind::SessionState,
+                kind: StatementKind::SessionQuery,
                 start: ahead.start(),
                 end: ahead.end(),
             });
@@ -126,5 +126,62 @@ pub(super) fn pragma(found: Found, tokens: &mut Lexer<'_>) -> Result<StatementKi
             }
         },
         _ => Err(found),
+    }
+}
+
+/// PostgreSQL's `DECLARE … CURSOR FOR query` is the transaction's, unless it is one `WITH HOLD`;
+/// `PREPARE … AS query` is the connection's, and only `EXECUTE`, which is a write, comes back to it.
+/// Either is as bad as its query.
+pub(super) fn cursor(
+    found: Found,
+    tokens: &mut Lexer<'_>,
+    functions: Option<&Functions>,
+) -> Result<StatementKind, Found> {
+    let prepares = is_any(tokens.between(found.start, found.end), &["prepare"]);
+    let of_kind = |kind| Found { kind, ..found };
+    let mut lexer = tokens.from(found.end);
+    let mut depth = 0_usize;
+    let before_query = if prepares { "as" } else { "for" };
+    let (mut is_first, mut is_without) = (true, false);
+    loop {
+        match lexer.next() {
+            Token::Word if is_first && prepares && is_any(lexer.slice(), &["transaction"]) => {
+                return Err(of_kind(StatementKind::TransactionEnd));
+            }
+            Token::Word if depth == 0 && is_any(lexer.slice(), &[before_query]) => break,
+            Token::Word if is_any(lexer.slice(), &["hold"]) && !prepares && !is_without => {
+                return Err(of_kind(StatementKind::SessionState));
+            }
+            Token::Open => depth += 1,
+            Token::Close => depth = depth.saturating_sub(1),
+            Token::End | Token::Semicolon | Token::Unclear => {
+                return Err(of_kind(StatementKind::SessionState));
+            }
+            _ => {}
+        }
+        is_first = false;
+        is_without = is_any(lexer.slice(), &["without"]);
+    }
+    let mut verb = lexer;
+    let mut token = verb.next();
+    while token == Token::Open {
+        token = verb.next();
+    }
+    if token != Token::Word
+        || !matches!(
+            Verb::of(verb.slice(), Dialect::Postgres),
+            Verb::Query(StatementKind::Select | StatementKind::Values)
+        )
+    {
+        return Err(of_kind(StatementKind::SessionState));
+    }
+    let first = lexer.next();
+    query(&mut lexer, functions, first)?;
+    if lexer.depends_on_settings() {
+        Err(of_kind(StatementKind::Unknown))
+    } else if lexer.is_at_end() {
+        Err(of_kind(StatementKind::TransactionState))
+    } else {
+        Err(of_kind(StatementKind::Multiple))
     }
 }

@@ -88,15 +88,23 @@ pub enum StatementKind {
     Ddl,
     /// `LOCK TABLE` and its like.
     Lock,
-    /// `LISTEN`, `UNLISTEN` or `NOTIFY`.
+    /// `NOTIFY`.
     Notify,
-    /// `SET`, `PREPARE`, `DECLARE` and whatever else lives on in the connection, or asks for what
-    /// does.
+    /// `SET`, `PREPARE`, `LISTEN`, a temporary table, an advisory lock, and whatever else lives on in the
+    /// connection.
     SessionState,
+    /// A question for what an earlier statement has left in the connection: `SHOW WARNINGS`, a user
+    /// variable.
+    SessionQuery,
+    /// `SET LOCAL`, a cursor, PostgreSQL's `LOCK … IN ACCESS SHARE MODE`: it changes nothing but the
+    /// transaction that it is in, which may be a read-only one.
+    TransactionState,
     /// `CALL`, `DO` or `EXECUTE`: it runs what is stored elsewhere.
     Call,
-    /// `BEGIN`, `COMMIT`, `SAVEPOINT`, or the start of a transaction through the ORM.
+    /// `BEGIN`, `SAVEPOINT`, or the start of a transaction through the ORM.
     Transaction,
+    /// `COMMIT`, `ROLLBACK`, and whatever else may end a transaction.
+    TransactionEnd,
     /// More than one statement in one text.
     Multiple,
     /// A statement that was not understood.
@@ -145,11 +153,47 @@ impl StatementKind {
             | Self::Lock
             | Self::Notify
             | Self::SessionState
+            | Self::SessionQuery
+            | Self::TransactionState
             | Self::Call
             | Self::Transaction
+            | Self::TransactionEnd
             | Self::Multiple
             | Self::Unknown => Access::Write,
         }
+    }
+
+    /// Whether a statement of this kind leaves state in its connection, or may: the statements after it
+    /// belong to the same connection.
+    ///
+    /// A trigger, or a function inside a write, can do so as well, and is not seen.
+    ///
+    /// ```
+    /// use routing_core::StatementKind;
+    ///
+    /// assert!(StatementKind::SessionState.leaves_state());
+    /// // A function that nobody knows may call `set_config`.
+    /// assert!(StatementKind::FunctionCall.leaves_state());
+    /// assert!(!StatementKind::Insert.leaves_state());
+    /// ```
+    #[must_use]
+    pub const fn leaves_state(self) -> bool {
+        matches!(
+            self,
+            Self::SessionState
+                | Self::Lock
+                | Self::FunctionCall
+                | Self::Call
+                | Self::TransactionEnd
+                | Self::Multiple
+                | Self::Unknown
+        )
+    }
+
+    /// Whether it begins, divides or ends a transaction.
+    #[must_use]
+    pub const fn controls_transaction(self) -> bool {
+        matches!(self, Self::Transaction | Self::TransactionEnd)
     }
 
     /// Whether this is a write only because nobody knows what it does.
@@ -162,7 +206,8 @@ impl StatementKind {
             self,
             Self::Unknown
                 | Self::FunctionCall
-                | Self::SessionState
+                | Self::SessionQuery
+                | Self::TransactionState
                 | Self::Call
                 | Self::Transaction
         )
@@ -193,8 +238,11 @@ impl StatementKind {
             Self::Lock => "LOCK",
             Self::Notify => "NOTIFY",
             Self::SessionState => "session state",
+            Self::SessionQuery => "question for session state",
+            Self::TransactionState => "transaction state",
             Self::Call => "CALL",
             Self::Transaction => "BEGIN",
+            Self::TransactionEnd => "end of a transaction",
             Self::Multiple => "several statements",
             Self::Unknown => "unknown statement",
         }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::Dialect;
-use super::commands::{copy, pragma, show};
+use super::bytes::is_any;
+use super::commands::{copy, cursor, pragma, show};
 use super::explain::explain;
 use super::functions::Functions;
 use super::lexer::{Lexer, Strings, Token};
@@ -156,8 +157,13 @@ pub(super) fn statement(
     let first = tokens.next();
     // Most are.
     if first == Token::Word && tokens.slice().eq_ignore_ascii_case(b"select") {
-        tokens.go_to(Query::new(*tokens, functions).check(first)?);
-        return Ok(StatementKind::Select);
+        return match Query::new(*tokens, functions).check(first) {
+            Ok(stop) => {
+                tokens.go_to(stop);
+                Ok(StatementKind::Select)
+            }
+            Err(found) => Err(with_rest(found, tokens)),
+        };
     }
     let mut ahead = *tokens;
     let mut token = first;
@@ -169,12 +175,36 @@ pub(super) fn statement(
         _ => Verb::Is(StatementKind::Unknown),
     };
     match verb {
-        Verb::Query(StatementKind::Show) => show(tokens, functions),
-        Verb::Query(kind) => {
-            query(tokens, functions, first)?;
-            Ok(kind)
+        Verb::Query(StatementKind::Show) => {
+            show(tokens, functions).map_err(|found| with_rest(found, tokens))
         }
+        Verb::Query(kind) => match query(tokens, functions, first) {
+            Ok(()) => Ok(kind),
+            Err(found) => Err(with_rest(found, tokens)),
+        },
         other => rarer(other, first == Token::Open, &ahead, tokens, functions),
+    }
+}
+
+/// What makes a write of a query, unless there is another statement after it.
+#[cold]
+fn with_rest(found: Found, tokens: &Lexer<'_>) -> Found {
+    let mut rest = tokens.from(found.end);
+    let mut is_over = false;
+    loop {
+        match rest.next() {
+            Token::End => return found,
+            Token::Semicolon => is_over = true,
+            _ if is_over => {
+                let kind = StatementKind::Multiple;
+                return Found { kind, ..found };
+            }
+            Token::Unclear => {
+                let kind = StatementKind::Unknown;
+                return Found { kind, ..found };
+            }
+            _ => {}
+        }
     }
 }
 
@@ -198,6 +228,7 @@ fn rarer(
         Verb::Explain => explain(found, tokens, functions, statement),
         Verb::Copy => copy(found, tokens, functions),
         Verb::Pragma => pragma(found, tokens),
+        Verb::Cursor => cursor(found, tokens, functions),
         Verb::Query(_) => Err(found),
     }
 }
@@ -206,10 +237,13 @@ fn rarer(
 /// transaction, or be worse than one that is a write only because nobody knows better.
 fn of_kind(found: Found, kind: StatementKind, tokens: &mut Lexer<'_>) -> Found {
     let is_mysql = tokens.dialect() == Dialect::MySql;
-    let mut kind = if is_mysql {
-        of_mysql(kind, *tokens)
-    } else {
-        kind
+    let mut kind = match tokens.dialect() {
+        Dialect::Postgres => of_postgres(kind, *tokens),
+        Dialect::MySql => of_mysql(kind, *tokens),
+        Dialect::Sqlite if kind == StatementKind::Ddl && is_temporary(*tokens) => {
+            StatementKind::SessionState
+        }
+        Dialect::Sqlite => kind,
     };
     loop {
         match tokens.next() {
@@ -227,10 +261,13 @@ fn of_kind(found: Found, kind: StatementKind, tokens: &mut Lexer<'_>) -> Found {
             }
             // Its change may commit the open transaction.
             _ if is_mysql && kind == StatementKind::SessionState && is_autocommit(tokens) => {
-                kind = StatementKind::Transaction;
+                kind = StatementKind::TransactionEnd;
             }
             _ => {}
         }
+    }
+    if kind == StatementKind::TransactionState && tokens.depends_on_settings() {
+        kind = StatementKind::Unknown;
     }
     let words = (found.start, found.end);
     // The kind's name is the word, mostly.
@@ -278,6 +315,87 @@ fn of_mysql(kind: StatementKind, mut tokens: Lexer<'_>) -> StatementKind {
     }
 }
 
+/// The kind of a statement on PostgreSQL after a look at the words behind its verb: what is the
+/// transaction's own, and temporary tables, which are the connection's.
+fn of_postgres(kind: StatementKind, mut tokens: Lexer<'_>) -> StatementKind {
+    let is_verb = |word: &str| is_any(tokens.slice(), &[word]);
+    match kind {
+        StatementKind::Ddl if is_verb("create") && is_temporary(tokens) => {
+            StatementKind::SessionState
+        }
+        StatementKind::SessionState if is_verb("set") => {
+            let is_local = tokens.next() == Token::Word
+                && is_any(tokens.slice(), &["local", "transaction", "constraints"]);
+            let mut words = tokens;
+            let lets_write = loop {
+                match words.next() {
+                    Token::End | Token::Semicolon => break false,
+                    // READ WRITE, and the settings of the same effect, whatever their value.
+                    Token::Word | Token::Quoted
+                        if is_any(
+                            words.slice(),
+                            &[
+                                "write",
+                                "transaction_read_only",
+                                "\"transaction_read_only\"",
+                            ],
+                        ) =>
+                    {
+                        break true;
+                    }
+                    Token::Unclear => break true,
+                    Token::Quoted if words.slice().contains(&b'&') => break true,
+                    _ => {}
+                }
+            };
+            if is_local && !lets_write {
+                StatementKind::TransactionState
+            } else {
+                kind
+            }
+        }
+        // LOCK … IN ACCESS SHARE MODE: what every read takes.
+        StatementKind::Lock => {
+            let mut wanted = ["in", "access", "share", "mode"].iter();
+            loop {
+                match tokens.next() {
+                    Token::End | Token::Semicolon | Token::Unclear => return kind,
+                    Token::Word => {}
+                    _ => continue,
+                }
+                let mut ahead = wanted.clone();
+                if ahead
+                    .next()
+                    .is_some_and(|word| is_any(tokens.slice(), &[word]))
+                {
+                    wanted = ahead;
+                } else {
+                    wanted = ["in", "access", "share", "mode"].iter();
+                }
+                if wanted.len() == 0 {
+                    return StatementKind::TransactionState;
+                }
+            }
+        }
+        _ => kind,
+    }
+}
+
+/// Whether `CREATE` makes something temporary, by one of the words before its first parenthesis.
+fn is_temporary(mut tokens: Lexer<'_>) -> bool {
+    loop {
+        match tokens.next() {
+            Token::Word if is_any(tokens.slice(), &["temp", "temporary", "pg_temp"]) => {
+                return true;
+            }
+            Token::Quoted if is_any(tokens.slice(), &["\"temp\"", "\"pg_temp\""]) => return true,
+            Token::Word if is_any(tokens.slice(), &["as", "begin"]) => return false,
+            Token::Word | Token::Quoted | Token::Dot => {}
+            _ => return false,
+        }
+    }
+}
+
 /// Whether a token is MySQL's setting.
 fn is_autocommit(tokens: &Lexer<'_>) -> bool {
     let token = tokens.slice();
@@ -289,8 +407,8 @@ fn is_autocommit(tokens: &Lexer<'_>) -> bool {
 
 /// Whether the semicolons are those in the body of a function or a trigger.
 fn is_one_body(kind: StatementKind, tokens: &mut Lexer<'_>) -> bool {
-    let is_one =
-        kind == StatementKind::Ddl && statements(tokens.text(), tokens.dialect()).nth(1).is_none();
+    let may_have_body = matches!(kind, StatementKind::Ddl | StatementKind::SessionState);
+    let is_one = may_have_body && statements(tokens.text(), tokens.dialect()).nth(1).is_none();
     if is_one {
         // Once is enough.
         while !matches!(tokens.next(), Token::End | Token::Unclear) {}

@@ -13,6 +13,8 @@ pub(super) enum Verb {
     Explain,
     Copy,
     Pragma,
+    /// PostgreSQL's `DECLARE` and `PREPARE`: a query for later.
+    Cursor,
     /// What the rest of the statement does not change.
     Is(StatementKind),
 }
@@ -29,17 +31,12 @@ const COMMON: &[(&[&str], Verb)] = &[
     (&["values"], Verb::Query(StatementKind::Values)),
     (&["merge", "replace"], Verb::Is(StatementKind::Merge)),
     (
-        &[
-            "begin",
-            "start",
-            "commit",
-            "end",
-            "rollback",
-            "abort",
-            "savepoint",
-            "release",
-        ],
+        &["begin", "start", "savepoint"],
         Verb::Is(StatementKind::Transaction),
+    ),
+    (
+        &["commit", "end", "rollback", "abort", "release"],
+        Verb::Is(StatementKind::TransactionEnd),
     ),
     (&["explain"], Verb::Explain),
     (
@@ -87,13 +84,22 @@ const POSTGRES: &[(&[&str], Verb)] = &[
     (&["table"], SELECT),
     (&["show"], SHOW),
     (&["copy"], Verb::Copy),
+    (&["declare", "prepare"], Verb::Cursor),
     (
-        &["reset", "discard", "deallocate", "move", "load"],
+        &[
+            "reset",
+            "discard",
+            "deallocate",
+            "load",
+            "listen",
+            "unlisten",
+        ],
         Verb::Is(StatementKind::SessionState),
     ),
+    (&["notify"], Verb::Is(StatementKind::Notify)),
     (
-        &["listen", "unlisten", "notify"],
-        Verb::Is(StatementKind::Notify),
+        &["fetch", "move", "close"],
+        Verb::Is(StatementKind::TransactionState),
     ),
 ];
 
@@ -114,10 +120,13 @@ const MYSQL: &[(&[&str], Verb)] = &[
         ],
         Verb::Is(StatementKind::SessionState),
     ),
-    (&["xa"], Verb::Is(StatementKind::Transaction)),
+    (&["xa"], Verb::Is(StatementKind::TransactionEnd)),
 ];
 
-const SQLITE: &[(&[&str], Verb)] = &[(&["pragma"], Verb::Pragma)];
+const SQLITE: &[(&[&str], Verb)] = &[
+    (&["pragma"], Verb::Pragma),
+    (&["attach", "detach"], Verb::Is(StatementKind::SessionState)),
+];
 
 impl Verb {
     /// The verb that a statement begins with; what is not known is `Unknown`.

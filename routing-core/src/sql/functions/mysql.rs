@@ -85,8 +85,8 @@ pub(in crate::sql) const READ: &[&str] = &[
 pub(in crate::sql) const WRITE: &[&str] = &[
     // Sequences (MariaDB).
     "currval", "lastval", "nextval", "setval",
-    // Named locks.
-    "get_lock", "is_free_lock", "is_used_lock", "release_all_locks", "release_lock",
+    // Who has a named lock.
+    "is_free_lock", "is_used_lock",
     // What the statement before did.
     "found_rows", "last_insert_id", "row_count",
     // Waits for what a server has replayed.
@@ -100,6 +100,13 @@ pub(in crate::sql) const WRITE: &[&str] = &[
     "asynchronous_connection_failover_delete_source", "asynchronous_connection_failover_reset",
     "group_replication_set_as_primary", "group_replication_switch_to_multi_primary_mode",
     "group_replication_switch_to_single_primary_mode",
+];
+
+/// They leave something in the connection, or end it: named locks, of MySQL's service for them too.
+#[rustfmt::skip] // A name a line would hide the groups.
+pub(in crate::sql) const STATE: &[&str] = &[
+    "get_lock", "release_all_locks", "release_lock",
+    "service_get_read_locks", "service_get_write_locks", "service_release_locks",
 ];
 
 /// Only functions when the parenthesis follows at once; else they are names, such as that of a

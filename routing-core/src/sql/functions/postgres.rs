@@ -42,13 +42,9 @@ pub(in crate::sql) const WRITE: &[&str] = &[
     "currval", "lastval", "nextval", "setval",
     // They draw a transaction id, although the catalog calls them stable.
     "pg_current_xact_id", "txid_current",
-    // Advisory locks, which replicas have of their own.
-    "pg_advisory_lock", "pg_advisory_lock_shared", "pg_advisory_unlock",
-    "pg_advisory_unlock_all", "pg_advisory_unlock_shared", "pg_advisory_xact_lock",
-    "pg_advisory_xact_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared",
-    "pg_try_advisory_xact_lock", "pg_try_advisory_xact_lock_shared",
-    // What stays with the connection.
-    "set_config", "setseed",
+    // Advisory locks of the transaction, which replicas have of their own.
+    "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared", "pg_try_advisory_xact_lock",
+    "pg_try_advisory_xact_lock_shared",
     // Notifications.
     "pg_listening_channels", "pg_notification_queue_usage", "pg_notify",
     // Large objects.
@@ -59,12 +55,10 @@ pub(in crate::sql) const WRITE: &[&str] = &[
     "pg_export_snapshot",
     // They run what their argument says.
     "cursor_to_xml", "cursor_to_xmlschema", "dblink", "dblink_build_sql_delete",
-    "dblink_build_sql_insert", "dblink_build_sql_update", "dblink_cancel_query", "dblink_close",
-    "dblink_connect", "dblink_connect_u", "dblink_disconnect", "dblink_exec", "dblink_fetch",
-    "dblink_get_result", "dblink_open", "dblink_send_query", "query_to_xml",
-    "query_to_xml_and_xmlschema", "query_to_xmlschema", "ts_rewrite", "ts_stat",
+    "dblink_build_sql_insert", "dblink_build_sql_update", "dblink_cancel_query", "dblink_exec",
+    "query_to_xml", "query_to_xml_and_xmlschema", "query_to_xmlschema", "ts_rewrite", "ts_stat",
     // Other connections and the server itself.
-    "pg_backup_start", "pg_backup_stop", "pg_cancel_backend", "pg_log_backend_memory_contexts",
+    "pg_cancel_backend", "pg_log_backend_memory_contexts",
     "pg_promote", "pg_reload_conf", "pg_rotate_logfile", "pg_terminate_backend",
     "pg_wal_replay_pause", "pg_wal_replay_resume",
     // The log, of which a replica has only what it was sent.
@@ -85,6 +79,25 @@ pub(in crate::sql) const WRITE: &[&str] = &[
     // Indexes that are put in order.
     "brin_desummarize_range", "brin_summarize_new_values", "brin_summarize_range",
     "gin_clean_pending_list", "pg_import_system_collations",
+];
+
+/// They leave something in the connection, or end it.
+#[rustfmt::skip] // A name a line would hide the groups.
+pub(in crate::sql) const STATE: &[&str] = &[
+    // Settings. With `true` for its third argument `set_config` is the transaction's.
+    "set_config", "setseed",
+    // Advisory locks of the connection.
+    "pg_advisory_lock", "pg_advisory_lock_shared", "pg_advisory_unlock",
+    "pg_advisory_unlock_all", "pg_advisory_unlock_shared", "pg_try_advisory_lock",
+    "pg_try_advisory_lock_shared",
+    // A backup, which ends with the connection.
+    "pg_backup_start", "pg_backup_stop",
+    // Connections and cursors of dblink's.
+    "dblink_close", "dblink_connect", "dblink_connect_u", "dblink_disconnect", "dblink_fetch",
+    "dblink_get_result", "dblink_open", "dblink_send_query",
+    // The origin that is written into the log.
+    "pg_replication_origin_session_reset", "pg_replication_origin_session_setup",
+    "pg_replication_origin_xact_setup",
 ];
 
 /// Words that a parenthesis may follow, and that no function is called: reserved, or of the kind

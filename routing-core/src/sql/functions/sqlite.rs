@@ -51,9 +51,11 @@ pub(in crate::sql) const READ: &[&str] = &[
 /// Write, or ask for what only the connection of the statement before has.
 #[rustfmt::skip] // A name a line would hide the groups.
 pub(in crate::sql) const WRITE: &[&str] = &[
-    "changes", "edit", "fts3_tokenizer", "last_insert_rowid", "load_extension", "optimize",
-    "sqlite_log", "total_changes", "writefile",
+    "changes", "edit", "last_insert_rowid", "optimize", "sqlite_log", "total_changes", "writefile",
 ];
+
+/// They leave something in the connection.
+pub(in crate::sql) const STATE: &[&str] = &["fts3_tokenizer", "load_extension"];
 
 /// Words that a parenthesis may follow, and that no function is called.
 #[rustfmt::skip] // A name a line would hide the groups.

@@ -3,7 +3,8 @@
 mod writes;
 
 use super::Dialect;
-use super::calls::{Call, Verdict, is_unknown_pragma, is_writing_member, may_write};
+use super::bytes::is_any;
+use super::calls::{Call, is_unknown_pragma, kind_of_member, may_write};
 use super::clause::{
     ALIASED, Before, CTE_BODY, CTE_NAMED, Clauses, GROUPING, Part, SOURCE, SOURCED,
 };
@@ -37,6 +38,8 @@ pub(in crate::sql) struct Query<'l, 'a> {
     /// The token before that chain, and where it begins if it is a word.
     lead: Part,
     lead_start: usize,
+    /// Whether a setting of the transaction's was found before.
+    is_local: bool,
 }
 
 impl<'l, 'a> Query<'l, 'a> {
@@ -50,6 +53,7 @@ impl<'l, 'a> Query<'l, 'a> {
             chain: 0,
             lead: Part::Start,
             lead_start: 0,
+            is_local: false,
         }
     }
 
@@ -183,10 +187,10 @@ impl<'l, 'a> Query<'l, 'a> {
             let is_quoted = token == Token::Quoted;
             if is_member
                 && (is_quoted || token == Token::Word)
-                && is_writing_member(tokens.slice(), is_quoted, tokens.dialect())
+                && let Some(kind) = kind_of_member(tokens.slice(), is_quoted, tokens.dialect())
             {
                 return Err(Found {
-                    kind: StatementKind::WritingFunction,
+                    kind,
                     start: tokens.start(),
                     end: tokens.end(),
                 });
@@ -286,9 +290,8 @@ impl<'l, 'a> Query<'l, 'a> {
                 self.clauses.other();
                 self.part = Part::Literal;
             }
-            Token::Assignment | Token::Variable => {
-                Self::found(*self, StatementKind::SessionState)?;
-            }
+            Token::Assignment => Self::found(*self, StatementKind::SessionState)?,
+            Token::Variable => Self::variable(*self)?,
             _ => Self::found(*self, StatementKind::Unknown)?,
         }
         Ok(())
@@ -303,6 +306,19 @@ impl<'l, 'a> Query<'l, 'a> {
         })
     }
 
+    /// `@name`, which may be given a value further on.
+    #[cold]
+    fn variable(self) -> Result<(), Found> {
+        let mut rest = self.tokens;
+        loop {
+            match rest.next() {
+                Token::Assignment => return self.found(StatementKind::SessionState),
+                Token::End | Token::Unclear => return self.found(StatementKind::SessionQuery),
+                _ => {}
+            }
+        }
+    }
+
     /// `@@name` and `@@scope.name`: what the connection's last statement left is the primary's.
     #[cold]
     fn setting(mut self) -> Result<Lexer<'a>, Found> {
@@ -313,7 +329,7 @@ impl<'l, 'a> Query<'l, 'a> {
                 self.found(StatementKind::Unknown)?;
             }
             if token == Token::Quoted || settings::belongs_to_primary(name) {
-                self.found(StatementKind::SessionState)?;
+                self.found(StatementKind::SessionQuery)?;
             }
             let mut ahead = self.tokens;
             if ahead.next() != Token::Dot {
@@ -361,17 +377,73 @@ impl<'l, 'a> Query<'l, 'a> {
             is_grouping: self.clauses.place == GROUPING,
             lead: tokens.before(self.lead, self.lead_start),
         };
-        let kind = match call.verdict(tokens.dialect(), self.functions) {
-            Verdict::Harmless => return Ok(()),
-            Verdict::Writes => StatementKind::WritingFunction,
-            Verdict::Unknown => StatementKind::FunctionCall,
+        let Some(mut kind) = call.verdict(tokens.dialect(), self.functions).kind() else {
+            return Ok(());
         };
+        if kind == StatementKind::SessionState && self.is_local_setting(call.name) {
+            if self.is_local {
+                return Ok(());
+            }
+            // What follows may do more, or be read differently by other settings of the server.
+            let mut tokens = self.tokens;
+            tokens.go_to(self.rest()?);
+            if !tokens.depends_on_settings() {
+                kind = StatementKind::TransactionState;
+            }
+        }
         Err(Found {
             kind,
             start: self.chain,
             end,
         })
     }
+
+    /// Whether it is `set_config('name', value, true)`, which sets what ends with the transaction. What
+    /// makes a read-only transaction one that writes is not among these.
+    fn is_local_setting(&self, name: &[u8]) -> bool {
+        if self.tokens.dialect() != Dialect::Postgres || !is_any(name, &["set_config"]) {
+            return false;
+        }
+        let mut tokens = self.tokens;
+        if tokens.next() != Token::Literal || may_be_read_only(tokens.slice()) {
+            return false;
+        }
+        let (mut depth, mut commas, mut is_true) = (0_usize, 0, false);
+        loop {
+            let token = tokens.next();
+            match token {
+                Token::Open => depth += 1,
+                Token::Close if depth == 0 => return commas == 2 && is_true,
+                Token::Close => depth -= 1,
+                Token::Comma if depth == 0 => commas += 1,
+                Token::End | Token::Semicolon | Token::Unclear => return false,
+                _ => {}
+            }
+            is_true = match token {
+                Token::Comma => true,
+                Token::Word => is_true && is_any(tokens.slice(), &["true"]),
+                _ => false,
+            };
+        }
+    }
+
+    /// Goes on behind a parenthesis, to the end.
+    #[inline(never)]
+    fn rest(mut self) -> Result<Stop, Found> {
+        self.is_local = true;
+        self.clauses.open();
+        self.part = Part::Open;
+        let first = self.tokens.next();
+        self.check(first)
+    }
+}
+
+/// Whether a literal may be the setting that lets a transaction write.
+pub(in crate::sql) fn may_be_read_only(literal: &[u8]) -> bool {
+    const NAME: &[u8] = b"transaction_read_only";
+    let is_plain = literal.first() == Some(&b'\'') && !literal.contains(&b'\\');
+    let inside = literal.get(1..literal.len().saturating_sub(1));
+    !is_plain || inside.is_none_or(|name| name.trim_ascii().eq_ignore_ascii_case(NAME))
 }
 
 /// A query where speed does not count.

@@ -42,6 +42,25 @@ impl Query<'_, '_> {
         Ok(self.clauses.place)
     }
 
+    /// `INTO` a variable or a temporary table leaves it in the connection.
+    fn kind_of_target(&self) -> StatementKind {
+        let mut ahead = self.tokens;
+        let leaves = match ahead.next() {
+            Token::Variable => true,
+            Token::Word => is_any(
+                ahead.slice(),
+                &["temp", "temporary", "pg_temp", "local", "global"],
+            ),
+            Token::Quoted => ahead.slice() == b"\"pg_temp\"",
+            _ => false,
+        };
+        if leaves {
+            StatementKind::SessionState
+        } else {
+            StatementKind::SelectInto
+        }
+    }
+
     /// What a word makes of the query that it is in.
     fn write(&self, keyword: Keyword, before: &Before<'_>) -> Option<StatementKind> {
         let reserved = self.tokens.dialect() != Dialect::Postgres;
@@ -60,9 +79,9 @@ impl Query<'_, '_> {
                 let locks = follows(&mut ahead, "in") && follows(&mut ahead, "share");
                 return locks.then_some(StatementKind::LockingSelect);
             }
-            Keyword::Into => return Some(StatementKind::SelectInto),
+            Keyword::Into => return Some(self.kind_of_target()),
             // What `found_rows` says is asked for after it.
-            Keyword::CalcFoundRows => return Some(StatementKind::SessionState),
+            Keyword::CalcFoundRows => return Some(StatementKind::SessionQuery),
             // Functions of that name are harmless.
             // To SQLite it is a name like any other, unless `INTO` follows.
             Keyword::Replace if self.tokens.dialect() == Dialect::Sqlite => false,
