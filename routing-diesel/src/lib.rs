@@ -79,6 +79,7 @@ mod kinds;
 mod known;
 mod methods;
 mod read_only;
+mod size;
 mod sync;
 mod transaction;
 mod unlocked_select;

@@ -191,6 +191,23 @@ fn check_pool(path: &str, pool: &PoolConfig, primary: Option<&Draft>, problems: 
             problems.add(&join(path, key), "is longer than a year");
         }
     }
+    for (key, span, inherited) in [
+        (
+            "idle_timeout",
+            pool.idle_timeout,
+            primary.and_then(|primary| primary.pool.idle_timeout),
+        ),
+        (
+            "max_lifetime",
+            pool.max_lifetime,
+            primary.and_then(|primary| primary.pool.max_lifetime),
+        ),
+    ] {
+        let is_zero = |span: Option<Duration>| span.is_some_and(|span| span.is_zero());
+        if is_zero(span) && !is_zero(inherited) {
+            problems.add(&join(path, key), "must be longer than 0");
+        }
+    }
     if pool.max_connections == Some(0) {
         if !inherits_none {
             problems.add(&join(path, "max_connections"), "must be at least 1");

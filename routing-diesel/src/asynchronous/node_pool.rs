@@ -12,6 +12,7 @@ use routing_core::{Connected, Failure, NodeConfig, PoolConfig, PoolEpochs, PoolK
 use super::driver::{AsyncRoutable, DatabaseOf};
 use crate::database::{Database, set_up};
 use crate::kinds::{Kinds, Remembers};
+use crate::size::Size;
 use crate::url;
 
 /// A pool that the application made itself: bb8's, or with the feature `deadpool` that one's.
@@ -287,6 +288,7 @@ fn open<C: AsyncRoutable>(
 ) -> bb8::Pool<C::Manager> {
     // bb8 starts a task with each pool.
     let _entered = enter_runtime();
+    let size = Size::of(config, url::is_in_memory(url, DatabaseOf::<C>::DIALECT));
     let mut pool = bb8::Pool::builder()
         .connection_customizer(Box::new(SetUp {
             statements: set_up(DatabaseOf::<C>::DIALECT, role, config.pool_mode),
@@ -295,12 +297,12 @@ fn open<C: AsyncRoutable>(
         .connection_timeout(config.acquire_timeout)
         // The next node is a better second try than the same one.
         .retry_connection(false)
-        .min_idle(config.min_connections);
-    if let Some(most) = config.max_connections {
+        .min_idle(Some(size.least));
+    if let Some(most) = size.most {
         pool = pool.max_size(most);
-    } else if url::is_in_memory(url, DatabaseOf::<C>::DIALECT) {
-        // More connections would be more databases, and a new one would be empty.
-        pool = pool.max_size(1).idle_timeout(None).max_lifetime(None);
+    }
+    if size.is_for_ever {
+        pool = pool.idle_timeout(None).max_lifetime(None);
     }
     if let Some(timeout) = config.idle_timeout {
         pool = pool.idle_timeout(timeout);

@@ -19,6 +19,7 @@ use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
 use crate::database::{Database, Routable, set_up};
 use crate::kinds::{Kinds, Remembers};
+use crate::size::Size;
 use crate::url;
 
 /// The pool of connections to one node.
@@ -249,16 +250,17 @@ fn open<C: Routable>(
     role: Role,
     connected: Connected,
 ) -> R2d2<C> {
+    let size = Size::of(config, url::is_in_memory(url, C::Backend::DIALECT));
     let mut pool = Pool::builder()
         .thread_pool(thread)
         .error_handler(Box::new(Quiet))
         .connection_timeout(config.acquire_timeout)
-        .min_idle(Some(config.min_connections.unwrap_or(0)));
-    if let Some(most) = config.max_connections {
+        .min_idle(Some(size.least));
+    if let Some(most) = size.most {
         pool = pool.max_size(most);
-    } else if url::is_in_memory(url, C::Backend::DIALECT) {
-        // More connections would be more databases, and a new one would be empty.
-        pool = pool.max_size(1).idle_timeout(None).max_lifetime(None);
+    }
+    if size.is_for_ever {
+        pool = pool.idle_timeout(None).max_lifetime(None);
     }
     if let Some(timeout) = config.idle_timeout {
         pool = pool.idle_timeout(Some(timeout));
