@@ -86,10 +86,14 @@ pub use monitor::{Monitor, Pause, Turn};
 pub use names::{NodeName, SetName};
 pub use observe::decision::{Decision, Reason, Role};
 pub use observe::exclusion::Exclusion;
-pub use observe::failure::{ERROR_NUMBERS, Failure, RECOVERY_CONFLICTS, RESULT_CODES, SQLSTATES};
+pub use observe::failure::{
+    ERROR_NUMBERS, Failure, RECOVERY_CONFLICTS, RESULT_CODES, ROLLBACKS, SQLSTATES,
+    rolls_back_on_mysql,
+};
 pub use observe::observer::Observer;
 pub use position::{InvalidPosition, Position, Reach};
 pub use session::Session;
+pub use session::connection_state::ConnectionState;
 pub use session::context::{Context, Entered, InContext, in_current_session};
 pub use session::hand_over::HandOver;
 pub use session::hooks::{Callbacks, Committed};

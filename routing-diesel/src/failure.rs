@@ -5,7 +5,7 @@
 
 use diesel::result::{DatabaseErrorKind, Error};
 use routing_core::sql::Dialect;
-use routing_core::{Failure, Role, StatementKind};
+use routing_core::{Failure, Role, StatementKind, rolls_back_on_mysql};
 
 /// What is to be done to know whether the node is to blame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,11 +74,11 @@ pub(crate) const fn is_alive(answer: &Result<(), Error>, dialect: Dialect) -> bo
     }
 }
 
-/// Whether the server has chosen the transaction as a deadlock's victim.
+/// Whether MySQL or MariaDB has rolled the whole transaction back, as it does for a deadlock's victim.
 pub(crate) fn is_deadlock(error: &Error) -> bool {
     match error {
         Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
-        Error::DatabaseError(_, information) => information.message().starts_with("Deadlock found"),
+        Error::DatabaseError(_, information) => rolls_back_on_mysql(None, information.message()),
         _ => false,
     }
 }
@@ -94,5 +94,5 @@ pub(crate) fn is_mysql_syntax_error(error: &Error) -> bool {
 
 /// Whether a text may leave a transaction open that nobody counts.
 pub(crate) const fn may_leave_open(kind: StatementKind) -> bool {
-    matches!(kind, StatementKind::Transaction | StatementKind::Multiple)
+    kind.controls_transaction() || matches!(kind, StatementKind::Multiple)
 }

@@ -1,6 +1,6 @@
 //! What an error of SeaORM's says of the node it came from.
 
-use routing_core::{Failure, Role};
+use routing_core::{Failure, Role, rolls_back_on_mysql};
 use sea_orm::{ConnAcquireErr, DbBackend, DbErr, RuntimeErr, sqlx};
 
 /// What a query's error means for routing.
@@ -46,9 +46,9 @@ pub(crate) fn of_refusal(error: &sqlx::Error, backend: DbBackend, role: Role) ->
     }
 }
 
-/// Whether the server has chosen the transaction as a deadlock's victim: `ER_LOCK_DEADLOCK`.
+/// Whether MySQL or MariaDB has rolled the whole transaction back, as it does for a deadlock's victim.
 pub(crate) fn is_deadlock(error: &DbErr) -> bool {
-    mysql_number(error) == Some(1213)
+    rolls_back_on_mysql(mysql_number(error), "")
 }
 
 /// Whether MySQL or MariaDB has not understood a statement: `ER_PARSE_ERROR`.

@@ -8,7 +8,7 @@ mod mysql;
 mod postgres;
 mod sqlite;
 
-pub use mysql::ERROR_NUMBERS;
+pub use mysql::{ERROR_NUMBERS, ROLLBACKS, rolls_back_on_mysql};
 pub use postgres::{RECOVERY_CONFLICTS, SQLSTATES};
 pub use sqlite::RESULT_CODES;
 

@@ -41,6 +41,40 @@ const READ_ONLY_OPTIONS: &[&str] = &[
 const COMMAND: u16 = 1047;
 const NOT_IN_STEP: &str = "WSREP";
 
+/// Errors after which the server has rolled the whole transaction back, and runs the next statement
+/// outside of one.
+///
+/// - 1213, `ER_LOCK_DEADLOCK`; Galera says it of a conflict with another node, with a text of its own.
+/// - 1020, `ER_CHECKREAD`: MariaDB's, by `innodb_snapshot_isolation`, which is on since 11.6.2.
+/// - 1206, `ER_LOCK_TABLE_FULL`.
+///
+/// 1205, a wait for a lock that took too long, is one only by `innodb_rollback_on_timeout`, which is off.
+pub const ROLLBACKS: &[(u16, &[&str])] = &[
+    (1213, &["Deadlock found", "WSREP detected deadlock"]),
+    (1020, &["Record has changed since last read"]),
+    (
+        1206,
+        &["The total number of locks exceeds the lock table size"],
+    ),
+];
+
+/// Whether the error of this number, or of this message where a driver keeps only that, means that the
+/// server has rolled the whole transaction back: see [`ROLLBACKS`].
+///
+/// ```
+/// use routing_core::rolls_back_on_mysql;
+///
+/// assert!(rolls_back_on_mysql(Some(1213), ""));
+/// assert!(rolls_back_on_mysql(None, "Record has changed since last read in table 'cake'"));
+/// assert!(!rolls_back_on_mysql(Some(1205), "Lock wait timeout exceeded"));
+/// ```
+#[must_use]
+pub fn rolls_back_on_mysql(number: Option<u16>, message: &str) -> bool {
+    ROLLBACKS.iter().any(|(listed, texts)| {
+        number == Some(*listed) || texts.iter().any(|text| message.starts_with(text))
+    })
+}
+
 pub(super) fn of(number: u16, message: &str) -> Option<Failure> {
     if number == COMMAND {
         return message.contains(NOT_IN_STEP).then_some(Starting);
