@@ -24,12 +24,14 @@ impl<P> ReplicaSet<P> {
     }
 }
 
-/// Counts a failure against a node, if it is the node's.
+/// Counts a failure against a node, if it is the node's, and of what was begun at `mark` or later than the
+/// node came up: all that a node's fault has ended may be told of it only when the node is well again.
 pub(crate) fn report_failure<P>(
     set: &ReplicaSet<P>,
     node: &Node<P>,
     trial: Option<Trial>,
     failure: Failure,
+    mark: u64,
 ) {
     if !set.has_rules() {
         return;
@@ -40,6 +42,12 @@ pub(crate) fn report_failure<P>(
     } else if failure == Failure::ReadOnly && set.role_of(node) == Role::Primary {
         // Perhaps another is the primary by now.
         set.hurry_all();
+    }
+    if failure.blames_node() && trial.is_none() && !node.is_told_by(mark) {
+        if set.role_of(node) == Role::Replica {
+            node.lose_track();
+        }
+        return;
     }
     count_failure(set, node, trial, failure);
 }
@@ -83,6 +91,7 @@ pub(crate) fn announce_change<P>(set: &ReplicaSet<P>, node: &Node<P>, change: Ch
     match change {
         Change::None => return,
         Change::WentUp => {
+            node.went_up();
             node.load.came_back(set.ports.clock.now());
             tracing::info!(target: "routing", set = set_name.as_str(), node = name.as_str(), "node is up");
             set.ports
@@ -106,6 +115,21 @@ pub(crate) fn announce_change<P>(set: &ReplicaSet<P>, node: &Node<P>, change: Ch
         }
     }
     set.samples().tell();
+}
+
+impl<P> ReplicaSet<P> {
+    /// Says once that a statement leaves state in one of a pool's connections, which the next statement need
+    /// not get.
+    pub(crate) fn warn_of_state(&self) {
+        if self.is_first_to_warn_of_state() {
+            tracing::warn!(
+                target: "routing",
+                set = self.name().as_str(),
+                "a statement leaves state in a connection of the pool, and the next statement may get another \
+                 one; put both into one transaction"
+            );
+        }
+    }
 }
 
 /// A node serves for a reason less, or does not for one more.

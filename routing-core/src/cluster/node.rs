@@ -58,6 +58,8 @@ pub struct Node<P> {
     renewed: AtomicU64,
     /// When it was last found to be down.
     fell: AtomicU64,
+    /// When it was last found to be up again.
+    rose: AtomicU64,
     /// When it was last found to take writes, and had not before.
     turned: AtomicU64,
     /// How many statements wait for its answer, and have for a while.
@@ -90,6 +92,7 @@ impl<P> Node<P> {
             pool_epoch: AtomicU32::new(0),
             renewed: AtomicU64::new(0),
             fell: AtomicU64::new(0),
+            rose: AtomicU64::new(0),
             turned: AtomicU64::new(0),
             attended: AtomicU32::new(0),
             answered: AtomicU64::new(0),
@@ -223,6 +226,16 @@ impl<P> Node<P> {
     pub(crate) fn went_down(&self) {
         self.fell.fetch_max(sequence::next(), Ordering::SeqCst);
         self.tell_trouble();
+    }
+
+    pub(crate) fn went_up(&self) {
+        self.rose.fetch_max(sequence::next(), Ordering::SeqCst);
+    }
+
+    /// Whether a failure of what was decided at `mark` says something of the node as it is now: it has not
+    /// come up again since.
+    pub(crate) fn is_told_by(&self, mark: u64) -> bool {
+        mark >= self.rose.load(Ordering::Acquire)
     }
 
     /// Whether it was not found to be down since `mark`.

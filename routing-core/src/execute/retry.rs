@@ -145,7 +145,7 @@ impl<'r, P> Route<'r, P> {
             return Then::Now(Next::Unchanged);
         }
         let trial = self.trial.take();
-        report_failure(self.set, self.node(), trial, failure);
+        report_failure(self.set, self.node(), trial, failure, self.mark);
         if self.access == Access::Write {
             if failure.may_go_on() {
                 self.mark_untracked(caller);

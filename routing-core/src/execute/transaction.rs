@@ -11,6 +11,7 @@ use crate::observe::exclusion::Exclusion;
 use crate::observe::failure::Failure;
 use crate::session::context::Context;
 use crate::sql::kind::{Access, StatementKind};
+use crate::time::sequence;
 
 impl<P> ReplicaSet<P> {
     /// Checks a statement of a transaction that is open on `node`, where it stays.
@@ -110,7 +111,12 @@ impl<P> ReplicaSet<P> {
     /// Takes note that a node failed outside a [`Route`](crate::Route), such as in the middle of a
     /// transaction.
     pub fn report_failure(&self, node: &Node<P>, failure: Failure) {
-        report_failure(self, node, None, failure);
+        self.report_failure_since(node, failure, sequence::now());
+    }
+
+    /// The same for what began at this sequence number.
+    pub(crate) fn report_failure_since(&self, node: &Node<P>, failure: Failure, mark: u64) {
+        report_failure(self, node, None, failure, mark);
     }
 
     /// Pins the caller's session, as [`Session::pin`](crate::Session::pin) does. A set without rules
