@@ -12,7 +12,7 @@ use diesel_async::{
     AnsiTransactionManager, AsyncConnectionCore, AsyncMysqlConnection, TransactionManager,
 };
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
 
 use super::driver::sealed::Sealed;
 use super::driver::{AsyncRoutable, Rows};
@@ -80,8 +80,9 @@ impl AsyncRoutable for AsyncMysqlConnection {
         query: OwnedQuery<Self, M>,
     ) -> BoxFuture<'_, QueryResult<Rows<Self>>> {
         async move {
-            let rows: Vec<_> = self.load(query).await?.collect().await;
-            Ok(futures_util::stream::iter(rows).boxed())
+            // An error among them is the statement's.
+            let rows: Vec<_> = self.load(query).await?.try_collect().await?;
+            Ok(futures_util::stream::iter(rows.into_iter().map(Ok)).boxed())
         }
         .boxed()
     }

@@ -53,6 +53,12 @@ impl Nesting {
         self.counted == 0
     }
 
+    /// Whether a transaction's future was dropped, and nobody has taken note of it yet.
+    #[cfg(feature = "async-postgres")]
+    pub(super) fn has_dropped(&self) -> bool {
+        self.left.load(Ordering::Relaxed) < self.counted
+    }
+
     /// A guard for the level that was begun last.
     pub(super) fn guard(&self) -> Guard {
         Guard {
@@ -101,6 +107,8 @@ mod tests {
         let inner = nesting.guard();
         assert_eq!(nesting.catch_up(), Left::All);
         drop(inner);
+        #[cfg(feature = "async-postgres")]
+        assert!(nesting.has_dropped());
         assert_eq!(nesting.catch_up(), Left::Some);
         assert_eq!(nesting.catch_up(), Left::All, "it is told once");
         nesting.deeper();

@@ -40,7 +40,7 @@ impl<C: AsyncRoutable> TransactionManager<AsyncRoutedConnection<C>> for RoutedTr
             connection.settle();
             connection.leave_lost()?;
             let rolled_back = connection.roll_back().await;
-            connection.nesting.shallower();
+            connection.shallower();
             rolled_back
         };
         home.run(roll_back).await
@@ -52,7 +52,7 @@ impl<C: AsyncRoutable> TransactionManager<AsyncRoutedConnection<C>> for RoutedTr
             connection.settle();
             connection.leave_lost()?;
             let committed = connection.commit().await;
-            connection.nesting.shallower();
+            connection.shallower();
             committed
         };
         home.run(commit).await

@@ -7,7 +7,7 @@
 //! The other drivers have all rows before they return the first.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use diesel::result::QueryResult;
 use futures_util::{Stream, StreamExt};
@@ -102,9 +102,36 @@ impl<C: AsyncRoutable> Stream for Arriving<C> {
     }
 }
 
-/// When the server is done with a write whose rows were not read to their end, the router does not see.
+/// Rows that the caller has not read, and that have arrived, are looked at for the end.
+const MOST_UNREAD: usize = 16;
+
+impl<C: AsyncRoutable> Arriving<C> {
+    /// Looks whether the rows have ended, without waiting: a caller who wants one row does not ask for more.
+    fn look_for_end(&mut self) {
+        let _entered = self.home.enter();
+        let mut nobody = Context::from_waker(Waker::noop());
+        for _ in 0..MOST_UNREAD {
+            match self.rows.poll_next_unpin(&mut nobody) {
+                Poll::Ready(Some(NextRow::Row(Ok(_)))) => {}
+                Poll::Ready(Some(NextRow::Row(Err(error)))) => return self.failed(&error),
+                Poll::Ready(None) => return self.over(),
+                Poll::Ready(Some(NextRow::TimedOut)) | Poll::Pending => return,
+            }
+        }
+    }
+}
+
+/// When the server is done with a write whose rows did not arrive to their end, the router does not see.
 impl<C: AsyncRoutable> Drop for Arriving<C> {
     fn drop(&mut self) {
+        let wants_end = match &self.belongs_to {
+            BelongsTo::Read => false,
+            BelongsTo::Write(writer) => writer.is_some(),
+            BelongsTo::Transaction(pending) => pending.is_pending(),
+        };
+        if wants_end && !self.has_broken_off {
+            self.look_for_end();
+        }
         self.break_off();
     }
 }

@@ -26,7 +26,7 @@ use crate::asynchronous::driver::{Dynamic, MaybeId, OwnedQuery, Static};
 use crate::asynchronous::node_pool::NodePool;
 use crate::asynchronous::traits::Prepared;
 use crate::error::Orm;
-use crate::failure::{Verdict, question, verdict};
+use crate::failure::{Verdict, may_leave_open, question, verdict};
 use crate::kinds::Examine;
 
 type Routed = AsyncRoutedConnection<AsyncPgConnection>;
@@ -177,7 +177,7 @@ impl Routed {
         sends: S,
     ) -> QueryResult<(S::Output, Arc<Node<Pool>>)> {
         not_control(kind)?;
-        if self.checkouts.is_controlling() || self.is_lost {
+        if self.checkouts.is_controlling() || self.nesting.has_dropped() || self.is_lost {
             // Something was dropped half-way, and can only be put in order with exclusive access.
             return Err(Error::BrokenTransactionManager);
         }
@@ -288,7 +288,7 @@ impl<'a> AsyncConnectionCore for &'a Routed {
 /// A transaction cannot begin or end while other statements are on their way.
 fn not_control(kind: StatementKind) -> QueryResult<()> {
     match kind {
-        StatementKind::Transaction | StatementKind::Multiple => {
+        kind if may_leave_open(kind) => {
             let message = "a transaction cannot be begun or ended among pipelined statements";
             Err(Error::QueryBuilderError(message.into()))
         }
