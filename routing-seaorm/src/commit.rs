@@ -43,15 +43,17 @@ impl RoutedTransaction {
         }
         level.committing();
         // This future may be dropped before the answer comes.
-        open.record_end(true, &context);
-        open.committing();
-        match open.watch::<TokioTimer, _>(transaction.commit()).await {
+        let unanswered = open.committing(&context);
+        let committed = open.watch::<TokioTimer, _>(transaction.commit()).await;
+        match committed {
             None => {
+                unanswered.answered();
                 open.record_unknown_end(&context);
                 let error = open.timed_out(StatementKind::Transaction);
                 Err(into_db_err(error))
             }
             Some(Ok(())) => {
+                unanswered.answered();
                 open.record_end(true, &context);
                 if is_aborted {
                     level.rolled_back();
@@ -62,6 +64,7 @@ impl RoutedTransaction {
             }
             Some(Err(error)) => {
                 let failure = failure_of(&error, open.node(), open.role()).await;
+                unanswered.answered();
                 open.record_failed_commit(failure, &context);
                 if failure.is_none() {
                     level.rolled_back();

@@ -90,6 +90,10 @@ impl Rest<'_> {
         match (&self.reports, failure) {
             (Reports::Transaction(transaction), failure) => {
                 transaction.level.fail();
+                let may_go_on = failure.is_some_and(Failure::may_go_on);
+                transaction
+                    .open
+                    .record_failure(may_go_on, &transaction.context);
                 let is_deadlock = crate::failure::is_deadlock(&error);
                 let refusal = transaction
                     .open
@@ -112,6 +116,7 @@ impl Rest<'_> {
         into_db_err(match &self.reports {
             Reports::Transaction(transaction) => {
                 transaction.level.fail();
+                transaction.open.record_failure(true, &transaction.context);
                 transaction.open.timed_out(self.kind)
             }
             Reports::Statement { writer, .. } => self.rows.timed_out(self.kind, writer.is_none()),

@@ -75,12 +75,12 @@ impl RoutedTransaction {
     }
 
     fn kind_of_text(&self, sql: &str) -> StatementKind {
-        self.note(self.open.set().kind_of(sql))
+        self.note(self.open.kind_of(sql))
     }
 
     /// Notes a text that may end the transaction.
     pub(crate) fn note(&self, kind: StatementKind) -> StatementKind {
-        if matches!(kind, StatementKind::Transaction | StatementKind::Multiple) {
+        if kind.controls_transaction() || kind == StatementKind::Multiple {
             self.open.lose_track();
         }
         kind

@@ -103,7 +103,7 @@ where
             leave(call.set, connections, &running, &error, failure);
             running.failed_patiently::<T>(failure, call.caller).await
         };
-        let next = follow::<C>(next, error)?;
+        let next = follow::<C>(call, next, error)?;
         route = check_out::<T, C>(call, next, connections).await?;
     }
 }
@@ -147,6 +147,7 @@ where
         let node = route.node();
         let checked_out = while_usable(&route, connections.check_out(&route)).await;
         match checked_out.unwrap_or_else(|| Err(went_down())) {
+            Ok(()) if call.caller.has_lost_state() => return Err(state_lost::<C>(&route)),
             Ok(()) if route.holds_patiently::<T>().await => return Ok(route),
             Ok(()) => {
                 connections.give_back(node, route.role());
@@ -208,7 +209,7 @@ where
             leave(call.set, connections, &running, &error, failure);
             running.failed_blocking(failure, call.caller)
         };
-        let next = follow::<C>(next, error)?;
+        let next = follow::<C>(call, next, error)?;
         route = check_out_blocking(call, next, connections)?;
     }
 }
@@ -239,6 +240,7 @@ fn check_out_blocking<'r, C: BlockingConnections>(
     loop {
         let node = route.node();
         match connections.check_out(&route) {
+            Ok(()) if call.caller.has_lost_state() => return Err(state_lost::<C>(&route)),
             Ok(()) if route.holds_blocking() => return Ok(route),
             Ok(()) => {
                 connections.give_back(node, route.role());
@@ -251,6 +253,14 @@ fn check_out_blocking<'r, C: BlockingConnections>(
             }
         }
     }
+}
+
+/// The connection has gone that the caller has left state in, and another was checked out.
+#[cold]
+fn state_lost<C: Connections>(route: &Route<'_, C::Pool>) -> ErrorOf<C> {
+    let set = route.set.name().clone();
+    let node = route.node().name().clone();
+    C::Orm::refused(RoutingError::StateLost { set, node })
 }
 
 /// The node went down while a statement waited for a connection to it.
@@ -274,11 +284,14 @@ fn leave<C: Connections>(
 }
 
 /// The route after a failed attempt, or the error to return.
-fn follow<C: Connections>(
-    next: Next<'_, C::Pool>,
+fn follow<'r, C: Connections>(
+    call: Call<'r, '_, C::Pool>,
+    next: Next<'r, C::Pool>,
     error: ErrorOf<C>,
-) -> Result<Route<'_, C::Pool>, ErrorOf<C>> {
+) -> Result<Route<'r, C::Pool>, ErrorOf<C>> {
     match next {
+        // Another connection would not have what the caller has left in this one.
+        Next::Route(_) if call.caller.has_lost_state() => Err(error),
         Next::Route(route) => Ok(route),
         Next::Refused(refusal) => Err(C::Orm::refused(refusal.because(&error))),
         Next::Unchanged => Err(error),

@@ -68,7 +68,7 @@ impl<P> Handle<P> {
     #[must_use]
     pub fn on_primary(&self) -> Self {
         Self {
-            context: Context::default().with_scope(Scope::primary()),
+            context: self.context.on_primary(),
             ..self.clone()
         }
     }

@@ -27,17 +27,20 @@ where
     S: AsyncStatement<C>,
 {
     open.check(kind, caller).map_err(C::Orm::refused)?;
+    let unanswered = open.sending(kind, caller);
     let suspect = open.suspect(kind);
     let attempt = Attempt::new(open.permit(), open.access(), open.access() == Access::Read);
     let sending = statement.send(connections, attempt);
     match open.watch::<T, _>(sending).await {
         Some(Ok(output)) => {
+            unanswered.answered();
             drop(suspect);
             open.record(caller);
             Ok(output)
         }
         Some(Err(error)) => {
             let failure = connections.classify(&error, open.node(), open.role()).await;
+            unanswered.answered();
             let sql = || statement.sql().into_owned();
             suspect.failed(C::Orm::is_syntax_error(&error), sql);
             open.record_failure(failure.is_some_and(Failure::may_go_on), caller);
@@ -45,6 +48,7 @@ where
             Err(refusal.map_or(error, C::Orm::refused))
         }
         None => {
+            unanswered.answered();
             drop(suspect);
             open.record_failure(true, caller);
             connections.close(open.node(), open.role());

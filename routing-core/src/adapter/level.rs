@@ -31,6 +31,12 @@ struct Doubt {
 pub struct Pending(Option<Arc<Doubt>>);
 
 impl Pending {
+    /// Whether it has not ended well as yet.
+    #[must_use]
+    pub const fn is_pending(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// The statement has succeeded.
     pub fn succeeded(&mut self) {
         if let Some(doubt) = self.0.take() {

@@ -20,6 +20,7 @@ mod rows;
 pub(crate) mod status;
 #[cfg(feature = "tokio")]
 mod tokio;
+mod unanswered;
 
 pub use driver::{
     AsyncConnections, AsyncStatement, Attempt, BlockingConnections, BoxError, Connections, Done,
@@ -40,3 +41,4 @@ pub use tokio::dedicated::{Dedicated, load_functions, spawn_catalog, spawn_monit
 pub use tokio::dial::SingleDial;
 #[cfg(feature = "tokio")]
 pub use tokio::home::Home;
+pub use unanswered::Unanswered;

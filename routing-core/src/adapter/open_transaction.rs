@@ -12,13 +12,14 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::adapter::driver::Done;
 use crate::adapter::fate::Fate;
 use crate::adapter::handle::Handle;
 use crate::adapter::implicit_commit::{Suspect, may_commit_on_mysql};
 use crate::adapter::level::Level;
+use crate::adapter::unanswered::Unanswered;
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::error::RoutingError;
@@ -27,8 +28,9 @@ use crate::execute::router::Router;
 use crate::observe::decision::Role;
 use crate::observe::failure::Failure;
 use crate::session::context::Context;
-use crate::sql::Dialect;
 use crate::sql::kind::{Access, StatementKind};
+use crate::sql::{Dialect, TransactionControl};
+use crate::time::sequence;
 use crate::time::timer::Timer;
 
 /// A transaction that is open on a node, or a savepoint in it.
@@ -40,8 +42,8 @@ pub struct OpenTransaction<P> {
     access: Access,
     /// The session that began it, which may not be the one that ends it.
     began: Context,
-    /// Whether its commit was sent, and has not been answered.
-    is_committing: AtomicBool,
+    /// When that was, as a sequence number.
+    mark: u64,
     fate: Arc<Fate>,
 }
 
@@ -56,7 +58,7 @@ impl<P> OpenTransaction<P> {
             role: begun.role,
             access: begun.access,
             began: handle.context.clone().with_current_session(),
-            is_committing: AtomicBool::new(false),
+            mark: sequence::now(),
             fate: Arc::default(),
         }
     }
@@ -74,7 +76,7 @@ impl<P> OpenTransaction<P> {
                 Access::Write => access,
             },
             began: self.began.clone(),
-            is_committing: AtomicBool::new(false),
+            mark: self.mark,
             fate: Arc::clone(&self.fate),
         }
     }
@@ -128,12 +130,15 @@ impl<P> OpenTransaction<P> {
 
     /// A statement of this kind that may end it, if the server understands the statement.
     pub(super) fn suspect(&self, kind: StatementKind) -> Suspect<'_> {
-        let is_suspect = self.dialect() == Some(Dialect::MySql) && kind == StatementKind::Unknown;
-        Suspect(is_suspect.then_some(&*self.fate))
+        Suspect(self.is_suspect(kind).then_some(&*self.fate))
+    }
+
+    fn is_suspect(&self, kind: StatementKind) -> bool {
+        self.dialect() == Some(Dialect::MySql) && kind == StatementKind::Unknown
     }
 
     /// A statement has failed, or was not answered: it may go on, and commit what it is part of.
-    pub(super) fn record_failure(&self, may_go_on: bool, caller: &Context) {
+    pub fn record_failure(&self, may_go_on: bool, caller: &Context) {
         if may_go_on && self.is_unclear() && self.access == Access::Write {
             self.record_hand_out(caller);
         }
@@ -141,6 +146,30 @@ impl<P> OpenTransaction<P> {
 
     fn dialect(&self) -> Option<Dialect> {
         self.set.classifier().dialect()
+    }
+
+    /// The kind of a text in it, for the rule: a savepoint writes as little as its transaction.
+    #[must_use]
+    pub fn kind_of(&self, sql: &str) -> StatementKind {
+        let kind = self.set.kind_of(sql);
+        let is_division = kind.controls_transaction()
+            && self.access == Access::Read
+            && self.dialect().is_some_and(|dialect| {
+                matches!(
+                    TransactionControl::of(sql, dialect),
+                    Some(
+                        TransactionControl::Savepoint(_)
+                            | TransactionControl::Release(_)
+                            | TransactionControl::RollbackTo(_)
+                    )
+                )
+            });
+        if is_division {
+            self.lose_track();
+            self.kind_of_savepoint()
+        } else {
+            kind
+        }
     }
 
     /// The kind of a savepoint in it, for the rule.
@@ -228,17 +257,29 @@ impl<P> OpenTransaction<P> {
         }
     }
 
-    /// Its commit is about to be sent. Dropped before [`record_end`](Self::record_end), it may be committed
-    /// at any time.
-    pub fn committing(&self) {
-        let writes = self.access == Access::Write;
-        self.is_committing.store(writes, Ordering::Relaxed);
+    /// Its commit is about to be sent. Another connection of the session may read before it is answered.
+    pub fn committing(&self, caller: &Context) -> Unanswered<P> {
+        self.record_end(true, caller);
+        self.unanswered(caller, self.access == Access::Write)
+    }
+
+    /// A statement is about to be sent in it, which may commit it.
+    pub(super) fn sending(&self, kind: StatementKind, caller: &Context) -> Unanswered<P> {
+        let may_commit = self.is_unclear() || self.is_suspect(kind);
+        self.unanswered(caller, may_commit && self.access == Access::Write)
+    }
+
+    fn unanswered(&self, caller: &Context, writes: bool) -> Unanswered<P> {
+        Unanswered(writes.then(|| {
+            let set = Arc::clone(&self.set);
+            let caller = caller.clone().with_current_session();
+            (set, [self.began.clone(), caller])
+        }))
     }
 
     /// Its commit, or its rollback, was answered. The session has written unless it was certainly rolled
     /// back.
     pub fn record_end(&self, may_be_committed: bool, caller: &Context) {
-        self.is_committing.store(false, Ordering::Relaxed);
         if may_be_committed && self.access == Access::Write {
             self.set.record_write(caller);
             self.set.record_write(&self.began);
@@ -249,7 +290,6 @@ impl<P> OpenTransaction<P> {
 
     /// Its commit was sent, and not answered: the server may commit it at any time.
     pub fn record_unknown_end(&self, caller: &Context) {
-        self.is_committing.store(false, Ordering::Relaxed);
         if self.access == Access::Write {
             self.set.record_untracked_write(caller);
             self.set.record_untracked_write(&self.began);
@@ -302,7 +342,8 @@ impl<P> OpenTransaction<P> {
 
     /// Its node has failed.
     pub fn report_failure(&self, failure: Failure) {
-        self.set.report_failure(&self.node, failure);
+        self.set
+            .report_failure_since(&self.node, failure, self.mark);
     }
 
     /// Its node does not answer any more: the error to return.
@@ -329,11 +370,7 @@ impl<P> OpenTransaction<P> {
 /// The session that began it has seen what it has shown, however it ends.
 impl<P> Drop for OpenTransaction<P> {
     fn drop(&mut self) {
-        if self.is_committing.load(Ordering::Relaxed) {
-            self.set.record_untracked_write(&self.began);
-        } else {
-            self.record(&self.began);
-        }
+        self.record(&self.began);
     }
 }
 

@@ -48,6 +48,8 @@ pub struct ReplicaSet<P> {
     /// Whether the nodes are to be monitored, and nobody does so.
     monitor_wanted: AtomicBool,
     is_closed: AtomicBool,
+    /// Whether it was said that state is left in a pool's connections.
+    is_warned_of_state: AtomicBool,
     pub(crate) random: SplitMix64,
 }
 
@@ -92,6 +94,7 @@ impl<P> ReplicaSet<P> {
             is_surveyed: AtomicBool::new(true),
             monitor_wanted: AtomicBool::new(samples.has_positions()),
             is_closed: AtomicBool::new(false),
+            is_warned_of_state: AtomicBool::new(false),
             samples: Arc::new(samples),
             members: Rolls::new(Members::new(members, 0, rules.primary_read_weight)),
             history: Mutex::default(),
@@ -252,6 +255,11 @@ impl<P> ReplicaSet<P> {
         self.is_closed.store(true, Ordering::Release);
         self.monitor_wanted.store(false, Ordering::Release);
         self.wake_monitors();
+    }
+
+    /// Whether nobody has said yet that state is left in a pool's connections.
+    pub(crate) fn is_first_to_warn_of_state(&self) -> bool {
+        !self.is_warned_of_state.swap(true, Ordering::Relaxed)
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -6,12 +6,13 @@ use crate::cluster::replica_set::ReplicaSet;
 use crate::config::rules::LatePin;
 use crate::decide::admission::{Place, Stop, WaitsFor};
 use crate::decide::attempts::Tried;
-use crate::decide::rule::{self, Question, Refusal, SessionView, SetView, Verdict, Wanted};
+use crate::decide::rule::{self, Question, Refusal, SessionView, SetView, State, Verdict, Wanted};
 use crate::decide::select::Choice;
 use crate::error::RoutingError;
 use crate::names::NodeName;
 use crate::observe::decision::{Reason, Role};
 use crate::session::Session;
+use crate::session::connection_state::Kept;
 use crate::session::context::Context;
 use crate::session::pin::PinReason;
 use crate::session::scope::ScopeView;
@@ -53,7 +54,8 @@ pub(crate) fn resolve<P>(
     let members = set.members();
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
     let slot = slot_of(set, caller, ambient);
-    let (verdict, access) = ask(set, members, kind, None, scopes, slot)
+    let state = state_of(set, caller, slot);
+    let (verdict, access) = ask(set, members, kind, None, scopes, slot, state)
         .map_err(|refusal| refuse(set, set.primary().name(), kind, slot, refusal))?;
 
     let place = Place {
@@ -94,11 +96,55 @@ pub(crate) fn resolve<P>(
         // Only said of a transaction, and there is none here.
         Verdict::Transaction | Verdict::PinInTransaction { .. } => return Err(Stop::Exhausted),
     };
+    if kind.leaves_state() && access == Access::Write {
+        let is_forced = matches!(verdict, Verdict::Primary(Reason::Forced));
+        note_state(set, slot, kind, caller, is_forced);
+    }
     Ok(Found {
         access,
         choice,
         late,
     })
+}
+
+/// What the caller has left in connections: in its own, if it keeps them, else the session knows.
+#[inline]
+fn state_of<P>(set: &ReplicaSet<P>, caller: &Context, slot: Option<&Slot>) -> State {
+    let Some(state) = caller.state() else {
+        return if slot.is_some_and(Slot::has_state) {
+            State::OnPrimary
+        } else {
+            State::None
+        };
+    };
+    match state.kept() {
+        Kept::Nowhere => State::None,
+        Kept::On(node) if set.primary().id() == node => State::OnPrimary,
+        Kept::On(_) | Kept::Lost => State::Lost,
+    }
+}
+
+/// A statement is about to leave state in one of the pool's connections, whichever.
+#[cold]
+fn note_state<P>(
+    set: &ReplicaSet<P>,
+    slot: Option<&Slot>,
+    kind: StatementKind,
+    caller: &Context,
+    is_forced: bool,
+) {
+    if caller.state().is_some() || !set.has_rules() {
+        return;
+    }
+    if kind == StatementKind::SessionState {
+        set.warn_of_state();
+    }
+    // In the scope of the primary a session need not see what it writes.
+    if let Some(slot) = slot
+        && (!is_forced || kind == StatementKind::SessionState)
+    {
+        slot.leave_state();
+    }
 }
 
 /// Pins the caller's session, as [`Session::pin`](crate::session::Session::pin) does; the answer is what the set says to a pin
@@ -132,8 +178,23 @@ pub(crate) fn allow_in_transaction<P>(
     let scopes = ScopeView::new(caller.scopes(), ambient.scopes(), set.name());
     let slot = slot_of(set, caller, ambient);
     let members = set.members();
-    let (verdict, _) = ask(set, members, kind, Some(transaction), scopes, slot)
-        .map_err(|refusal| refuse(set, node.name(), kind, slot, refusal))?;
+    let (verdict, _) = ask(
+        set,
+        members,
+        kind,
+        Some(transaction),
+        scopes,
+        slot,
+        State::None,
+    )
+    .map_err(|refusal| refuse(set, node.name(), kind, slot, refusal))?;
+    if kind.leaves_state() && transaction == Access::Write {
+        match caller.state() {
+            Some(state) if set.has_rules() => state.keep(node.id()),
+            Some(_) => {}
+            None => note_state(set, slot, kind, caller, scopes.write.is_some()),
+        }
+    }
     Ok(match verdict {
         Verdict::Primary(reason) => (reason, None),
         Verdict::PinInTransaction { late } => {
@@ -180,6 +241,7 @@ fn ask<'a, P>(
     transaction: Option<Access>,
     scopes: ScopeView<'a>,
     slot: Option<&Slot>,
+    state: State,
 ) -> rule::Answer<'a> {
     rule::decide(
         &Question {
@@ -187,6 +249,7 @@ fn ask<'a, P>(
             transaction,
             scopes,
             session: slot.map(|slot| view(set, slot)),
+            state,
         },
         &SetView {
             enabled: set.enabled,
@@ -233,6 +296,14 @@ fn refuse<P>(
             set: name,
             node: node.clone(),
             kind,
+        },
+        Refusal::StateElsewhere(node) => RoutingError::StateElsewhere {
+            set: name,
+            node: node.clone(),
+        },
+        Refusal::StateLost => RoutingError::StateLost {
+            set: name,
+            node: node.clone(),
         },
         Refusal::UnknownNode(node) => RoutingError::UnknownNode {
             set: name,

@@ -19,6 +19,18 @@ pub(crate) struct Question<'a> {
     pub(crate) transaction: Option<Access>,
     pub(crate) scopes: ScopeView<'a>,
     pub(crate) session: Option<SessionView>,
+    /// What the caller has left in connections.
+    pub(crate) state: State,
+}
+
+/// The state that statements rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    None,
+    /// It is in a connection to the primary.
+    OnPrimary,
+    /// It was in a connection that is gone, or to a node that is no longer the primary.
+    Lost,
 }
 
 /// What the rule looks at in a session.
@@ -78,6 +90,9 @@ pub(crate) enum Refusal<'a> {
     UnpinnedWrite,
     Frozen,
     LatePin,
+    /// The state is in a connection to the primary.
+    StateElsewhere(&'a NodeName),
+    StateLost,
 }
 
 /// A verdict, and whether the statement counts as a read.
@@ -91,11 +106,14 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
         transaction,
         scopes,
         session,
+        state,
     } = question;
     let pinned = session.is_some_and(|session| session.pinned);
 
     // 0. A capability, which nothing lifts.
-    if scopes.read_only && kind.access() == Access::Write {
+    let is_in_one_that_reads =
+        *transaction == Some(Access::Read) && *kind == StatementKind::TransactionState;
+    if scopes.read_only && kind.access() == Access::Write && !is_in_one_that_reads {
         return Err(Refusal::WriteInReadOnlyScope);
     }
 
@@ -116,20 +134,27 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
 
     // 2. A transaction stays where it is, whatever scope is open.
     if let Some(transaction) = *transaction {
-        let verdict = decide_in_transaction(transaction, access, scopes, *session)?;
+        let verdict = decide_in_transaction(transaction, *kind, access, scopes, *session)?;
         return Ok((verdict, access));
     }
+
+    // 3. What a statement relies on is in one connection, or was.
+    if *state == State::Lost {
+        return Err(Refusal::StateLost);
+    }
+    let has_state = *state == State::OnPrimary;
 
     let forced = match access {
         Access::Read => scopes.read,
         Access::Write => scopes.write,
     };
 
-    // 3. A named node, and no other.
+    // 4. A named node, and no other.
     if let Some(Override::Node(name)) = forced {
         return match ((set.role_of)(name), access) {
             (None, _) => Err(Refusal::UnknownNode(name)),
             (Some(Role::Replica), Access::Write) => Err(Refusal::WriteOnReplica(name)),
+            (Some(Role::Replica), Access::Read) if has_state => Err(Refusal::StateElsewhere(name)),
             (Some(Role::Primary), _) | (Some(Role::Replica), Access::Read) => {
                 Ok((Verdict::Node(name), access))
             }
@@ -137,7 +162,7 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
     }
 
     let verdict = match access {
-        // 4. A write, or the start of a transaction that may write.
+        // 5. A write, or the start of a transaction that may write.
         Access::Write => match (forced, session, set.mode) {
             (Some(Override::Primary), ..) => Verdict::Primary(Reason::Forced),
             _ if pinned => Verdict::Primary(Reason::Pinned),
@@ -149,9 +174,10 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
                 late => Verdict::Pin { late },
             },
         },
-        // 5. A read.
+        // 6. A read.
         Access::Read => match (forced, session, set.anonymous_reads) {
             (Some(Override::Primary), ..) => Verdict::Primary(Reason::Forced),
+            _ if has_state => Verdict::Primary(Reason::SessionState),
             (Some(Override::Replica), ..) => Verdict::Replica(Wanted::AnyForced),
             (_, None, AnonymousReads::Primary) => Verdict::Primary(Reason::NoSession),
             (_, None, AnonymousReads::Replica) => Verdict::Replica(Wanted::AnyAnonymous),
@@ -166,12 +192,15 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
 #[inline]
 fn decide_in_transaction<'a>(
     transaction: Access,
+    kind: StatementKind,
     access: Access,
     scopes: &ScopeView<'_>,
     session: Option<SessionView>,
 ) -> Result<Verdict<'a>, Refusal<'a>> {
     match (transaction, access, session) {
-        (Access::Read, Access::Write, _) => Err(Refusal::WriteInReadOnlyTransaction),
+        (Access::Read, Access::Write, _) if kind != StatementKind::TransactionState => {
+            Err(Refusal::WriteInReadOnlyTransaction)
+        }
         // The session that began it is pinned, or was not to be. This may be another.
         (Access::Write, Access::Write, Some(session))
             if !session.pinned && scopes.write.is_none() =>

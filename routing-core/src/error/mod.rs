@@ -158,6 +158,33 @@ pub enum RoutingError {
         known: Vec<NodeName>,
     },
 
+    /// A read on a replica that a scope names, where the caller has left state in its connection to the
+    /// primary: the read would run without that.
+    #[error(
+        "set `{set}`: a read in a scope on node `{node}`, after a statement has left state in the \
+         connection to the primary (`SET`, a temporary table, a lock); run the read outside of the \
+         scope, or on another connection"
+    )]
+    StateElsewhere {
+        /// The replica set.
+        set: SetName,
+        /// The node that the scope names.
+        node: NodeName,
+    },
+
+    /// The connection is gone in which the caller has left state, or its node is no longer the primary: a
+    /// statement would run without that state.
+    #[error(
+        "set `{set}`: the connection to the primary is gone, and with it what was left in it (`SET`, a \
+         temporary table, a lock); take another connection from the pool, and begin again"
+    )]
+    StateLost {
+        /// The replica set.
+        set: SetName,
+        /// The node that the statement would run on.
+        node: NodeName,
+    },
+
     /// No replica set has that name.
     #[error("there is no replica set `{set}`; there is {}", Listing(known))]
     UnknownSet {

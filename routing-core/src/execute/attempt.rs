@@ -75,6 +75,9 @@ impl<'r, P> Route<'r, P> {
         if self.role == Role::Replica && is_measured() {
             self.started = Some(self.set.ports.clock.now());
         }
+        if let Some(state) = &self.leaves {
+            state.keep(self.node.id());
+        }
         let permit = Permit {
             set: self.set,
             node: self.node(),

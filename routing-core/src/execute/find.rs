@@ -111,6 +111,7 @@ impl<'r, P> Route<'r, P> {
             trial: found.choice.trial,
             relies: found.choice.relies,
             writer: None,
+            leaves: None,
             past,
             mark,
             started: None,
@@ -124,10 +125,17 @@ impl<'r, P> Route<'r, P> {
         Ok(route)
     }
 
-    /// The session that writes is kept: if nobody reports what became of the statement, it may have.
+    /// The session that writes is kept: if nobody reports what became of the statement, it may have. So are
+    /// the connections that the statement may leave state in.
     #[inline]
     fn note_writer(&mut self, caller: &Context) {
-        if self.access == Access::Write && self.set.has_rules() && self.is_marked() {
+        if self.access == Access::Read || !self.set.has_rules() {
+            return;
+        }
+        if self.kind.leaves_state() {
+            self.leaves = caller.state().cloned();
+        }
+        if self.is_marked() {
             self.writer = Context::with_current(|ambient| session_of(caller, ambient).cloned());
         }
     }

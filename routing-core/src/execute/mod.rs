@@ -12,6 +12,7 @@ pub(crate) mod retry;
 pub(crate) mod route;
 pub(crate) mod router;
 pub(crate) mod router_builder;
+mod state;
 pub(crate) mod tables;
 pub(crate) mod transaction;
-pub(crate) mod wait;
+mod wait;

@@ -42,6 +42,7 @@ use crate::error::RoutingError;
 use crate::execute::announce::announce_refusal;
 use crate::observe::decision::{Decision, Reason, Role};
 use crate::session::Session;
+use crate::session::connection_state::ConnectionState;
 use crate::session::context::Context;
 use crate::sql::kind::{Access, StatementKind};
 use crate::time::clock::Timestamp;
@@ -63,9 +64,11 @@ pub struct Route<'r, P> {
     pub(crate) relies: bool,
     /// Who writes, until it is known what became of it.
     pub(crate) writer: Option<Session>,
+    /// The caller's connections, if the statement may leave state in one.
+    pub(crate) leaves: Option<ConnectionState>,
     pub(crate) past: Past,
     /// When it was decided.
-    pub(super) mark: u64,
+    pub(crate) mark: u64,
     /// When it was started, if it is one that is measured.
     pub(crate) started: Option<Timestamp>,
 }
@@ -119,6 +122,7 @@ impl<'r, P> Route<'r, P> {
             | Reason::Transaction
             | Reason::Named
             | Reason::Pinned
+            | Reason::SessionState
             | Reason::Write
             | Reason::NoSession => false,
         };

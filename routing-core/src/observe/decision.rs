@@ -48,6 +48,8 @@ pub enum Reason {
     Forced,
     /// The session is pinned.
     Pinned,
+    /// The caller, or the session, has left state in a connection to the primary.
+    SessionState,
     /// It is a write on a greedy set.
     Write,
     /// It is a read that belongs to no session.
@@ -75,6 +77,7 @@ impl Reason {
             Self::Named => "named",
             Self::Forced => "forced",
             Self::Pinned => "pinned",
+            Self::SessionState => "session state",
             Self::Write => "write",
             Self::NoSession => "no session",
             Self::Balanced => "balanced",

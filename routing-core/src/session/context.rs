@@ -23,6 +23,7 @@ use crate::config::rules::LatePin;
 use crate::error::RoutingError;
 use crate::names::SetName;
 use crate::session::Session;
+use crate::session::connection_state::{ConnectionState, Kept};
 use crate::session::scope::{Scope, ScopeView, Scopes};
 
 /// A session and the scopes that are open: what a handle holds, or what code runs in.
@@ -30,11 +31,13 @@ use crate::session::scope::{Scope, ScopeView, Scopes};
 pub struct Context {
     session: Option<Session>,
     scopes: Scopes,
+    /// Of a handle that keeps its connections.
+    state: Option<ConnectionState>,
 }
 
 thread_local! {
     static CURRENT: RefCell<Context> = const {
-        RefCell::new(Context { session: None, scopes: Scopes::none() })
+        RefCell::new(Context { session: None, scopes: Scopes::none(), state: None })
     };
 }
 
@@ -99,6 +102,36 @@ impl Context {
         self
     }
 
+    /// The same for a handle that keeps its connections: what state they have is noted there.
+    #[must_use]
+    pub fn with_state(mut self, state: &ConnectionState) -> Self {
+        self.state = Some(state.clone());
+        self
+    }
+
+    /// The same without its session and scopes, in the scope of the primary.
+    #[must_use]
+    pub fn on_primary(&self) -> Self {
+        Self {
+            session: None,
+            scopes: Scopes::none().with(Scope::primary()),
+            state: self.state.clone(),
+        }
+    }
+
+    /// The state of the connections that it keeps; `None` if it keeps none.
+    #[inline]
+    pub(crate) const fn state(&self) -> Option<&ConnectionState> {
+        self.state.as_ref()
+    }
+
+    /// Whether the state that it has put into a connection is gone.
+    pub(crate) fn has_lost_state(&self) -> bool {
+        self.state
+            .as_ref()
+            .is_some_and(|state| state.kept() == Kept::Lost)
+    }
+
     pub(crate) const fn scopes(&self) -> &Scopes {
         &self.scopes
     }
@@ -144,6 +177,7 @@ impl Entry {
             Self::Session(session) => Context {
                 session: Some(session.clone()),
                 scopes: outer.scopes.clone(),
+                state: None,
             },
             Self::Scope { scope, made } => {
                 let scopes = match made {
@@ -157,6 +191,7 @@ impl Entry {
                 Context {
                     session: outer.session.clone(),
                     scopes,
+                    state: None,
                 }
             }
             Self::Context(context) => context.clone(),

@@ -4,6 +4,7 @@
 //! and threads by many tasks, so pins leak from one user to the next. Here the pin lives in a
 //! value that is created for a unit of work, is handed along, and dies with it.
 
+pub(crate) mod connection_state;
 pub(crate) mod context;
 pub(crate) mod freshness;
 pub(crate) mod hand_over;

@@ -1,7 +1,7 @@
 //! What a session knows of one set: its pin, its marks, and where marks become positions.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub(crate) struct Slot {
     clock: SessionClock,
     pub(crate) set: SetName,
     pub(crate) pin: PinCell,
+    /// Whether the session has left state in connections to the primary.
+    state: AtomicBool,
     /// 0 until a replica served a read; then the set's `LatePin`, so that `pin` can apply it.
     replica_read: AtomicU8,
     pub(crate) marks: Marks,
@@ -48,6 +50,7 @@ impl Slot {
             clock: SessionClock(Arc::clone(clock)),
             set,
             pin: everywhere.copy(),
+            state: AtomicBool::new(false),
             replica_read: AtomicU8::new(0),
             marks: Marks::default(),
             samples: OnceLock::new(),
@@ -59,8 +62,19 @@ impl Slot {
     /// As if the session had never met the set.
     pub(crate) fn clear(&self) {
         self.pin.clear();
+        self.state.store(false, Ordering::Release);
         self.replica_read.store(0, Ordering::Release);
         self.marks.clear();
+    }
+
+    /// The session has left state in a connection to the primary, or may have.
+    pub(crate) fn leave_state(&self) {
+        self.state.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn has_state(&self) -> bool {
+        self.state.load(Ordering::Acquire)
     }
 
     fn now(&self) -> Timestamp {

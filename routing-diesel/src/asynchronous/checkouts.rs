@@ -15,7 +15,7 @@ use diesel_async::{AsyncConnection, TransactionManager};
 use routing_core::PoolKey;
 use routing_core::adapter::{AsyncConnections, BoxError, Connections, TokioTimer};
 use routing_core::sql::Dialect;
-use routing_core::{Failure, Node, Permit, ReplicaSet, Role, Route, Timer};
+use routing_core::{ConnectionState, Failure, Node, Permit, ReplicaSet, Role, Route, Timer};
 use tokio::sync::OnceCell;
 
 use super::driver::{AsyncRoutable, DatabaseOf};
@@ -31,6 +31,8 @@ pub(super) struct Checkouts<C: AsyncRoutable> {
     pub(super) cache_size: Option<CacheSize>,
     /// The use of a connection, which stays recorded when the caller drops its future.
     in_flight: Option<InFlight<C>>,
+    /// What the program has left in the connection to the primary.
+    state: ConnectionState,
 }
 
 /// The use of a node's connection.
@@ -73,13 +75,14 @@ impl<C: AsyncRoutable> Cell<C> {
 }
 
 impl<C: AsyncRoutable> Checkouts<C> {
-    pub(super) fn new(set: &ReplicaSet<NodePool<C>>) -> Self {
+    pub(super) fn new(set: &ReplicaSet<NodePool<C>>, state: ConnectionState) -> Self {
         let nodes = set.nodes().into_iter();
         Self {
             cells: nodes.map(Cell::new).collect(),
             instrumentation: Shared::new(),
             cache_size: None,
             in_flight: None,
+            state,
         }
     }
 
@@ -268,6 +271,7 @@ impl<C: AsyncRoutable> Checkouts<C> {
         let Some((_, mut connection)) = cell.connection.take() else {
             return;
         };
+        self.state.lose(&cell.node);
         if discard {
             C::TransactionManager::transaction_manager_status_mut(&mut *connection).set_in_error();
             return;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use diesel::connection::TransactionManagerStatus;
 use diesel::result::{Error, QueryResult};
 use routing_core::adapter::{Handle, Home, TokioTimer, connect};
-use routing_core::{Committed, Node, NodeName, Role, Session, SetName, StatementKind};
+use routing_core::{
+    Committed, ConnectionState, Node, NodeName, Role, Session, SetName, StatementKind,
+};
 
 use super::checkouts::{Checkouts, InFlight, Purpose, depth};
 use super::driver::AsyncRoutable;
@@ -43,9 +45,11 @@ pub struct AsyncRoutedConnection<C: AsyncRoutable> {
 }
 
 impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
-    pub(super) fn new(handle: Handle<NodePool<C>>) -> Self {
+    pub(super) fn new(mut handle: Handle<NodePool<C>>) -> Self {
+        let state = ConnectionState::default();
+        handle.context = handle.context.with_state(&state);
         Self {
-            checkouts: Checkouts::new(&handle.set),
+            checkouts: Checkouts::new(&handle.set, state),
             handle,
             home: Home::here(),
             transaction: None,
@@ -164,6 +168,12 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             end(transaction);
             self.is_lost = self.is_text_lost || !self.nesting.is_outside();
         }
+    }
+
+    /// The program has left a transaction, or a savepoint.
+    pub(super) fn shallower(&mut self) {
+        self.nesting.shallower();
+        self.is_lost &= self.is_text_lost || !self.nesting.is_outside();
     }
 
     /// The program's way out of a transaction that is lost.

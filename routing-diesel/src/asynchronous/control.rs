@@ -106,7 +106,9 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     ) -> QueryResult<usize> {
         self.settle();
         let control = match kind {
-            StatementKind::Transaction => TransactionControl::of(sql, DatabaseOf::<C>::DIALECT),
+            kind if kind.controls_transaction() => {
+                TransactionControl::of(sql, DatabaseOf::<C>::DIALECT)
+            }
             _ => None,
         };
         if self.is_lost {
@@ -234,13 +236,12 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             // It is not committed without an answer.
             return Err(self.leave(OpenTransaction::give_up, Transaction::rolled_back));
         };
-        // Another connection of the session may read before this future goes on.
-        self.record_end();
-        if let Some(open) = &self.transaction {
-            open.committing();
-        }
-        match self.control(Purpose::Commit, send).await {
+        let open = self.transaction.as_ref().ok_or(Error::NotInTransaction)?;
+        let unanswered = open.committing(&self.handle.context);
+        let answer = self.control(Purpose::Commit, send).await;
+        match answer {
             Some(Ok(done)) => {
+                unanswered.answered();
                 self.record_end();
                 if let Some(transaction) = self.transaction.take() {
                     if is_aborted {
@@ -253,9 +254,11 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             }
             Some(Err(error)) => {
                 self.not_committed(&error).await;
+                unanswered.answered();
                 Err(error)
             }
             None => {
+                unanswered.answered();
                 if let Some(open) = &self.transaction {
                     open.record_unknown_end(&self.handle.context);
                 }
@@ -341,9 +344,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         }
         if failure.is_some() {
             self.checkouts.discard(&node);
-            if let Some(transaction) = self.transaction.take() {
-                transaction.ended_unknown();
-            }
+            // A commit must not be repeated until it is acknowledged.
+            self.lose(Transaction::ended_unknown);
         } else if self.is_over(&node)
             && let Some(transaction) = self.transaction.take()
         {
@@ -354,10 +356,13 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     /// Whether a transaction has ended although its commit failed.
     fn is_over(&mut self, node: &Arc<Node<NodePool<C>>>) -> bool {
         let around = self.transaction.as_ref().and_then(Transaction::around);
+        // One that was begun as text is not counted, and is still open.
+        let is_text = self.transaction.as_ref().is_some_and(|open| open.is_text);
         let counted = self.depth(node);
         match DatabaseOf::<C>::DIALECT {
             Dialect::Postgres => true,
-            _ => counted.is_some_and(|depth| around == Some(depth)) || counted.is_none(),
+            _ if is_text => false,
+            _ => counted.is_none() || counted == around,
         }
     }
 

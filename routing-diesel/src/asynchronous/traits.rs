@@ -95,7 +95,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             let (parts, kind) = prepared?;
             let query = OwnedQuery::<C, M>::new(parts);
             match kind {
-                StatementKind::Transaction | StatementKind::Multiple => {
+                kind if may_leave_open(kind) => {
                     self.run_text(kind, query.sql(), |connection| {
                         connection.count(query.clone())
                     })

@@ -9,7 +9,7 @@ use diesel::connection::{
 use diesel::r2d2::{ConnectionManager, PoolError, PooledConnection};
 use diesel::result::{Error, QueryResult};
 use routing_core::adapter::{BlockingConnections, BoxError, Connections};
-use routing_core::{Failure, Node, Permit, Role, Route};
+use routing_core::{ConnectionState, Failure, Node, Permit, Role, Route};
 
 use super::node_pool::NodePool;
 use crate::database::{Database, Routable};
@@ -22,6 +22,8 @@ pub(crate) struct Checkouts<C: Routable> {
     replica: Option<Checkout<C>>,
     pub(crate) instrumentation: Shared,
     pub(crate) cache_size: Option<CacheSize>,
+    /// What the program has left in the connection to the primary.
+    state: ConnectionState,
 }
 
 struct Checkout<C: Routable> {
@@ -37,12 +39,13 @@ struct Checkout<C: Routable> {
 }
 
 impl<C: Routable> Checkouts<C> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(state: ConnectionState) -> Self {
         Self {
             primary: None,
             replica: None,
             instrumentation: Shared::new(),
             cache_size: None,
+            state,
         }
     }
 
@@ -57,7 +60,7 @@ impl<C: Routable> Checkouts<C> {
         });
         if !usable {
             // Returned first: the pool may have no other.
-            *place = None;
+            self.take(side);
             let connection = node.pool().checkout(key, || route.is_forsaken())?;
             let mut checkout = Checkout {
                 node: Arc::clone(node),
@@ -97,12 +100,21 @@ impl<C: Routable> Checkouts<C> {
 
     /// Gives a side's connection back, and has it closed if it is not as it was.
     pub(crate) fn release(&mut self, side: Role) {
-        *self.place(side) = None;
+        self.take(side);
+    }
+
+    /// Takes a side's connection out, and with it what was left in it.
+    fn take(&mut self, side: Role) -> Option<Checkout<C>> {
+        let checkout = self.place(side).take()?;
+        if side == Role::Primary {
+            self.state.lose(&checkout.node);
+        }
+        Some(checkout)
     }
 
     /// Has a side's connection closed instead of giving it back.
     pub(crate) fn discard(&mut self, side: Role) {
-        if let Some(mut checkout) = self.place(side).take() {
+        if let Some(mut checkout) = self.take(side) {
             C::TransactionManager::transaction_manager_status_mut(&mut *checkout.connection)
                 .set_in_error();
         }

@@ -5,7 +5,8 @@ use std::fmt;
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::result::{Error, QueryResult};
 use routing_core::adapter::{Handle, connect_blocking};
-use routing_core::{Committed, NodeName, Role, Session, SetName, StatementKind};
+use routing_core::sql::Dialect;
+use routing_core::{Committed, ConnectionState, NodeName, Role, Session, SetName, StatementKind};
 
 use super::checkouts::{Checkouts, depth, is_broken};
 use super::node_pool::NodePool;
@@ -46,10 +47,12 @@ pub(super) struct Settling {
 }
 
 impl<C: Routable> RoutedConnection<C> {
-    pub(super) fn new(handle: Handle<NodePool<C>>) -> Self {
+    pub(super) fn new(mut handle: Handle<NodePool<C>>) -> Self {
+        let state = ConnectionState::default();
+        handle.context = handle.context.with_state(&state);
         Self {
             handle,
-            checkouts: Checkouts::new(),
+            checkouts: Checkouts::new(state),
             transaction: None,
             settling: None,
             begins_read_only: false,
@@ -175,10 +178,15 @@ impl<C: Routable> RoutedConnection<C> {
     /// ended a transaction by itself.
     #[inline]
     pub(super) fn settle(&mut self) {
-        if let Some(Settling { side, discard, .. }) = self.settling.take()
-            && discard
-        {
-            self.checkouts.discard(side);
+        if let Some(settling) = self.settling.take() {
+            let Settling { side, discard, .. } = settling;
+            // A text has ended what Diesel counts on: it would take the next transaction for a savepoint,
+            // which MySQL ignores outside of one.
+            let is_miscounted = C::Backend::DIALECT == Dialect::MySql
+                && self.checkouts.connected(side).and_then(depth) != settling.around;
+            if discard || is_miscounted {
+                self.checkouts.discard(side);
+            }
         }
         if let Some(transaction) = &mut self.transaction {
             let connection = self.checkouts.connected(transaction.role());

@@ -28,7 +28,7 @@ impl<C: Routable> RoutedConnection<C> {
     ) -> QueryResult<usize> {
         self.settle();
         let control = match kind {
-            StatementKind::Transaction => TransactionControl::of(sql, C::Backend::DIALECT),
+            kind if kind.controls_transaction() => TransactionControl::of(sql, C::Backend::DIALECT),
             _ => None,
         };
         let text = || sql.to_owned();
@@ -138,8 +138,9 @@ impl<C: Routable> RoutedConnection<C> {
             return Err(refusal);
         }
         // It may be executed by a server whose answer does not come.
-        transaction.committing();
+        let unanswered = transaction.committing(&self.handle.context);
         let committed = execute(connection, sql);
+        unanswered.answered();
         let (node, role) = (transaction.node(), transaction.role());
         let mut settling = Settling {
             side: role,

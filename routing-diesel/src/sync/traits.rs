@@ -7,11 +7,11 @@ use diesel::connection::{
 use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::{ConnectionError, ConnectionResult, QueryResult};
-use routing_core::StatementKind;
 
 use super::checkouts::depth;
 use super::connection::{RoutedConnection, Settling};
 use crate::database::Routable;
+use crate::failure::may_leave_open;
 use crate::kinds::Examine;
 use crate::known::KnownQuery;
 
@@ -43,7 +43,7 @@ impl<C: Routable> Connection for RoutedConnection<C> {
         let known = self.handle.kinds().of(source, &self.handle)?;
         let (kind, sql) = (known.kind, known.sql);
         match (&sql, kind) {
-            (Some(text), StatementKind::Transaction | StatementKind::Multiple) => {
+            (Some(text), kind) if may_leave_open(kind) => {
                 self.run_text(kind, text, |connection, _| {
                     connection.execute_returning_count(source)
                 })

@@ -71,6 +71,7 @@ mod scenario;
 mod scopes;
 mod sessions;
 mod silence;
+mod state;
 mod statements;
 mod toy;
 mod transactions;

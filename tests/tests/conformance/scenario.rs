@@ -34,7 +34,7 @@ fn programs() -> impl Strategy<Value = Program> {
         4 => Just(Planned::Server),
         1 => Just(Planned::Count),
         2 => Just(Planned::Insert),
-        1 => Just(Planned::Execute("PRAGMA journal_mode")),
+        1 => Just(Planned::Execute("SELECT changes()")),
         1 => Just(Planned::Execute("SELECT name FROM cake")),
         1 => Just(Planned::Log),
     ];

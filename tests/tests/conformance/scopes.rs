@@ -218,7 +218,7 @@ async fn ambiguous_statements_can_be_declared_reads<A: Adapter>(backend: Backend
     let ambiguous = match backend {
         Backend::Postgres => "SELECT pg_stat_clear_snapshot()",
         Backend::MariaDb => "SELECT load_file('/none')",
-        Backend::Sqlite => "PRAGMA journal_mode",
+        Backend::Sqlite => "SELECT * FROM pragma_journal_mode",
     };
     declared.execute(ambiguous).await.expect("an answer");
     assert!(!session.is_pinned("default"));

@@ -68,6 +68,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(StatementKind::Unknown),
         1 => Just(StatementKind::Transaction),
         1 => Just(StatementKind::LockingSelect),
+        1 => Just(StatementKind::SessionState),
+        1 => Just(StatementKind::TransactionEnd),
     ];
     let run = (
         proptest::option::weighted(0.85, 0..3_usize),
@@ -110,6 +112,8 @@ struct Remembered {
     pinned: bool,
     read_from_replica: bool,
     stays_on: Option<&'static str>,
+    /// Whether it has left state in a connection to the primary.
+    has_state: bool,
 }
 
 /// What a statement may come to.
@@ -130,6 +134,7 @@ impl Model {
         let only = |node| Allowed::Nodes(BTreeSet::from([node]));
         let me = session.map(|session| &self.sessions[session]);
         let pinned = me.is_some_and(|me| me.pinned);
+        let has_state = me.is_some_and(|me| me.has_state);
         let inside_out: Vec<_> = scopes.iter().rev().copied().collect();
         let has = |open| scopes.contains(&open);
 
@@ -151,6 +156,7 @@ impl Model {
                 "nobody" => Allowed::Refused("UnknownNode"),
                 "primary" => only("primary"),
                 _ if writes => Allowed::Refused("WriteOnReplica"),
+                _ if has_state => Allowed::Refused("StateElsewhere"),
                 _ if self.down.contains(name) => Allowed::Refused("NodeUnavailable"),
                 _ => only(name),
             };
@@ -171,6 +177,9 @@ impl Model {
             } else {
                 only("primary")
             };
+        }
+        if has_state {
+            return only("primary");
         }
         let to_a_replica = forced == Some(&Open::Replica)
             || (session.is_some() && !pinned)
@@ -222,6 +231,13 @@ impl Model {
                 .iter()
                 .any(|open| matches!(open, Open::Primary | Open::Node(_)));
             me.pinned |= !forced;
+            let overrides = |open: &&Open| matches!(open, Open::Primary | Open::Node(_));
+            let is_in_primary = scopes.iter().rev().find(overrides) == Some(&Open::Primary);
+            me.has_state |=
+                kind == StatementKind::SessionState || kind.leaves_state() && !is_in_primary;
+            return;
+        }
+        if me.has_state {
             return;
         }
         let balanced = match innermost {
@@ -247,6 +263,7 @@ fn name(error: &RoutingError) -> &'static str {
     match error {
         RoutingError::UnpinnedWrite { .. } => "UnpinnedWrite",
         RoutingError::WriteOnReplica { .. } => "WriteOnReplica",
+        RoutingError::StateElsewhere { .. } => "StateElsewhere",
         RoutingError::UnknownNode { .. } => "UnknownNode",
         RoutingError::NodeUnavailable { .. } => "NodeUnavailable",
         RoutingError::NoReplica { .. } => "NoReplica",

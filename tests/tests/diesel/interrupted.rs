@@ -7,20 +7,22 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::{BigInt, Integer};
-use diesel_async::{AsyncMysqlConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{
+    AsyncMysqlConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, TransactionManager,
+};
 use futures_util::TryStreamExt;
-use routing_core::{Mode, NodeBuilder, RoutingConfig, Session};
-use routing_diesel::{AsyncRoutedConnection, AsyncRoutedPool};
+use routing_core::{Mode, NodeBuilder, PinRelease, RoutingConfig, Session};
+use routing_diesel::{AsyncRoutedConnection, AsyncRoutedPool, RoutedTransactionManager};
 use routing_tests::adapter::{Adapter, Ports, SeaOrm, Shop};
 use routing_tests::clock::MovedClock;
 use routing_tests::proxy::{Proxy, Way};
 use routing_tests::runtime::run;
 use routing_tests::schema::cake;
-use routing_tests::wait::until;
+use routing_tests::wait::{LIMIT, until};
 use routing_tests::world::{Backend, World, patient_probes};
 use tokio::sync::Notify;
 
-use crate::support::{blocking, postgres, postgres_async, sqlite};
+use crate::support::{blocking, postgres, postgres_async, server_of, sqlite};
 
 type Conn = AsyncRoutedConnection<AsyncPgConnection>;
 type Log = Arc<Mutex<Vec<&'static str>>>;
@@ -428,7 +430,8 @@ fn a_transaction_that_was_begun_as_text_is_lost_until_a_text_rolls_it_back() {
             conn.batch_execute("BEGIN").await.expect("a transaction");
             insert("in it").execute(&mut conn).await.expect("an insert");
             // MySQL's connections do not survive that.
-            let sleeping = poll_times(conn.batch_execute("DO sleep(10)"), 1).await;
+            let slow = "UPDATE server SET name = name WHERE sleep(10)";
+            let sleeping = poll_times(conn.batch_execute(slow), 1).await;
             assert!(sleeping.is_none(), "{sleeping:?}");
             let after = insert("after it").execute(&mut conn).await;
             assert!(is_lost(&after), "{after:?}");
@@ -442,6 +445,102 @@ fn a_transaction_that_was_begun_as_text_is_lost_until_a_text_rolls_it_back() {
         let names = cake::table.select(cake::name).order(cake::name);
         let names = names.load::<String>(&mut conn).await;
         assert_eq!(names, Ok(vec!["COMMIT".into(), "ROLLBACK".into()]));
+    });
+}
+
+/// The server says so among the rows, after it has said which columns they have.
+#[test]
+fn a_deadlocks_victim_that_reads_rows_writes_nothing_outside_of_its_transaction() {
+    run(async {
+        let world = World::new(Backend::MariaDb, false).await;
+        let config = world.config(|config| config.mode(Mode::Greedy));
+        let pool = AsyncRoutedPool::<AsyncMysqlConnection>::new(&config).expect("a pool");
+        let mut conn = pool.get().await.expect("a connection");
+        conn.batch_execute("INSERT INTO cake (id, name) VALUES (1, 'a'), (2, 'b')")
+            .await
+            .expect("two cakes");
+        let barrier = Arc::new(tokio::sync::Barrier::new(2));
+        let bakers = [(1, 2), (2, 1)].map(|(first, second)| {
+            let (pool, barrier) = (pool.clone(), Arc::clone(&barrier));
+            tokio::spawn(async move {
+                let mut conn = pool.get().await.expect("a connection");
+                conn.transaction(async |conn| {
+                    let lock =
+                        |id| diesel::update(cake::table.find(id)).set(cake::name.eq(cake::name));
+                    lock(first).execute(conn).await?;
+                    barrier.wait().await;
+                    // Of all rows, so that the server finds the lock only when it reads them.
+                    let all = cake::table.filter(cake::name.ne("").or(cake::id.eq(second)));
+                    let read = all.select(cake::id).for_update().load::<i32>(conn).await;
+                    let deadlocked = read.is_err();
+                    let wrote = diesel::insert_into(cake::table)
+                        .values(cake::name.eq(format!("after {first}")))
+                        .execute(conn)
+                        .await;
+                    assert_eq!(wrote.is_err(), deadlocked);
+                    Ok::<_, Error>(())
+                })
+                .await
+            })
+        });
+        let mut failed = 0;
+        for baker in bakers {
+            let outcome = baker.await.expect("no panic");
+            failed += usize::from(is_lost(&outcome));
+        }
+        assert_eq!(failed, 1, "one is the victim");
+        let count = cake::table.count().get_result::<i64>(&mut conn).await;
+        assert_eq!(count, Ok(3));
+    });
+}
+
+#[test]
+fn statements_beside_others_do_not_join_a_transaction_that_was_dropped() {
+    run(async {
+        let on = postgres_async().await;
+        let mut conn = on.pool.get_in(&Session::new()).await.expect("a connection");
+        let here = Notify::new();
+        let transaction = conn.transaction(async |conn| {
+            insert(conn, "in it").await?;
+            here.notify_one();
+            std::future::pending::<()>().await;
+            Ok::<_, Error>(())
+        });
+        interrupt_at(&here, transaction).await;
+        let beside = diesel::insert_into(cake::table).values(cake::name.eq("beside"));
+        let beside = beside.execute(&mut &conn).await;
+        assert!(is_lost(&beside), "{beside:?}");
+        insert(&mut conn, "after").await.expect("an insert");
+        let beside = diesel::insert_into(cake::table).values(cake::name.eq("beside"));
+        assert_eq!(beside.execute(&mut &conn).await, Ok(1));
+        drop(conn);
+        assert_eq!(names(&on.pool).await, ["after", "beside"]);
+    });
+}
+
+/// A server may commit what was asked for by a future that was dropped, at any time.
+#[test]
+fn a_commit_that_was_dropped_keeps_its_sessions_on_the_primary() {
+    run(async {
+        let world = World::new(Backend::Postgres, false).await;
+        let released = |config: routing_core::RoutingConfigBuilder| {
+            let config = config.mode(Mode::Greedy).pin_release(PinRelease::CaughtUp);
+            config.catch_up_wait(LIMIT)
+        };
+        let config = world.config(released);
+        let pool = AsyncRoutedPool::<AsyncPgConnection>::new(&config).expect("a pool");
+        let (began, ends) = (Session::new(), Session::new());
+        let mut conn = pool.get().await.expect("a connection");
+        let begin = RoutedTransactionManager::begin_transaction(&mut conn);
+        let begun = began.run(begin).await;
+        begun.expect("a transaction");
+        insert(&mut conn, "in it").await.expect("an insert");
+        let commit = ends.run(RoutedTransactionManager::commit_transaction(&mut conn));
+        assert!(poll_times(commit, 1).await.is_none(), "it is on its way");
+        for (session, what) in [(&began, "began it"), (&ends, "ends it")] {
+            let mut other = pool.get_in(session).await.expect("a connection");
+            assert_eq!(server_of(&mut other).await, "primary", "who {what}");
+        }
     });
 }
 

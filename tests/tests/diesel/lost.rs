@@ -14,10 +14,10 @@ use routing_tests::postgres::Cluster;
 use routing_tests::proxy::{Proxy, Way};
 use routing_tests::runtime::run;
 use routing_tests::schema::cake;
-use routing_tests::wait::{until, until_blocking, within};
+use routing_tests::wait::{LIMIT, until, until_blocking, within};
 use routing_tests::world::{Backend, World, attentive, patient};
 
-use crate::support::{blocking, postgres, postgres_async};
+use crate::support::{blocking, postgres, postgres_async, server_of, sqlite_async};
 
 fn insert<C>(conn: &mut C, name: &str) -> QueryResult<usize>
 where
@@ -225,6 +225,162 @@ fn a_commit_that_was_lost_is_never_acknowledged() {
             conn.batch_execute("ROLLBACK").expect("the way out");
             assert_eq!(count(&mut conn), Ok(0));
         });
+    });
+}
+
+#[test]
+fn a_commit_that_was_lost_is_never_acknowledged_by_diesel_async() {
+    run(async {
+        let on = postgres_async().await;
+        let mut conn = on.pool.get().await.expect("a connection");
+        let cake = |name| diesel::insert_into(cake::table).values(cake::name.eq(name));
+        let begun = AsyncText::batch_execute(&mut conn, "BEGIN").await;
+        begun.expect("a transaction");
+        cake("before").execute(&mut conn).await.expect("an insert");
+        let inner = conn.primary().await.expect("the transaction's own");
+        let end = "SELECT pg_terminate_backend(pg_backend_pid())";
+        let ended = AsyncText::batch_execute(inner, end).await;
+        ended.expect_err("it is gone");
+        refused(AsyncText::batch_execute(&mut conn, "COMMIT").await);
+        refused(AsyncText::batch_execute(&mut conn, "COMMIT").await);
+        let after = cake("after").execute(&mut conn).await;
+        after.expect_err("it is not outside of it either");
+        let out = AsyncText::batch_execute(&mut conn, "ROLLBACK").await;
+        out.expect("the way out");
+        let left = cake::table.count().get_result::<i64>(&mut conn).await;
+        assert_eq!(left, Ok(0));
+    });
+}
+
+/// SQLite does not end a transaction whose commit it refuses.
+#[test]
+fn a_commit_that_sqlite_refuses_leaves_its_transaction_open() {
+    run(async {
+        let on = sqlite_async().await;
+        let mut conn = on.pool.get().await.expect("a connection");
+        for sql in [
+            "CREATE TABLE crumb (cake int REFERENCES cake DEFERRABLE INITIALLY DEFERRED)",
+            "PRAGMA foreign_keys = ON",
+            "BEGIN",
+            "INSERT INTO crumb VALUES (4711)",
+        ] {
+            let done = AsyncText::batch_execute(&mut conn, sql).await;
+            done.expect("it is done");
+        }
+        let called = Arc::new(Mutex::new(Vec::new()));
+        let (one, other) = (Arc::clone(&called), Arc::clone(&called));
+        conn.on_commit(move |_| one.lock().expect("no panic").push("commit"));
+        conn.on_rollback(move || other.lock().expect("no panic").push("rollback"));
+        let refused = AsyncText::batch_execute(&mut conn, "COMMIT").await;
+        refused.expect_err("there is no such cake");
+        assert!(called.lock().expect("no panic").is_empty(), "it is open");
+        let mended = AsyncText::batch_execute(&mut conn, "DELETE FROM crumb").await;
+        mended.expect("nothing refers to it");
+        let committed = AsyncText::batch_execute(&mut conn, "COMMIT").await;
+        committed.expect("a commit");
+        assert_eq!(*called.lock().expect("no panic"), ["commit"]);
+    });
+}
+
+/// Diesel goes on counting a transaction that a text has ended, and MySQL ignores a savepoint outside of
+/// one.
+#[test]
+fn after_a_commit_by_hand_on_mariadb_the_next_transaction_is_one() {
+    run(async {
+        let world = World::new(Backend::MariaDb, false).await;
+        let config = world.config(|config| config.mode(routing_core::Mode::Greedy));
+        let pool = RoutedPool::<MysqlConnection>::new(&config).expect("a pool");
+        blocking(|| {
+            let mut conn = pool.get().expect("a connection");
+            let insert = |conn: &mut RoutedConnection<MysqlConnection>, name: &str| {
+                let query = diesel::insert_into(cake::table).values(cake::name.eq(name));
+                diesel::RunQueryDsl::execute(query, conn)
+            };
+            let by_hand = conn.transaction(|conn| {
+                insert(conn, "by hand")?;
+                conn.batch_execute("COMMIT")
+            });
+            by_hand.expect("it is committed");
+            let undone = conn.transaction(|conn| {
+                insert(conn, "undone")?;
+                Err::<(), _>(Error::RollbackTransaction)
+            });
+            undone.expect_err("it is rolled back");
+            let count = cake::table.count();
+            let count: i64 = diesel::RunQueryDsl::get_result(count, &mut conn).expect("a count");
+            assert_eq!(count, 1);
+        });
+    });
+}
+
+/// A transaction in a text is not tracked, and still the session sees what it has committed.
+#[test]
+fn a_commit_outside_of_a_tracked_transaction_is_seen_by_its_session() {
+    run(async {
+        let world = World::new(Backend::Postgres, true).await;
+        let config = world.config(|config| {
+            let config = config.mode(routing_core::Mode::Greedy);
+            config.pin_release(routing_core::PinRelease::CaughtUp)
+        });
+        let pool = AsyncRoutedPool::<AsyncPgConnection>::new(&config).expect("a pool");
+        let session = routing_core::Session::new();
+        session.expect_hand_over();
+        let mut conn = pool.get_in(&session).await.expect("a connection");
+        let text = "BEGIN; INSERT INTO cake (name) VALUES ('untracked')";
+        let begun = AsyncText::batch_execute(&mut conn, text).await;
+        begun.expect("a transaction");
+        // What the session has to see until here is known, and is there.
+        session.when_settled().await;
+        world.pause().await;
+        let committed = AsyncText::batch_execute(&mut conn, "COMMIT").await;
+        committed.expect("a commit");
+        let mut other = pool.get_in(&session).await.expect("a connection");
+        let count = cake::table.count().get_result::<i64>(&mut other).await;
+        assert_eq!(count, Ok(1));
+        world.resume().await;
+    });
+}
+
+#[test]
+fn statements_beside_others_go_on_after_a_commit_that_was_refused() {
+    run(async {
+        let Behind {
+            cluster,
+            proxy: _proxy,
+            pool,
+        } = behind_async().await;
+        let mut conn = pool.get().await.expect("a connection");
+        let cake = |name| diesel::insert_into(cake::table).values(cake::name.eq(name));
+        let committed = conn.transaction(async |conn| {
+            cake("before").execute(conn).await?;
+            cluster.promote(&cluster.replicas()[0]).await;
+            let is_followed = async || pool.status().sets[0].nodes[0].name == "replica-1";
+            until("the promoted one is the primary", is_followed).await;
+            Ok::<_, Error>(())
+        });
+        committed.await.expect_err("another is the primary");
+        let beside = cake::table.count().get_result::<i64>(&mut &conn).await;
+        assert_eq!(beside, Ok(0));
+    });
+}
+
+/// A row is all that `get_result` takes, and yet the statement is over.
+#[test]
+fn a_write_whose_only_row_was_read_lets_its_session_go_back_to_replicas() {
+    run(async {
+        let world = World::new(Backend::Postgres, false).await;
+        let config = world.config(|config| {
+            let config = config.mode(routing_core::Mode::Greedy);
+            let config = config.pin_release(routing_core::PinRelease::CaughtUp);
+            config.catch_up_wait(LIMIT)
+        });
+        let pool = AsyncRoutedPool::<AsyncPgConnection>::new(&config).expect("a pool");
+        let session = routing_core::Session::new();
+        let mut conn = pool.get_in(&session).await.expect("a connection");
+        let cake = diesel::insert_into(cake::table).values(cake::name.eq("a cake"));
+        let id = cake.returning(cake::id).get_result::<i32>(&mut conn).await;
+        id.expect("its number");
+        assert!(server_of(&mut conn).await.starts_with("replica-"));
     });
 }
 

@@ -1,12 +1,14 @@
 //! What MySQL and MariaDB do that PostgreSQL does not.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use routing_core::{Mode, Reason, RoutingError, Session};
+use routing_core::{Mode, PinRelease, Reason, RoutingError, Session};
 use routing_seaorm::RoutingErrExt;
 use routing_tests::entity::cake;
 use routing_tests::runtime::run;
 use routing_tests::stage::{Backend, Stage};
+use routing_tests::wait::LIMIT;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel,
     PaginatorTrait, TransactionTrait,
@@ -38,6 +40,69 @@ fn what_is_written_is_read_back_from_the_primary() {
                 .any(|decision| decision.reason == Reason::NoSession)
         );
         stage.resume().await;
+    });
+}
+
+/// MariaDB rolls back as for a deadlock's victim (`innodb_snapshot_isolation`, on since 11.6.2).
+#[test]
+fn a_transaction_whose_snapshot_has_changed_writes_nothing_outside_of_itself() {
+    run(async {
+        let stage = Stage::new(Backend::MariaDb, Mode::Greedy).await;
+        let one = "INSERT INTO cake (id, name) VALUES (1, 'a')";
+        stage.db.execute_unprepared(one).await.expect("a cake");
+        let transaction = stage.db.begin().await.expect("a transaction");
+        let setting = "SET SESSION innodb_snapshot_isolation = ON";
+        let set = transaction.execute_unprepared(setting).await;
+        set.expect("a setting");
+        let seen = cake::Entity::find().count(&transaction).await;
+        assert_eq!(seen.expect("a count"), 1);
+        let renamed = "UPDATE cake SET name = 'b'";
+        let other = stage.db.execute_unprepared(renamed).await;
+        other.expect("an update");
+        let changed = transaction
+            .execute_unprepared("UPDATE cake SET name = 'c'")
+            .await;
+        let error = changed.expect_err("the row has changed");
+        assert!(error.to_string().contains("1020"), "{error}");
+        let inserted = cake::named("outside").insert(&transaction).await;
+        let committed = transaction.commit().await;
+        for outcome in [inserted.map(drop), committed] {
+            let error = outcome.as_ref().err().and_then(RoutingErrExt::routing);
+            let is_lost = matches!(error, Some(RoutingError::TransactionLost { .. }));
+            assert!(is_lost, "{outcome:?}");
+        }
+    });
+}
+
+/// A procedure may commit, and go on when nobody waits for it any more.
+#[test]
+fn a_call_that_was_dropped_keeps_its_session_on_the_primary() {
+    run(async {
+        let released = |config: routing_core::RoutingConfigBuilder| {
+            let config = config.mode(Mode::Greedy).pin_release(PinRelease::CaughtUp);
+            config.catch_up_wait(LIMIT)
+        };
+        let stage = Stage::with(Backend::MariaDb, released).await;
+        let slow = "CREATE PROCEDURE slow() BEGIN DO sleep(0.2); COMMIT; END";
+        stage
+            .db
+            .execute_unprepared(slow)
+            .await
+            .expect("a procedure");
+        let (db, _session) = stage.session();
+        let transaction = db.begin().await.expect("a transaction");
+        cake::named("in it")
+            .insert(&transaction)
+            .await
+            .expect("an insert");
+        let calling = transaction.execute_unprepared("CALL slow()");
+        let called = tokio::time::timeout(Duration::from_millis(1), calling).await;
+        called.expect_err("it takes longer");
+        drop(transaction);
+        stage.recorder.take();
+        let count = cake::Entity::find().count(&db).await;
+        count.expect("a count");
+        assert_eq!(stage.recorder.only().node, "primary");
     });
 }
 
