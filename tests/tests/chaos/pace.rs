@@ -4,6 +4,7 @@
 //! nothing was done to it, the machine is busy; then the router may rightly take the primary for failed,
 //! and refuse what needs it until its circuit breaker closes.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -36,15 +37,27 @@ impl Pace {
         let (lates, enough) = (Arc::clone(&late), Arc::clone(&is_enough));
         let watches = tokio::spawn(async move {
             while !enough.load(Ordering::Acquire) {
-                let was_well = !tally.may_fail.load(Ordering::Acquire);
-                let asked = Instant::now();
+                // A question that was asked while the primary failed counts from the end of that.
+                let mut well_since = None;
                 // Only the time counts: the users report a missing answer.
-                let _answered = primary.ping().await;
-                tokio::time::sleep(PAUSE).await;
-                let is_well = was_well && !tally.may_fail.load(Ordering::Acquire);
-                if is_well && asked.elapsed() > LATE {
+                let mut asking = pin!(async {
+                    let _answered = primary.ping().await;
+                    tokio::time::sleep(PAUSE).await;
+                });
+                let mut is_answered = false;
+                while !is_answered {
+                    let may_fail = tally.may_fail.load(Ordering::Acquire);
+                    well_since = well_since
+                        .filter(|_| !may_fail)
+                        .or_else(|| (!may_fail).then(Instant::now));
+                    let waiting = tokio::time::timeout(PAUSE, asking.as_mut());
+                    is_answered = waiting.await.is_ok();
+                }
+                if let Some(since) = well_since
+                    && since.elapsed() > LATE
+                {
                     let mut lates = lates.lock().expect("no panic inside");
-                    lates.push((asked, Instant::now()));
+                    lates.push((since, Instant::now()));
                 }
             }
             primary.close().await.expect("the connection closes");

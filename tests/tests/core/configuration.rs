@@ -156,6 +156,8 @@ fn all_mistakes_are_reported_together() {
         url = "postgres://app@db-1/shop"
         max_connections = 0
         max_conections = 5
+        idle_timeout = 0
+        max_lifetime = "0s"
         weight = 2
 
         [[replicas]]
@@ -198,6 +200,8 @@ fn all_mistakes_are_reported_together() {
         "primary_breaker.back_off",
         "primary.max_connections",
         "primary.max_conections",
+        "primary.idle_timeout",
+        "primary.max_lifetime",
         "primary.weight",
         "replicas[0].url",
         "replicas[0].weight",

@@ -339,6 +339,35 @@ fn the_primary_is_up_as_soon_as_it_answers_whatever_its_trial_does() {
     trial.succeeded(&caller);
 }
 
+/// When a server restarts, each statement that it has ended says so; a busy machine hears of some only when
+/// the server is well again.
+#[test]
+fn failures_that_are_told_late_take_no_node_down() {
+    let mut probed = Probed::postgres();
+    probed.says(LONG, 0, PRIMARY);
+    probed.says(LONG, 1, STANDBY);
+    let caller = Context::default();
+    let router = Arc::clone(&probed.router);
+    let run = || {
+        let route = router.route(router.default_set(), StatementKind::Insert, &caller);
+        route.expect("it is up").start().1
+    };
+    let late: Vec<_> = (0..9).map(|_| run()).collect();
+    probed.fail(5);
+    assert!(probed.run(StatementKind::Insert, &caller).is_err());
+    probed.says(Duration::from_secs(1), 0, PRIMARY);
+    for running in late {
+        let _told = running.failed(Failure::Lost, &caller);
+    }
+    let written = probed.run(StatementKind::Insert, &caller);
+    assert_eq!(written, Ok("primary"));
+    // What begins now counts.
+    for _ in 0..5 {
+        let _told = run().failed(Failure::Lost, &caller);
+    }
+    assert!(probed.run(StatementKind::Insert, &caller).is_err());
+}
+
 /// Somebody waits for a position that no replica will have, and the interval grows; but not while one
 /// of them may be promoted.
 #[test]

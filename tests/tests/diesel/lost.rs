@@ -331,12 +331,21 @@ fn a_commit_outside_of_a_tracked_transaction_is_seen_by_its_session() {
         begun.expect("a transaction");
         // What the session has to see until here is known, and is there.
         session.when_settled().await;
+        // Somebody commits, so that the server sends the log up to there.
+        let mut anyone = pool.get().await.expect("a connection");
+        let cake = diesel::insert_into(cake::table).values(cake::name.eq("another"));
+        cake.execute(&mut anyone).await.expect("an insert");
+        let serves = async || {
+            let mut other = pool.get_in(&session).await.expect("a connection");
+            server_of(&mut other).await.starts_with("replica-")
+        };
+        until("a replica has it", serves).await;
         world.pause().await;
         let committed = AsyncText::batch_execute(&mut conn, "COMMIT").await;
         committed.expect("a commit");
         let mut other = pool.get_in(&session).await.expect("a connection");
         let count = cake::table.count().get_result::<i64>(&mut other).await;
-        assert_eq!(count, Ok(1));
+        assert_eq!(count, Ok(2));
         world.resume().await;
     });
 }
