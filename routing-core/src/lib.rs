@@ -17,12 +17,14 @@
 //! |---|---|---|---|
 //! | 1 | routing is off, or the set is unmanaged | the primary | `Disabled`, `Unmanaged` |
 //! | 2 | in a transaction | the transaction's node; a write in a read-only one is refused, and pins a session that did not begin it | `Transaction` |
-//! | 3 | in [`Scope::node`] | that node; a write is refused on a replica | `Named` |
-//! | 4 | a write in [`Scope::primary`] | the primary; the session is not pinned | `Forced` |
+//! | 3 | after state was left in a connection that is gone | refused: [`StateLost`](RoutingError::StateLost) | |
+//! | 4 | in [`Scope::node`] | that node; a write is refused on a replica, and so is a read after state was left on the primary | `Named` |
+//! | 5 | a write in [`Scope::primary`] | the primary; the session is not pinned | `Forced` |
 //! | | a write of a pinned session | the primary | `Pinned` |
 //! | | a write, [`Mode::Strict`] | refused: [`UnpinnedWrite`](RoutingError::UnpinnedWrite) | |
 //! | | a write, [`Mode::Greedy`] | the primary; the session is pinned | `Write` |
-//! | 5 | a read in [`Scope::primary`] | the primary | `Forced` |
+//! | 6 | a read in [`Scope::primary`] | the primary | `Forced` |
+//! | | a read after a statement that has left state in a connection | the primary | `SessionState` |
 //! | | a read in [`Scope::replica`] | a replica, stale or not | `Forced` |
 //! | | a read without a session | the primary, or as [`AnonymousReads`] says | `NoSession` |
 //! | | a read of a pinned session, until [`PinRelease`] lets go | the primary | `Pinned` |
