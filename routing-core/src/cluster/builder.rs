@@ -182,7 +182,7 @@ impl<P> ReplicaSetBuilder<P> {
                 "no positions: what is written is kept on the primary by time"
             );
         }
-        let samples = Samples::new(positions, self.rules.lag.time);
+        let samples = Samples::new(positions);
         Ok(ReplicaSet::new(Parts {
             name: self.name,
             enabled: self.enabled,

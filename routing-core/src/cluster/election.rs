@@ -5,7 +5,9 @@
 //! the nodes are asked, and [`judge`] is the whole rule, a pure function of their answers:
 //!
 //! - **One system.** PostgreSQL's system identifier is that of the primary; who has another is
-//!   foreign. Of MariaDB's and MySQL's servers a replica is foreign that has replicated nothing of
+//!   foreign. While the primary has not been seen, nodes that disagree are all foreign. When the primary and
+//!   all that answer have another identifier than before (`pg_upgrade`, a restored backup), that is the
+//!   system's from then on. Of MariaDB's and MySQL's servers a replica is foreign that has replicated nothing of
 //!   the domains that the primary writes to.
 //! - **The highest timeline.** A promotion begins a new timeline ("Continuous Archiving and
 //!   Point-in-Time Recovery", PostgreSQL's manual), so that of two primaries the one on the higher
@@ -61,23 +63,29 @@ pub(crate) struct Ruling {
     pub(crate) history: History,
     /// Of each node.
     pub(crate) exclusions: Vec<Exclusions>,
+    /// Whether all nodes are of another system than before.
+    pub(crate) is_another_system: bool,
 }
 
 /// The rule; `current` is the primary's index so far.
 pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Ruling {
     let mut history = known;
     let primary_seen = nodes[current].sighting;
-    // Nobody is foreign before it is known what is ours.
-    history.system = known.system.or_else(|| {
-        let of_another = || nodes.iter().find_map(|node| node.sighting?.system);
-        match primary_seen {
-            Some(sighting) => sighting.system,
-            None if !nodes[current].is_up => of_another(),
-            None => None,
-        }
-    });
+    let of_primary_seen = primary_seen.and_then(|sighting| sighting.system);
+    let agreed = agreed_system(nodes);
+    let is_another_system = match (known.system, of_primary_seen, agreed) {
+        (Some(known), Some(now), Agreed::On(agreed)) => known != now && now == agreed,
+        _ => false,
+    };
+    if is_another_system {
+        history = History::default();
+    }
+    let known = history;
+    history.system = known.system.or(of_primary_seen);
     let is_ours = |sighting: &Sighting| match (history.system, sighting.system) {
         (Some(ours), Some(theirs)) => ours == theirs,
+        // Nobody knows yet what is ours.
+        (None, Some(_)) => agreed != Agreed::Not || nodes[current].is_up,
         _ => true,
     };
     let timelines = nodes
@@ -123,6 +131,29 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
         primary,
         exclusions: exclusions.collect(),
         history,
+        is_another_system,
+    }
+}
+
+/// Whether the nodes that answer are of one system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Agreed {
+    On(u64),
+    Not,
+    /// None has said.
+    Unknown,
+}
+
+fn agreed_system(nodes: &[Seen<'_>]) -> Agreed {
+    let answering = nodes.iter().filter(|node| node.is_up);
+    let mut systems = answering.filter_map(|node| node.sighting?.system);
+    let Some(first) = systems.next() else {
+        return Agreed::Unknown;
+    };
+    if systems.all(|system| system == first) {
+        Agreed::On(first)
+    } else {
+        Agreed::Not
     }
 }
 
@@ -236,8 +267,50 @@ mod tests {
             History::default(),
             &[(None, false), (Some(&a), true), (Some(&b), true)],
         );
-        assert_eq!(without.history.system, Some(7));
-        assert_eq!(words(&without), ["", "", "foreign"]);
+        assert_eq!(without.history.system, None, "it may be neither's");
+        assert_eq!(words(&without), ["", "foreign", "foreign"]);
+        let agreed = ruling(0, History::default(), &[(None, false), (Some(&a), true)]);
+        assert_eq!(agreed.history.system, None);
+        assert_eq!(words(&agreed), ["", ""]);
+        // The primary says it, whoever has answered before.
+        let primary = pg(Primary, 8, 1);
+        let known = ruling(
+            0,
+            agreed.history,
+            &[(Some(&primary), true), (Some(&a), true)],
+        );
+        assert_eq!(known.history.system, Some(8));
+        assert_eq!(words(&known), ["", "foreign"]);
+    }
+
+    #[test]
+    fn another_system_is_taken_over_when_all_that_answer_have_it() {
+        let (primary, replica) = (pg(Primary, 9, 1), pg(Replica, 9, 1));
+        let old = pg(Replica, 7, 3);
+        let known = History {
+            timeline: 3,
+            ..ON_1
+        };
+        let upgraded = ruling(
+            0,
+            known,
+            &[
+                (Some(&primary), true),
+                (Some(&replica), true),
+                (Some(&old), false),
+            ],
+        );
+        assert!(upgraded.is_another_system);
+        assert_eq!(
+            (upgraded.history.system, upgraded.history.timeline),
+            (Some(9), 1)
+        );
+        assert_eq!(words(&upgraded), ["", "", "foreign"]);
+        for (one, two) in [(&primary, &old), (&old, &replica)] {
+            let half = ruling(0, known, &[(Some(one), true), (Some(two), true)]);
+            assert!(!half.is_another_system, "not while one has the old one");
+            assert_eq!(half.history.system, Some(7));
+        }
     }
 
     #[test]

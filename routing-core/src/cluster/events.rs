@@ -152,6 +152,15 @@ pub(crate) fn leave_out<P>(set: &ReplicaSet<P>, node: &Node<P>, why: Exclusion, 
     }
 }
 
+/// All nodes are of another database system than before.
+pub(crate) fn announce_another_system<P>(set: &ReplicaSet<P>) {
+    tracing::warn!(
+        target: "routing",
+        set = set.name().as_str(),
+        "all nodes have another system identifier than before: the set begins anew"
+    );
+}
+
 /// Another node is the primary.
 pub(crate) fn announce_primary<P>(set: &ReplicaSet<P>, old: &Node<P>, new: &Node<P>) {
     tracing::warn!(

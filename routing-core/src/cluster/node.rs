@@ -25,8 +25,12 @@ pub struct Lag {
     /// replica has replayed; PostgreSQL's only.
     pub bytes: Option<u64>,
     /// For how long it has missed something that the primary had when it was asked. Nothing while it
-    /// misses nothing, however long nobody has written.
+    /// misses nothing, however long nobody has written. Not known while it is behind all that this process
+    /// has seen of the primary. To a second for four minutes, then to a minute.
     pub time: Option<Duration>,
+    /// For how long it has been behind all that this process has seen of the primary, if it is: the lag
+    /// itself is that or more.
+    pub at_least: Option<Duration>,
 }
 
 /// Somebody waits for a node's answer.

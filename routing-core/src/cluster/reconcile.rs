@@ -1,9 +1,12 @@
 //! What a set makes of what its nodes say: who is the primary, and who is left out.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use crate::cluster::election::{self, Ruling, Seen, Sighting};
-use crate::cluster::events::{announce_exclusion, announce_primary, leave_out};
+use crate::cluster::events::{
+    announce_another_system, announce_exclusion, announce_primary, leave_out,
+};
 use crate::cluster::members::Members;
 use crate::cluster::node::{Lag, Node};
 use crate::cluster::replica_set::ReplicaSet;
@@ -54,6 +57,7 @@ impl<P> ReplicaSet<P> {
             primary,
             history: after,
             exclusions,
+            is_another_system,
         } = election::judge(members.primary(), *history, &seen);
         *history = after;
         let changes = primary != members.primary();
@@ -78,8 +82,19 @@ impl<P> ReplicaSet<P> {
             new.renew();
             self.samples().clear();
         }
+        if is_another_system {
+            // What was known of positions is of the old one's.
+            self.samples().clear();
+            for node in nodes() {
+                node.lose_track();
+                node.renew();
+            }
+        }
         // Whoever is told may look at the status, which needs it.
         drop(history);
+        if is_another_system {
+            announce_another_system(self);
+        }
         if changes {
             let (old, new) = (
                 self.node(members, members.primary()),
@@ -130,17 +145,26 @@ impl<P> ReplicaSet<P> {
     }
 }
 
-/// Over both limits, as far as both are known; who is out comes back at half of either.
+/// Over both limits, as far as both are known; who is out comes back at half of either. Unknown is never
+/// fresh: who is behind all that was seen of the primary is out by its bytes, and without those until it has
+/// reached something.
 fn is_too_far(lag: Lag, limits: LagLimits, is_out: bool) -> bool {
     let part = if is_out { 2 } else { 1 };
-    let by_time = lag.time.map(|time| time > limits.time / part);
+    let by_time = match lag.time {
+        Some(time) => Some(time > limits.time / part),
+        // Its lag may be under the limit, or not.
+        None => lag
+            .at_least
+            .filter(|least| *least > limits.time)
+            .map(|_| true),
+    };
     let by_bytes = lag
         .bytes
         .map(|bytes| bytes > limits.bytes / u64::from(part));
     match (by_time, by_bytes) {
         (Some(by_time), Some(by_bytes)) => by_time && by_bytes,
         (Some(by_one), None) | (None, Some(by_one)) => by_one,
-        (None, None) => is_out,
+        (None, None) => is_out || lag.at_least.is_some() && limits.time < Duration::MAX,
     }
 }
 
@@ -155,8 +179,6 @@ fn announce_news<P>(set: &ReplicaSet<P>, node: &Node<P>, before: Exclusions, now
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -165,6 +187,7 @@ mod tests {
         let lag = |seconds: Option<u64>, megabytes: Option<u64>| Lag {
             time: seconds.map(Duration::from_secs),
             bytes: megabytes.map(|megabytes| megabytes << 20),
+            at_least: None,
         };
         for (lag, while_in, while_out) in [
             (lag(Some(0), Some(0)), false, false),
@@ -179,6 +202,21 @@ mod tests {
         ] {
             assert_eq!(is_too_far(lag, limits, false), while_in, "{lag:?}");
             assert_eq!(is_too_far(lag, limits, true), while_out, "{lag:?}");
+        }
+        let behind_all = |least: u64, megabytes: Option<u64>| Lag {
+            at_least: Some(Duration::from_secs(least)),
+            ..lag(None, megabytes)
+        };
+        for (lag, while_in, while_out) in [
+            (behind_all(0, Some(9)), true, true),
+            (behind_all(0, Some(1)), false, false),
+            (behind_all(61, Some(1)), false, false),
+            (behind_all(61, Some(9)), true, true),
+            (behind_all(0, None), true, true),
+        ] {
+            assert_eq!(is_too_far(lag, limits, false), while_in, "{lag:?}");
+            assert_eq!(is_too_far(lag, limits, true), while_out, "{lag:?}");
+            assert!(!is_too_far(lag, LagLimits::NONE, false), "{lag:?}");
         }
         let none = lag(Some(1_000_000), Some(1_000_000));
         assert!(!is_too_far(none, LagLimits::NONE, true));

@@ -10,7 +10,7 @@ use crate::monitor::ticket::{Answer, ProbeTicket};
 use crate::observe::decision::Role;
 use crate::observe::exclusion::Exclusion;
 use crate::observe::failure::Failure;
-use crate::position::log::Positions;
+use crate::position::log::{Behind, Positions};
 use crate::position::{Position, Reach};
 use crate::time::clock::Timestamp;
 
@@ -216,8 +216,14 @@ impl<P> Report<'_, P> {
 
 fn lag_of<P>(set: &ReplicaSet<P>, position: &Position, now: Timestamp) -> Lag {
     let latest = set.samples().latest();
+    let (time, at_least) = match set.samples().time_behind(position, now) {
+        Some(Behind::For(time)) => (Some(time), None),
+        Some(Behind::AtLeast(time)) => (None, Some(time)),
+        None => (None, None),
+    };
     Lag {
         bytes: latest.and_then(|latest| position.bytes_behind(&latest)),
-        time: set.samples().time_behind(position, now),
+        time,
+        at_least,
     }
 }

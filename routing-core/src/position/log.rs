@@ -80,9 +80,7 @@ pub(crate) struct Samples {
     /// replicas reach later.
     ring: Mutex<VecDeque<Sample>>,
     /// Of a longer time, and further apart; for how far behind a replica is.
-    sparse: Mutex<VecDeque<Sample>>,
-    /// How far apart, at least.
-    spacing: Duration,
+    tiers: Mutex<[VecDeque<Sample>; TIERS.len()]>,
     /// The number of the last one.
     latest: AtomicU64,
     target: Mutex<Option<Target>>,
@@ -90,18 +88,31 @@ pub(crate) struct Samples {
     changed: Event,
 }
 
+/// For how long a replica has missed something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// For so long.
+    For(Duration),
+    /// It is behind all that was seen of the primary: for so long, or longer.
+    AtLeast(Duration),
+}
+
 /// At 5 ms from one to the next these are 1.3 seconds.
 const KEPT: usize = 256;
 
+/// How far apart the samples of a tier are, at least, and how many there are: each second for four minutes,
+/// each minute for a day.
+const TIERS: [(Duration, usize); 2] = [
+    (Duration::from_secs(1), 256),
+    (Duration::from_secs(60), 1_440),
+];
+
 impl Samples {
-    /// `longest` is a lag that has to be told from a longer one.
-    pub(crate) fn new(positions: Positions, longest: Duration) -> Self {
-        const HOUR: Duration = Duration::from_secs(3_600);
+    pub(crate) fn new(positions: Positions) -> Self {
         Self {
             positions: AtomicU8::new(positions as u8),
             ring: Mutex::default(),
-            sparse: Mutex::default(),
-            spacing: (longest / 64).min(HOUR),
+            tiers: Mutex::default(),
             latest: AtomicU64::new(0),
             target: Mutex::default(),
             primary: Hurry::default(),
@@ -142,13 +153,15 @@ impl Samples {
             position,
             at,
         };
-        let mut sparse = self.sparse.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_far = |last: &Sample| at.since(last.at) >= self.spacing;
-        if sparse.back().is_none_or(is_far) {
-            keep(&mut sparse, sample.clone());
+        let mut tiers = self.tiers.lock().unwrap_or_else(PoisonError::into_inner);
+        for (samples, (spacing, most)) in tiers.iter_mut().zip(TIERS) {
+            let is_far = |last: &Sample| at.since(last.at) >= spacing;
+            if samples.back().is_none_or(is_far) {
+                keep(samples, sample.clone(), most);
+            }
         }
-        drop(sparse);
-        keep(&mut ring, sample);
+        drop(tiers);
+        keep(&mut ring, sample, KEPT);
         self.latest.store(number, Ordering::Release);
         drop(ring);
         self.tell();
@@ -160,9 +173,9 @@ impl Samples {
         ring.clear();
         self.latest.store(0, Ordering::Release);
         drop(ring);
-        let mut sparse = self.sparse.lock().unwrap_or_else(PoisonError::into_inner);
-        sparse.clear();
-        drop(sparse);
+        let mut tiers = self.tiers.lock().unwrap_or_else(PoisonError::into_inner);
+        tiers.iter_mut().for_each(VecDeque::clear);
+        drop(tiers);
         let mut target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
         *target = None;
         drop(target);
@@ -171,19 +184,28 @@ impl Samples {
 
     /// For how long a replica at `position` has missed something, as far as samples tell: nothing, if
     /// it has reached all of them. No clock but our own is asked, and an idle primary is no lag.
-    pub(crate) fn time_behind(&self, position: &Position, now: Timestamp) -> Option<Duration> {
+    pub(crate) fn time_behind(&self, position: &Position, now: Timestamp) -> Option<Behind> {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let latest = ring.back()?;
         if position.reaches(&latest.position) == Reach::Unknown {
             return None;
         }
-        let Some(first) = first_missed(&ring, position) else {
-            return Some(Duration::ZERO);
+        let (mut is_known, Some(mut since)) = first_missed(&ring, position) else {
+            return Some(Behind::For(Duration::ZERO));
         };
-        let sparse = self.sparse.lock().unwrap_or_else(PoisonError::into_inner);
-        // The oldest of the last may not be the first that it misses.
-        let since = first_missed(&sparse, position).map_or(first, |long| long.min(first));
-        Some(now.since(since))
+        let tiers = self.tiers.lock().unwrap_or_else(PoisonError::into_inner);
+        for samples in &*tiers {
+            let (reaches_one, first) = first_missed(samples, position);
+            is_known |= reaches_one;
+            // The oldest of the last may not be the first that it misses.
+            since = first.map_or(since, |first| first.min(since));
+        }
+        let lasts = now.since(since);
+        Some(if is_known {
+            Behind::For(lasts)
+        } else {
+            Behind::AtLeast(lasts)
+        })
     }
 
     /// Somebody waits until replicas are there.
@@ -211,18 +233,19 @@ impl Samples {
     }
 }
 
-fn keep(samples: &mut VecDeque<Sample>, sample: Sample) {
-    if samples.len() == KEPT {
+fn keep(samples: &mut VecDeque<Sample>, sample: Sample, most: usize) {
+    if samples.len() == most {
         samples.pop_front();
     }
     samples.push_back(sample);
 }
 
-/// When the first of these was taken that `position` does not reach.
-fn first_missed(samples: &VecDeque<Sample>, position: &Position) -> Option<Timestamp> {
+/// Whether `position` reaches one of these, and when the first was taken that it does not reach.
+fn first_missed(samples: &VecDeque<Sample>, position: &Position) -> (bool, Option<Timestamp>) {
     let reached =
         samples.partition_point(|sample| position.reaches(&sample.position) == Reach::Yes);
-    samples.get(reached).map(|sample| sample.at)
+    let first = samples.get(reached).map(|sample| sample.at);
+    (reached > 0, first)
 }
 
 #[cfg(test)]
@@ -237,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_mark_is_covered_by_the_first_sample_after_it() {
-        let samples = Samples::new(Positions::Asked, Duration::from_secs(60));
+        let samples = Samples::new(Positions::Asked);
         assert_eq!(samples.after(0), None);
         for number in 10..20 {
             samples.take(number, at(number * 100), Timestamp::default());
@@ -251,7 +274,7 @@ mod tests {
 
     #[test]
     fn old_samples_make_room() {
-        let samples = Samples::new(Positions::Asked, Duration::from_secs(60));
+        let samples = Samples::new(Positions::Asked);
         for number in 1..=(KEPT as u64 * 3) {
             samples.take(number, at(number), Timestamp::default());
         }
@@ -261,23 +284,32 @@ mod tests {
 
     #[test]
     fn who_is_behind_all_that_is_kept_is_behind_for_longer() {
-        let longest = Duration::from_secs(60);
-        let samples = Samples::new(Positions::Asked, longest);
-        let now = |number: u64| Timestamp::default().after(Duration::from_millis(5 * number));
-        for number in 1..=100_000 {
+        let samples = Samples::new(Positions::Asked);
+        // Ten a second, for two days.
+        let now = |number: u64| Timestamp::default().after(Duration::from_millis(100 * number));
+        let last = 2 * 24 * 3_600 * 10;
+        for number in 1..=last {
             samples.take(number, at(number), now(number));
         }
-        let behind = |lsn: u64| samples.time_behind(&at(lsn), now(100_000)).unwrap();
-        assert_eq!(behind(100_000), Duration::ZERO);
-        assert_eq!(behind(99_900), Duration::from_millis(5 * 99));
-        assert!(behind(1) > longest * 2, "{:?}", behind(1));
-        for seconds in [5, 30, 60, 120] {
-            let (exact, told) = (
-                Duration::from_secs(seconds),
-                behind(100_000 - 200 * seconds),
-            );
-            assert!(told.abs_diff(exact) < longest / 32, "{told:?} is {exact:?}");
+        let behind = |lsn: u64| samples.time_behind(&at(lsn), now(last));
+        assert_eq!(behind(last), Some(Behind::For(Duration::ZERO)));
+        let some = Behind::For(Duration::from_millis(100 * 99));
+        assert_eq!(behind(last - 100), Some(some));
+        for (seconds, exactly_to) in [(5, 1), (60, 1), (250, 1), (1_000, 60), (80_000, 60)] {
+            let told = behind(last - 10 * seconds);
+            let Some(Behind::For(told)) = told else {
+                panic!("{told:?} for {seconds}");
+            };
+            let exact = Duration::from_secs(seconds);
+            let most = Duration::from_secs(exactly_to);
+            assert!(told.abs_diff(exact) <= most, "{told:?} is {exact:?}");
         }
+        let told = behind(1);
+        let day = Duration::from_secs(24 * 3_600 - 60);
+        assert!(
+            matches!(told, Some(Behind::AtLeast(least)) if least >= day),
+            "{told:?}"
+        );
     }
 
     #[test]
@@ -297,16 +329,25 @@ mod tests {
 
     #[test]
     fn a_replica_is_behind_since_the_first_sample_that_it_has_not_reached() {
-        let samples = Samples::new(Positions::Asked, Duration::from_secs(60));
+        let samples = Samples::new(Positions::Asked);
         let seconds = |n| Timestamp::default().after(Duration::from_secs(n));
         let behind = |lsn, now| samples.time_behind(&at(lsn), seconds(now));
         assert_eq!(behind(1, 9), None);
         for number in 1..=5 {
             samples.take(number, at(number * 100), seconds(number));
         }
-        assert_eq!(behind(500, 9), Some(Duration::ZERO));
-        assert_eq!(behind(499, 9), Some(Duration::from_secs(4)));
-        assert_eq!(behind(1, 9), Some(Duration::from_secs(8)));
+        let (exactly, at_least) = (
+            |seconds| Some(Behind::For(Duration::from_secs(seconds))),
+            |seconds| Some(Behind::AtLeast(Duration::from_secs(seconds))),
+        );
+        assert_eq!(behind(500, 9), exactly(0));
+        assert_eq!(behind(499, 9), exactly(4));
+        assert_eq!(behind(100, 9), exactly(7));
+        assert_eq!(
+            behind(99, 9),
+            at_least(8),
+            "nobody has seen when it was there"
+        );
         let foreign = Position::postgres(8, 1, 900);
         assert_eq!(samples.time_behind(&foreign, seconds(9)), None);
     }

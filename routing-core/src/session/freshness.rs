@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn a_mark_stays_until_a_sample_covers_it() {
         let marks = Marks::default();
-        let samples = Samples::new(Positions::Asked, std::time::Duration::ZERO);
+        let samples = Samples::new(Positions::Asked);
         samples.take(5, at(50), Timestamp::default());
         marks.wrote(5, Timestamp::default());
         assert!(!marks.is_clean());
