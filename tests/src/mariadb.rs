@@ -290,8 +290,13 @@ impl Server {
 
     /// How many connections of the application's there are.
     pub async fn connections(&self) -> i64 {
-        let sql = "SELECT count(*) FROM information_schema.processlist WHERE user = 'app'";
-        sqlx::query_scalar(sql)
+        self.number("SELECT count(*) FROM information_schema.processlist WHERE user = 'app'")
+            .await
+    }
+
+    /// Asks for a number as the administrator.
+    pub async fn number(&self, sql: &str) -> i64 {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .fetch_one(&self.admin)
             .await
             .expect("a number")
@@ -312,7 +317,8 @@ impl Server {
         drop(taken);
     }
 
-    async fn execute(&self, sql: &str) {
+    /// Runs a text as the administrator.
+    pub async fn execute(&self, sql: &str) {
         // As text: not all of these can be prepared.
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
             .execute(&self.admin)

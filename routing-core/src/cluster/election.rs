@@ -14,12 +14,15 @@
 //!   timeline is right, and the other is fenced off, also if it is the one that was configured. A
 //!   timeline that anybody in the set has been seen on stays the least that a primary may be on.
 //! - **MySQL and MariaDB have no timelines.** There the primary changes when a replica that was
-//!   read-only no longer is, and the primary is down or read-only itself.
+//!   read-only no longer is, and the primary is down or read-only itself. At first, when the configuration
+//!   may be that of before a failover, the only one that takes writes is the primary; of several the one
+//!   that has all that the others have, even when these are asked again, as a replica that is asked later
+//!   seems to be ahead. If each has what another lacks, there is no primary.
 //! - What has not been observed changes nothing.
 
 use crate::observe::decision::Role;
 use crate::observe::exclusion::{Exclusion, Exclusions};
-use crate::position::Position;
+use crate::position::{Position, Reach};
 
 /// What a node has said of itself when it last answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,11 @@ pub(crate) struct Sighting {
     /// MariaDB's and MySQL's server id.
     pub(crate) server: Option<u64>,
     pub(crate) position: Position,
+    /// All that it has, written or replayed.
+    pub(crate) holds: Position,
+    /// When it was asked, and when it had answered, as sequence numbers.
+    pub(crate) asked: u64,
+    pub(crate) answered: u64,
     /// Whether it took no writes before, and does now.
     pub(crate) took_over: bool,
 }
@@ -53,6 +61,10 @@ pub(crate) struct History {
     pub(crate) timeline: u32,
     /// How often the primary has changed.
     pub(crate) changes: u32,
+    /// Whether it was found out once who of MySQL's and MariaDB's servers is the primary.
+    pub(crate) is_elected: bool,
+    /// Whether that depends on what some say when they are asked again.
+    pub(crate) is_waiting: bool,
 }
 
 /// What follows.
@@ -106,7 +118,23 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
         Some(sighting) => !sighting.takes_writes || !nodes[current].is_up,
     };
     let mut primary = current;
-    if may_be_replaced && let Some(claimant) = (0..nodes.len()).find(|&index| claims(index)) {
+    let mut undecided = Vec::new();
+    history.is_waiting = false;
+    if !history.is_elected {
+        match first_election(current, nodes) {
+            First::Unknown => {}
+            First::Wait => history.is_waiting = true,
+            First::Primary(index) => {
+                history.is_elected = true;
+                primary = index;
+            }
+            First::Undecided(among) => undecided = among,
+        }
+    }
+    if primary == current
+        && may_be_replaced
+        && let Some(claimant) = (0..nodes.len()).find(|&index| claims(index))
+    {
         primary = claimant;
     }
     if primary != current {
@@ -119,7 +147,9 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
         let Some(sighting) = nodes[index].sighting else {
             return none;
         };
-        if !is_ours(sighting) {
+        if undecided.contains(&index) {
+            none.with(Exclusion::Undecided)
+        } else if !is_ours(sighting) {
             none.with(Exclusion::Foreign)
         } else if index == primary {
             of_primary(sighting, &history)
@@ -132,6 +162,70 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
         exclusions: exclusions.collect(),
         history,
         is_another_system,
+    }
+}
+
+/// What the first answers of MySQL's and MariaDB's servers come to.
+#[derive(Debug, PartialEq, Eq)]
+enum First {
+    /// Not all have been asked, or nobody takes writes.
+    Unknown,
+    /// Some are to be asked again.
+    Wait,
+    Primary(usize),
+    /// Several take writes, and none of them has all that the others have.
+    Undecided(Vec<usize>),
+}
+
+fn first_election(current: usize, nodes: &[Seen<'_>]) -> First {
+    let up = |index: usize| nodes[index].sighting.filter(|_| nodes[index].is_up);
+    let have_all_been_asked = nodes
+        .iter()
+        .all(|node| node.sighting.is_some() || !node.is_up);
+    let has_timelines = nodes
+        .iter()
+        .any(|node| node.sighting.is_some_and(|seen| seen.timeline.is_some()));
+    if !have_all_been_asked || has_timelines {
+        return First::Unknown;
+    }
+    // Somebody else's server is nobody's primary, whatever it takes.
+    let reference = up(current);
+    let is_ours = |seen: &Sighting| {
+        reference
+            .is_none_or(|ours| !ours.holds.is_known() || seen.holds.shares_history(&ours.holds))
+    };
+    let takes_writes = |index: &usize| up(*index).is_some_and(|s| s.takes_writes && is_ours(s));
+    let writable: Vec<_> = (0..nodes.len()).filter(takes_writes).collect();
+    let has_all = |one: &usize| {
+        let mut others = writable.iter().filter(|other| *other != one);
+        others.all(|other| match (up(*one), up(*other)) {
+            (Some(one), Some(other)) => {
+                !other.holds.is_known() || one.holds.reaches(&other.holds) == Reach::Yes
+            }
+            _ => false,
+        })
+    };
+    if writable.is_empty() {
+        return First::Unknown;
+    }
+    if writable.contains(&current) && has_all(&current) {
+        return First::Primary(current);
+    }
+    let mut ahead = writable.iter().copied().filter(has_all);
+    let (Some(one), None) = (ahead.next(), ahead.next()) else {
+        return First::Undecided(writable);
+    };
+    // Whoever writes goes on: only who was asked later, and lacks something still, is behind.
+    let is_certain = writable.iter().filter(|other| **other != one).all(|other| {
+        let (Some(one), Some(other)) = (up(one), up(*other)) else {
+            return false;
+        };
+        other.asked > one.answered
+    });
+    if is_certain {
+        First::Primary(one)
+    } else {
+        First::Wait
     }
 }
 
@@ -209,6 +303,9 @@ mod tests {
             timeline: Some(timeline),
             server: None,
             position: Position::postgres(system, timeline, 100),
+            holds: Position::UNKNOWN,
+            asked: 1,
+            answered: 2,
             took_over: false,
         }
     }
@@ -221,6 +318,9 @@ mod tests {
             timeline: None,
             server: None,
             position: Position::mariadb(list).unwrap(),
+            holds: Position::mariadb(list).unwrap(),
+            asked: 1,
+            answered: 2,
             took_over,
         }
     }
@@ -245,6 +345,8 @@ mod tests {
         system: Some(7),
         timeline: 1,
         changes: 0,
+        is_elected: false,
+        is_waiting: false,
     };
 
     #[test]
@@ -335,6 +437,7 @@ mod tests {
             system: Some(7),
             timeline: 2,
             changes: 1,
+            ..ON_1
         };
         let later = ruling(
             1,
@@ -436,5 +539,117 @@ mod tests {
         let stranger = maria(false, false, "5-9-3");
         let strange = ruling(0, none, &[(Some(&primary), true), (Some(&stranger), true)]);
         assert_eq!(words(&strange), ["", "foreign"]);
+    }
+
+    /// A server of MySQL's with this GTID set, asked at the first or the second time.
+    fn mysql(takes_writes: bool, gtids: &str, time: u64) -> Sighting {
+        Sighting {
+            asked: time * 10,
+            answered: time * 10 + 1,
+            holds: Position::mysql(gtids).unwrap(),
+            position: Position::mysql(gtids).unwrap(),
+            ..maria(takes_writes, false, "")
+        }
+    }
+
+    /// What the first election of two servers comes to, when each is asked once, and again.
+    fn elected(primary: Option<(bool, &str)>, replica: Option<(bool, &str)>) -> [String; 2] {
+        [1, 2].map(|times| {
+            let seen = |server: Option<(bool, &str)>, time| {
+                server.map(|(takes_writes, gtids)| mysql(takes_writes, gtids, time))
+            };
+            // The one is asked before the other, each time.
+            let (primary, replica) = (seen(primary, times), seen(replica, 1));
+            let nodes = [primary.as_ref(), replica.as_ref()].map(|sighting| Seen {
+                sighting,
+                is_up: sighting.is_some(),
+            });
+            match first_election(0, &nodes) {
+                First::Unknown => "unknown".to_owned(),
+                First::Wait => "wait".to_owned(),
+                First::Primary(index) => ["primary", "replica"][index].to_owned(),
+                First::Undecided(among) => format!("undecided {among:?}"),
+            }
+        })
+    }
+
+    #[test]
+    fn the_first_answers_elect_whoever_takes_writes_and_has_all() {
+        const A: &str = "aaaaaaaa-0000-0000-0000-000000000000:1-10";
+        const MORE: &str = "aaaaaaaa-0000-0000-0000-000000000000:1-12";
+        const OWN: &str = "aaaaaaaa-0000-0000-0000-000000000000:1-10,\
+                           bbbbbbbb-0000-0000-0000-000000000000:1-2";
+        const FOREIGN: &str = "cccccccc-0000-0000-0000-000000000000:1-99";
+        let (rw, ro) = (|gtids| Some((true, gtids)), |gtids| Some((false, gtids)));
+        let both = |one: &str| [one.to_owned(), one.to_owned()];
+        for (primary, replica, expected) in [
+            // As configured.
+            (rw(A), ro(A), both("primary")),
+            (rw(MORE), ro(A), both("primary")),
+            (rw(A), None, both("primary")),
+            (rw(A), ro(FOREIGN), both("primary")),
+            (rw(A), rw(FOREIGN), both("primary")),
+            // A replica that is not read-only, as it should be, and follows.
+            (rw(A), rw(A), both("primary")),
+            (rw(MORE), rw(A), both("primary")),
+            // It may have replicated what the primary wrote after it was asked.
+            (rw(A), rw(MORE), ["wait".to_owned(), "replica".to_owned()]),
+            (rw(A), rw(OWN), ["wait".to_owned(), "replica".to_owned()]),
+            (rw(MORE), rw(OWN), both("undecided [0, 1]")),
+            // After a failover.
+            (ro(A), rw(A), both("replica")),
+            (ro(A), rw(MORE), both("replica")),
+            (ro(MORE), rw(OWN), both("replica")),
+            (None, rw(A), both("replica")),
+            // Nobody takes writes as yet.
+            (ro(A), ro(A), both("unknown")),
+            (ro(A), None, both("unknown")),
+            (ro(A), rw(FOREIGN), both("unknown")),
+            (None, ro(A), both("unknown")),
+            (None, None, both("unknown")),
+        ] {
+            assert_eq!(
+                elected(primary, replica),
+                expected,
+                "{primary:?} {replica:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn while_it_is_undecided_nobody_is_used_who_may_be_the_primary() {
+        let one = mysql(true, "aaaaaaaa-0000-0000-0000-000000000000:1-12", 1);
+        let gtids = "aaaaaaaa-0000-0000-0000-000000000000:1-10,\
+                     bbbbbbbb-0000-0000-0000-000000000000:1-2";
+        let two = mysql(true, gtids, 1);
+        let follows = mysql(false, gtids, 1);
+        let nodes = [
+            (Some(&one), true),
+            (Some(&two), true),
+            (Some(&follows), true),
+        ];
+        let both = ruling(0, History::default(), &nodes);
+        assert_eq!((both.primary, both.history.is_elected), (0, false));
+        assert_eq!(words(&both), ["undecided", "undecided", ""]);
+        // Somebody has made one of them read-only.
+        let closed = mysql(false, "aaaaaaaa-0000-0000-0000-000000000000:1-12", 2);
+        let nodes = [
+            (Some(&closed), true),
+            (Some(&two), true),
+            (Some(&follows), true),
+        ];
+        let decided = ruling(0, both.history, &nodes);
+        assert_eq!((decided.primary, decided.history.is_elected), (1, true));
+        assert_eq!(words(&decided), ["", "", ""]);
+        // From then on only who takes over replaces the primary.
+        let later = mysql(true, "aaaaaaaa-0000-0000-0000-000000000000:1-99", 9);
+        let nodes = [
+            (Some(&later), true),
+            (Some(&two), true),
+            (Some(&follows), true),
+        ];
+        let stays = ruling(1, decided.history, &nodes);
+        assert_eq!(stays.primary, 1);
+        assert_eq!(words(&stays)[0], "superseded");
     }
 }

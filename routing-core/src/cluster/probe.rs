@@ -33,6 +33,8 @@ pub struct Observation {
     pub server: Option<u64>,
     /// How far it is: a primary's last write, what a replica has replayed.
     pub position: Position,
+    /// All that it has, written or replayed: of MySQL and MariaDB.
+    pub holds: Position,
 }
 
 impl Observation {
@@ -66,7 +68,7 @@ pg_size_bytes(current_setting('wal_segment_size'))) FROM server";
 
 /// Not `@@last_gtid`, which is the connection's.
 const MARIADB: &str = "SELECT CONCAT_WS('|', @@global.read_only, @@global.gtid_binlog_pos, @@global.gtid_slave_pos, \
-     @@global.server_id)";
+     @@global.server_id, @@global.gtid_current_pos)";
 
 const MYSQL: &str = "SELECT CONCAT_WS('|', @@global.read_only, @@global.gtid_executed, @@global.gtid_executed, \
      @@global.server_id)";
@@ -122,18 +124,22 @@ impl Probe {
             Role::Primary => written,
             Role::Replica => replayed,
         };
-        let position = if self.is_mariadb {
-            Position::mariadb(position)
+        let server = parts.next().and_then(|id| id.parse().ok());
+        let read = if self.is_mariadb {
+            Position::mariadb
         } else {
-            Position::mysql(position)
+            Position::mysql
         };
+        // Of MySQL both say the same.
+        let holds = parts.next().unwrap_or(written);
         Some(Observation {
             role: (!takes_writes).then_some(Role::Replica),
             takes_writes,
             system: None,
             timeline: None,
-            server: parts.next().and_then(|id| id.parse().ok()),
-            position: position.ok()?,
+            server,
+            position: read(position).ok()?,
+            holds: read(holds).ok()?,
         })
     }
 }
@@ -160,6 +166,7 @@ fn read_postgres(answer: &str) -> Option<Observation> {
         timeline: Some(timeline),
         server: None,
         position,
+        holds: Position::UNKNOWN,
     })
 }
 
@@ -203,7 +210,7 @@ mod tests {
     #[test]
     fn mariadb_and_mysql() {
         let mariadb = Probe::new(Dialect::MySql, "10.11.6-MariaDB-log").unwrap();
-        let answer = "0|0-1-12,1-1-3|0-1-9|1";
+        let answer = "0|0-1-12,1-1-3|0-1-9|1|0-1-12,1-1-3";
         let primary = mariadb.read(Role::Primary, answer).unwrap();
         assert_eq!(primary.position, Position::mariadb("0-1-12,1-1-3").unwrap());
         let replica = mariadb.read(Role::Replica, answer).unwrap();
@@ -216,7 +223,7 @@ mod tests {
         assert_eq!(observed.position, Position::mysql(gtids).unwrap());
         assert!(
             !mariadb
-                .read(Role::Replica, "0|0-1-1||1")
+                .read(Role::Replica, "0|0-1-1||1|0-1-1")
                 .unwrap()
                 .position
                 .is_known()

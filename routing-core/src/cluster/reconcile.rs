@@ -60,6 +60,9 @@ impl<P> ReplicaSet<P> {
             is_another_system,
         } = election::judge(members.primary(), *history, &seen);
         *history = after;
+        if after.is_waiting {
+            self.hurry_all();
+        }
         let changes = primary != members.primary();
         let mut news = Vec::new();
         for (node, now) in nodes().zip(exclusions) {

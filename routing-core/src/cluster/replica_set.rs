@@ -212,7 +212,11 @@ impl<P> ReplicaSet<P> {
     /// One more has answered, or has not.
     pub(crate) fn survey(&self) {
         let has_been_asked = |node: &&Arc<Node<P>>| node.has_been_asked() || !node.is_monitored();
-        if !self.is_surveyed() && self.nodes().iter().all(has_been_asked) {
+        let is_waiting = || {
+            let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+            history.is_waiting
+        };
+        if !self.is_surveyed() && self.nodes().iter().all(has_been_asked) && !is_waiting() {
             self.is_surveyed.store(true, Ordering::Release);
         }
     }
@@ -288,7 +292,7 @@ impl<P> ReplicaSet<P> {
         let nodes = self.nodes();
         let mut up = nodes[1..].iter().filter(|node| node.breaker.is_up());
         up.all(|node| {
-            let behind = node.lag().and_then(|lag| lag.time);
+            let behind = node.lag().and_then(|lag| lag.time.or(lag.at_least));
             behind.is_some_and(|behind| behind > far)
         })
     }

@@ -13,6 +13,7 @@ use crate::observe::failure::Failure;
 use crate::position::log::{Behind, Positions};
 use crate::position::{Position, Reach};
 use crate::time::clock::Timestamp;
+use crate::time::sequence;
 
 /// Of a probe that was answered, or was not.
 pub(crate) struct Report<'a, P> {
@@ -130,6 +131,9 @@ impl<P> Report<'_, P> {
             server: observation.server,
             took_over,
             position: observation.position.clone(),
+            holds: observation.holds.clone(),
+            asked: self.ticket.number,
+            answered: sequence::now(),
         });
         if observation.takes_writes && set.role_of(node) == Role::Primary {
             set.reject_claims(self.ticket.number);

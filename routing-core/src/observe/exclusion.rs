@@ -5,7 +5,7 @@
 //! knows it, and a node serves when there is none.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// A reason why a node takes no statements, or not all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +24,9 @@ pub enum Exclusion {
     OtherHistory,
     /// It is the set's primary, and says that it takes no writes.
     ReadOnly,
+    /// It takes writes, and so does another node, and each has transactions that the other lacks, so that
+    /// nobody knows which of them is the primary.
+    Undecided,
     /// It is over the set's [limits](crate::LagLimits).
     Lagging,
     /// Somebody wants it to take nothing new.
@@ -31,13 +34,14 @@ pub enum Exclusion {
 }
 
 impl Exclusion {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Unseen,
         Self::Foreign,
         Self::Superseded,
         Self::Demoted,
         Self::OtherHistory,
         Self::ReadOnly,
+        Self::Undecided,
         Self::Lagging,
         Self::Draining,
     ];
@@ -48,7 +52,8 @@ impl Exclusion {
             | Self::Superseded.bit()
             | Self::Demoted.bit()
             | Self::OtherHistory.bit()
-            | Self::ReadOnly.bit(),
+            | Self::ReadOnly.bit()
+            | Self::Undecided.bit(),
     );
 
     /// What keeps even those away who name the node.
@@ -56,10 +61,11 @@ impl Exclusion {
         Self::Foreign.bit()
             | Self::Superseded.bit()
             | Self::Demoted.bit()
-            | Self::OtherHistory.bit(),
+            | Self::OtherHistory.bit()
+            | Self::Undecided.bit(),
     );
 
-    const fn bit(self) -> u8 {
+    const fn bit(self) -> u16 {
         1 << self as u8
     }
 
@@ -73,6 +79,7 @@ impl Exclusion {
             Self::Demoted => "demoted",
             Self::OtherHistory => "other history",
             Self::ReadOnly => "read-only",
+            Self::Undecided => "undecided",
             Self::Lagging => "lagging",
             Self::Draining => "draining",
         }
@@ -87,7 +94,7 @@ impl fmt::Display for Exclusion {
 
 /// Some reasons, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Exclusions(u8);
+pub(crate) struct Exclusions(u16);
 
 impl Exclusions {
     pub(crate) const fn with(self, one: Exclusion) -> Self {
@@ -114,7 +121,7 @@ impl Exclusions {
 
 /// A node's.
 #[derive(Debug, Default)]
-pub(crate) struct ExclusionCell(AtomicU8);
+pub(crate) struct ExclusionCell(AtomicU16);
 
 impl ExclusionCell {
     #[inline]

@@ -7,6 +7,7 @@ mod fault;
 mod field;
 mod ledger;
 mod pace;
+mod start;
 mod toll;
 
 use std::sync::Arc;

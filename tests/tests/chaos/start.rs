@@ -1,0 +1,92 @@
+//! A process that starts after a failover, with the configuration of before, on MariaDB.
+
+use routing_core::RoutingError;
+use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm, Shop};
+use routing_tests::mariadb::Server;
+use routing_tests::runtime::run;
+use routing_tests::world::patient_probes;
+
+use super::field::{Field, Servers};
+
+async fn written(server: &Server) -> i64 {
+    server.number("SELECT count(*) FROM chaos.ledger").await
+}
+
+/// Whether the first writes of a process go where they belong.
+async fn writes_go_to<A: Adapter>(field: &Field, server: &Server, when: &str) {
+    let config = field.config().probe(patient_probes());
+    let config = config.build().expect("a configuration");
+    let before = written(server).await;
+    for number in 1..=5 {
+        let db = A::open(&config, Ports::default()).expect("a handle");
+        let wrote = db.execute("INSERT INTO ledger VALUES (-1, 1)").await;
+        wrote.unwrap_or_else(|error| panic!("{}, {when}: {error:?}", A::NAME));
+        let nodes = &db.status().sets[0].nodes;
+        assert_eq!(nodes[0].name, server.name(), "{}, {when}", A::NAME);
+        let now = written(server).await;
+        assert_eq!(now - before, number, "{}, {when}", A::NAME);
+    }
+}
+
+async fn a_process_that_starts_after_a_failover_finds_the_primary<A: Adapter>() {
+    let field = Field::mariadb().await;
+    let Servers::MariaDb(cluster) = &field.servers else {
+        unreachable!("it is MariaDB");
+    };
+    let (old, new) = (cluster.primary(), &cluster.replicas()[1]);
+    writes_go_to::<A>(&field, old, "as configured").await;
+    cluster.switch_over(new).await;
+    writes_go_to::<A>(&field, new, "the old one is read-only").await;
+    cluster.kill(old);
+    writes_go_to::<A>(&field, new, "the old one is down").await;
+    cluster.restart(old).await;
+    // It has none of what was written since, and takes writes.
+    old.execute("STOP SLAVE").await;
+    old.execute("SET GLOBAL read_only = OFF").await;
+    let kept = written(old).await;
+    new.execute("INSERT INTO chaos.ledger VALUES (-2, 1)").await;
+    writes_go_to::<A>(&field, new, "the old one takes writes").await;
+    assert_eq!(written(old).await, kept, "{}", A::NAME);
+
+    // Now each has what the other lacks.
+    let write = "SET STATEMENT gtid_domain_id = 9 FOR INSERT INTO chaos.ledger VALUES (-3, 1)";
+    old.execute(write).await;
+    let (of_old, of_new) = (written(old).await, written(new).await);
+    let config = field.config().probe(patient_probes());
+    let config = config.build().expect("a configuration");
+    let db = A::open(&config, Ports::default()).expect("a handle");
+    let refused = db.execute("INSERT INTO ledger VALUES (-4, 1)").await;
+    let error = refused.expect_err("nobody knows who is the primary");
+    match &error.routing {
+        Some(RoutingError::PrimaryUnavailable { .. }) => {
+            assert!(error.text.contains("undecided"), "{error:?}");
+        }
+        other => panic!("{}: {other:?}", A::NAME),
+    }
+    assert_eq!(written(old).await, of_old, "{}", A::NAME);
+    assert_eq!(written(new).await, of_new, "{}", A::NAME);
+    // Until somebody decides.
+    old.execute("SET GLOBAL read_only = ON").await;
+    writes_go_to::<A>(&field, new, "the old one is read-only again").await;
+}
+
+#[test]
+fn a_process_that_starts_after_a_failover_finds_the_primary_seaorm() {
+    run(a_process_that_starts_after_a_failover_finds_the_primary::<
+        SeaOrm,
+    >());
+}
+
+#[test]
+fn a_process_that_starts_after_a_failover_finds_the_primary_diesel() {
+    run(a_process_that_starts_after_a_failover_finds_the_primary::<
+        Diesel,
+    >());
+}
+
+#[test]
+fn a_process_that_starts_after_a_failover_finds_the_primary_diesel_async() {
+    run(a_process_that_starts_after_a_failover_finds_the_primary::<
+        DieselAsync,
+    >());
+}
