@@ -138,8 +138,9 @@ impl Probe {
             system: None,
             timeline: None,
             server,
-            position: read(position).ok()?,
-            holds: read(holds).ok()?,
+            // What is not understood costs the position, and not what the node is.
+            position: read(position).unwrap_or(Position::UNKNOWN),
+            holds: read(holds).unwrap_or(Position::UNKNOWN),
         })
     }
 }
@@ -228,6 +229,14 @@ mod tests {
                 .position
                 .is_known()
         );
+        let tagged = format!("{gtids}:app:1-2");
+        let observed = mysql
+            .read(Role::Primary, &format!("0|{tagged}|{tagged}|7"))
+            .unwrap();
+        assert_eq!(observed.position, Position::mysql(&tagged).unwrap());
+        assert!(observed.position.reaches(&Position::mysql(gtids).unwrap()) == crate::Reach::Yes);
+        let strange = mysql.read(Role::Primary, "0|to come|to come|7").unwrap();
+        assert!(strange.takes_writes && !strange.position.is_known());
         assert_eq!(Probe::new(Dialect::Sqlite, ""), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::gtid_list::{Gtid, GtidList};
-use super::gtid_set::GtidSet;
+use super::gtid_set::{GtidSet, is_tag};
 use super::{Inner, Position};
 
 const UNKNOWN: u8 = 0;
@@ -35,6 +35,8 @@ impl Position {
                 put(set.sources().len() as u64, out);
                 for source in set.sources() {
                     out.extend(source.uuid.to_be_bytes());
+                    put(source.tag.len() as u64, out);
+                    out.extend(source.tag.as_bytes());
                     put(source.intervals.len() as u64, out);
                     for (first, last) in &source.intervals {
                         put(*first, out);
@@ -69,13 +71,14 @@ impl Position {
                 let mut set = GtidSet::default();
                 for _ in 0..get(bytes)? {
                     let uuid = u128::from_be_bytes(take(bytes)?);
+                    let tag = tag(bytes)?;
                     for _ in 0..get(bytes)? {
                         let first = get(bytes)?;
                         let last = first.checked_add(get(bytes)?)?;
                         if first == 0 {
                             return None;
                         }
-                        set.add(uuid, first, last);
+                        set.add(uuid, tag, first, last);
                     }
                 }
                 Self(Inner::MySql(Arc::new(set)))
@@ -84,6 +87,15 @@ impl Position {
         };
         Some(known)
     }
+}
+
+fn tag<'b>(bytes: &mut &'b [u8]) -> Option<&'b str> {
+    let length = usize::try_from(get(bytes)?).ok()?;
+    let (tag, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    let tag = std::str::from_utf8(tag).ok()?;
+    (tag.is_empty() || is_tag(tag) && !tag.contains(|c: char| c.is_ascii_uppercase()))
+        .then_some(tag)
 }
 
 /// Seven bits a byte, the low ones first.
@@ -128,6 +140,7 @@ mod tests {
             Position::postgres(u64::MAX, u32::MAX, u64::MAX),
             Position::postgres(1, 1, 1),
             Position::mariadb("0-1-100,4294967295-4294967295-18446744073709551615").unwrap(),
+            Position::mysql("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:app:1:3-4:web_2:9").unwrap(),
             Position::mysql("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:7:9-18446744073709551615")
                 .unwrap(),
         ] {

@@ -1,4 +1,5 @@
-//! MySQL's sets of GTIDs.
+//! MySQL's sets of GTIDs, with the tags that they may have from 8.3 on
+//! (<https://dev.mysql.com/doc/refman/9.5/en/replication-gtids-concepts.html>).
 
 use super::reach::Reach;
 
@@ -10,6 +11,8 @@ pub(super) struct GtidSet(Vec<Source>);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Source {
     pub(super) uuid: u128,
+    /// In lower case; empty for those without one.
+    pub(super) tag: Box<str>,
     /// First and last, both of them in it.
     pub(super) intervals: Vec<(u64, u64)>,
 }
@@ -20,13 +23,28 @@ impl GtidSet {
         for source in text.split(',').map(str::trim).filter(|s| !s.is_empty()) {
             let (uuid, intervals) = source.split_once(':')?;
             let uuid = parse_uuid(uuid)?;
-            for interval in intervals.split(':') {
+            let mut tag = String::new();
+            // A tag stands before its intervals, and has at least one.
+            let mut is_tag_last = false;
+            for interval in intervals.split(':').map(str::trim) {
+                if is_tag(interval) {
+                    if is_tag_last {
+                        return None;
+                    }
+                    tag = interval.to_ascii_lowercase();
+                    is_tag_last = true;
+                    continue;
+                }
+                is_tag_last = false;
                 let (first, last) = interval.split_once('-').unwrap_or((interval, interval));
                 let (first, last) = (number(first)?, number(last)?);
                 if first == 0 || last < first {
                     return None;
                 }
-                set.add(uuid, first, last);
+                set.add(uuid, &tag, first, last);
+            }
+            if is_tag_last {
+                return None;
             }
         }
         Some(set)
@@ -40,15 +58,23 @@ impl GtidSet {
         &self.0
     }
 
-    pub(super) fn add(&mut self, uuid: u128, first: u64, last: u64) {
-        let at = match self.0.binary_search_by_key(&uuid, |source| source.uuid) {
-            Ok(at) => at,
-            Err(at) => {
-                let intervals = Vec::new();
-                self.0.insert(at, Source { uuid, intervals });
-                at
-            }
-        };
+    fn find(&self, uuid: u128, tag: &str) -> Result<usize, usize> {
+        let wanted = (uuid, tag);
+        self.0
+            .binary_search_by(|source| (source.uuid, &*source.tag).cmp(&wanted))
+    }
+
+    pub(super) fn add(&mut self, uuid: u128, tag: &str, first: u64, last: u64) {
+        let at = self.find(uuid, tag).unwrap_or_else(|at| {
+            let (tag, intervals) = (tag.into(), Vec::new());
+            let source = Source {
+                uuid,
+                tag,
+                intervals,
+            };
+            self.0.insert(at, source);
+            at
+        });
         let intervals = &mut self.0[at].intervals;
         // Those that overlap the new one or touch it become one with it.
         let from = intervals.partition_point(|(_, end)| end.saturating_add(1) < first);
@@ -66,8 +92,8 @@ impl GtidSet {
         other.0.iter().any(|source| has(source.uuid))
     }
 
-    fn has(&self, uuid: u128, first: u64, last: u64) -> bool {
-        let Ok(at) = self.0.binary_search_by_key(&uuid, |source| source.uuid) else {
+    fn has(&self, uuid: u128, tag: &str, first: u64, last: u64) -> bool {
+        let Ok(at) = self.find(uuid, tag) else {
             return false;
         };
         let intervals = &self.0[at].intervals;
@@ -81,7 +107,7 @@ impl GtidSet {
     pub(super) fn reaches(&self, required: &Self) -> Reach {
         let has_all = required.0.iter().all(|source| {
             let mut intervals = source.intervals.iter();
-            intervals.all(|(first, last)| self.has(source.uuid, *first, *last))
+            intervals.all(|(first, last)| self.has(source.uuid, &source.tag, *first, *last))
         });
         if has_all { Reach::Yes } else { Reach::No }
     }
@@ -90,11 +116,18 @@ impl GtidSet {
         let mut merged = self.clone();
         for source in &other.0 {
             for (first, last) in &source.intervals {
-                merged.add(source.uuid, *first, *last);
+                merged.add(source.uuid, &source.tag, *first, *last);
             }
         }
         merged
     }
+}
+
+/// A letter or an underscore, and at most 31 of these or digits.
+pub(super) fn is_tag(text: &str) -> bool {
+    let begins = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+    let goes_on = |byte: u8| begins(byte) || byte.is_ascii_digit();
+    text.len() <= 32 && text.bytes().next().is_some_and(begins) && text.bytes().all(goes_on)
 }
 
 fn number(text: &str) -> Option<u64> {

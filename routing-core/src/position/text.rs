@@ -46,6 +46,9 @@ impl fmt::Display for Position {
                         &hex[20..],
                     ];
                     write!(f, "{comma}{}", groups.join("-"))?;
+                    if !source.tag.is_empty() {
+                        write!(f, ":{}", source.tag)?;
+                    }
                     for (first, last) in &source.intervals {
                         write!(f, ":{first}")?;
                         if first != last {

@@ -20,10 +20,11 @@ fn mariadb() -> impl Strategy<Value = Position> {
 }
 
 fn mysql() -> impl Strategy<Value = Position> {
-    vec((1..3_u8, 1..8_u64, 0..4_u64), 1..5).prop_map(|intervals| {
-        let sources = intervals.iter().map(|(uuid, first, more)| {
+    vec((1..3_u8, 0..3_usize, 1..8_u64, 0..4_u64), 1..5).prop_map(|intervals| {
+        let sources = intervals.iter().map(|(uuid, tag, first, more)| {
+            let tag = ["", "a:", "b_2:"][*tag];
             format!(
-                "00000000-0000-0000-0000-00000000000{uuid}:{first}-{}",
+                "00000000-0000-0000-0000-00000000000{uuid}:{tag}{first}-{}",
                 first + more
             )
         });
@@ -123,7 +124,9 @@ fn locations_of_nothing_are_unknown() {
         "mariadb:0-1-2,0-1-3",
         "mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:5-1",
         "mysql:3e11fa4771ca11e19e33c80aa9429562:1",
-        "mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:tag:1",
+        "mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:tag",
+        "mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:tag:other:1",
+        "mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:1:2tag:1",
     ] {
         assert!(wrong.parse::<Position>().is_err(), "{wrong}");
     }
