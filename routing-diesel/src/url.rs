@@ -49,7 +49,9 @@ pub(crate) fn with_timeouts(mut url: String, timeout: Duration, dialect: Dialect
 }
 
 pub(crate) fn is_in_memory(url: &str, dialect: Dialect) -> bool {
-    dialect == Dialect::Sqlite && (url.contains(":memory:") || url.contains("mode=memory"))
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let is_named_so = matches!(path, ":memory:" | "file::memory:");
+    dialect == Dialect::Sqlite && (is_named_so || query.split('&').any(|it| it == "mode=memory"))
 }
 
 const fn name(dialect: Dialect) -> &'static str {
@@ -113,6 +115,19 @@ mod tests {
             with_timeouts(own.clone(), Duration::ZERO, Dialect::MySql),
             own
         );
+    }
+
+    #[test]
+    fn a_path_does_not_make_a_database_in_memory() {
+        let is_in_memory = |url| is_in_memory(&sqlite(url, Role::Primary), Dialect::Sqlite);
+        assert!(is_in_memory("sqlite::memory:") && is_in_memory("sqlite:b?mode=memory"));
+        for file in [
+            "sqlite:///srv/memory.db",
+            "sqlite:///a:memory:b",
+            "sqlite://mode=memory.db",
+        ] {
+            assert!(!is_in_memory(file), "{file}");
+        }
     }
 
     #[test]

@@ -182,7 +182,7 @@ pub(crate) fn only_reads(
         DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
             let pool = connection.get_sqlite_connection_pool();
             let target = (*pool.connect_options()).clone();
-            if target.get_filename().to_string_lossy().contains("memory") {
+            if is_in_memory(&target) {
                 // Another connection would be another database.
                 return None;
             }
@@ -192,6 +192,12 @@ pub(crate) fn only_reads(
         }
         _ => None,
     }
+}
+
+/// Of a database in memory, which the driver's options say nowhere but here.
+#[cfg(feature = "sqlx-sqlite")]
+fn is_in_memory(target: &sqlx::sqlite::SqliteConnectOptions) -> bool {
+    format!("{target:?}").contains("in_memory: true")
 }
 
 fn unfit(error: &sqlx::Error) -> String {

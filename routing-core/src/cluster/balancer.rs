@@ -116,9 +116,36 @@ impl Balance {
 struct RoundRobin(AtomicU64);
 
 impl Balancer for RoundRobin {
+    /// Not point after point: the shares of a node with a great weight would come in a run. Steps of about
+    /// the golden ratio take each point once in a round, and spread those of each node evenly
+    /// (Knuth, The Art of Computer Programming, volume 3, section 6.4).
     fn pick(&self, candidates: Candidates<'_>) -> usize {
-        candidates.at(self.0.fetch_add(1, Ordering::Relaxed))
+        let turn = self.0.fetch_add(1, Ordering::Relaxed);
+        let weights = candidates
+            .iter()
+            .map(|index| u64::from(candidates.weight(index)));
+        let unit = weights.fold(0, gcd).max(1);
+        let round = (candidates.total_weight() / unit).max(1);
+        let point = u128::from(turn % round) * u128::from(stride(round)) % u128::from(round);
+        candidates.at(point as u64 * unit)
     }
+}
+
+/// The step from one point to the next that takes all of `round` points, and goes far.
+fn stride(round: u64) -> u64 {
+    const GOLDEN: u64 = 618;
+    let mut stride = (round * GOLDEN / 1_000).max(1);
+    while gcd(stride, round) != 1 {
+        stride += 1;
+    }
+    stride
+}
+
+const fn gcd(mut one: u64, mut other: u64) -> u64 {
+    while other != 0 {
+        (one, other) = (other, one % other);
+    }
+    one
 }
 
 #[derive(Debug)]
@@ -147,6 +174,39 @@ mod tests {
         let candidates = Candidates::new(0b1011, Shares::Whole(&[1, 2, 1, 3]));
         let balancer = Balance::RoundRobin.balancer(1);
         assert_eq!(shares(&*balancer, candidates, 600), [100, 200, 0, 300]);
+    }
+
+    #[test]
+    fn round_robin_has_no_runs() {
+        for weights in [
+            [1, 1, 1, 1],
+            [100, 100, 100, 100],
+            [3, 1, 1, 1],
+            [100, 99, 37, 5],
+        ] {
+            let candidates = Candidates::new(0b1111, Shares::Whole(&weights));
+            let total: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+            let balancer = Balance::RoundRobin.balancer(3);
+            let mut counts = [0_u64; 4];
+            for draw in 1..=total {
+                counts[balancer.pick(candidates)] += 1;
+                for (count, weight) in counts.iter().zip(weights) {
+                    let share = (draw * u64::from(weight)) as f64 / total as f64;
+                    let off = (*count as f64 - share).abs();
+                    assert!(off <= 2.0, "{weights:?}: {counts:?} after {draw}");
+                }
+            }
+            assert!(
+                counts
+                    .iter()
+                    .zip(weights)
+                    .all(|(count, weight)| *count == u64::from(weight))
+            );
+        }
+        // As many to one as to the other, whatever their weights are written as.
+        let candidates = Candidates::new(0b11, Shares::Whole(&[100, 100]));
+        let balancer = Balance::RoundRobin.balancer(4);
+        assert_eq!(shares(&*balancer, candidates, 40), [20, 20, 0, 0]);
     }
 
     #[test]

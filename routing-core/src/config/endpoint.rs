@@ -1,5 +1,7 @@
 //! Node URLs: what they mean, and how one inherits from another.
 
+use std::net::Ipv6Addr;
+
 use url::Url;
 
 use super::node_builder::NodeFields;
@@ -43,9 +45,14 @@ pub(super) fn without_password(url: &str) -> String {
 
 impl Endpoint {
     fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text).map_err(|error| {
+        let parsed = Url::parse(text).or_else(|error| {
+            let rewritten = with_socket(text).and_then(|rewritten| Url::parse(&rewritten).ok());
+            rewritten.ok_or(error)
+        });
+        let url = parsed.map_err(|error| {
             format!(
-                "is not a URL ({error}); write it like `postgres://user:password@host/database`"
+                "is not a URL ({error}); write it like `postgres://user:password@host/database`, with \
+                 `%` and the hexadecimal number in place of what has a meaning there (a comma is `%2C`)"
             )
         })?;
         let dialect = match url.scheme() {
@@ -90,7 +97,7 @@ impl Endpoint {
         self.dialect == other.dialect
             && self.host() == other.host()
             && port(self) == port(other)
-            && self.url.path() == other.url.path()
+            && self.url.path().trim_end_matches('/') == other.url.path().trim_end_matches('/')
             && self.parameter("host") == other.parameter("host")
             && self.parameter("port") == other.parameter("port")
     }
@@ -113,14 +120,17 @@ impl Endpoint {
     }
 
     /// Takes from the primary's URL what this one leaves out.
-    fn inherit(&mut self, primary: &Self) {
+    fn inherit(&mut self, primary: &Self, overrides: &Overrides) {
         if self.dialect != primary.dialect || self.dialect == Dialect::Sqlite {
             return;
         }
         let (url, from) = (&mut self.url, &primary.url);
-        let same_user = url.username().is_empty() || url.username() == from.username();
+        let names_user =
+            !url.username().is_empty() || url.query_pairs().any(|(key, _)| key == "user");
+        let same_user =
+            !names_user || !url.username().is_empty() && url.username() == from.username();
         // These setters refuse only URLs without a host, for which there is nothing to inherit.
-        if url.username().is_empty() {
+        if !names_user {
             let _ = url.set_username(from.username());
         }
         if same_user && url.password().is_none() {
@@ -129,16 +139,76 @@ impl Endpoint {
         if matches!(url.path(), "" | "/") {
             url.set_path(from.path());
         }
+        // As they are written: what encodes a form, with `+` for a space, no driver reads.
         let own: Vec<String> = url.query_pairs().map(|(key, _)| key.into_owned()).collect();
-        let missing: Vec<_> = from
-            .query_pairs()
-            .filter(|(key, _)| !OF_THE_NODE.contains(&&**key))
-            .filter(|(key, _)| !own.iter().any(|own| own == key))
+        let is_missing = |pair: &&str| {
+            let key = key_of(pair);
+            let is_the_users = same_user
+                && match &*key {
+                    "user" => overrides.user.is_none(),
+                    "password" => overrides.user.is_none() && overrides.password.is_none(),
+                    _ => false,
+                };
+            (is_the_users || !OF_THE_NODE.contains(&&*key)) && !own.contains(&key)
+        };
+        let inherited = from.query().unwrap_or_default();
+        let inherited: Vec<_> = inherited
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .filter(is_missing)
             .collect();
-        if !missing.is_empty() {
-            url.query_pairs_mut().extend_pairs(missing);
+        if !inherited.is_empty() {
+            let mut query = url.query().unwrap_or_default().to_owned();
+            for pair in inherited {
+                if !query.is_empty() {
+                    query.push('&');
+                }
+                query.push_str(pair);
+            }
+            url.set_query(Some(&query));
         }
     }
+}
+
+/// The name of a parameter, without its encoding.
+fn key_of(pair: &str) -> String {
+    let mut pairs = url::form_urlencoded::parse(pair.as_bytes());
+    pairs
+        .next()
+        .map(|(key, _)| key.into_owned())
+        .unwrap_or_default()
+}
+
+/// libpq takes `postgres://user@/db?host=/directory`, an empty host and its socket's directory as a
+/// parameter; all drivers take the directory in the host's place, encoded.
+fn with_socket(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    let (path, query) = rest.split_once('?')?;
+    if !authority.ends_with('@') {
+        return None;
+    }
+    let (hosts, others): (Vec<&str>, Vec<&str>) =
+        query.split('&').partition(|pair| key_of(pair) == "host");
+    let [host] = hosts[..] else {
+        return None;
+    };
+    let (_, directory) = url::form_urlencoded::parse(host.as_bytes()).next()?;
+    let encoded: String = directory
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+                char::from(byte).to_string()
+            }
+            other => format!("%{other:02X}"),
+        })
+        .collect();
+    let mark = if others.is_empty() { "" } else { "?" };
+    Some(format!(
+        "{scheme}://{authority}{encoded}{path}{mark}{}",
+        others.join("&")
+    ))
 }
 
 /// The endpoint of a node, from its URL and the fields that override parts of it.
@@ -157,7 +227,7 @@ pub(super) fn resolve(
                 .map_err(|message| problems.add(&join(path, "url"), message))
                 .ok()?;
             if let Some(primary) = primary {
-                endpoint.inherit(primary);
+                endpoint.inherit(primary, &overrides);
             }
             endpoint
         }
@@ -250,6 +320,11 @@ impl Overrides {
             );
         }
         if let Some(host) = &self.host {
+            let host = if host.parse::<Ipv6Addr>().is_ok() {
+                &format!("[{host}]")
+            } else {
+                host
+            };
             let is_address = host.starts_with('[') && host.ends_with(']');
             let is_name = !host.is_empty() && !host.contains([':', '/', '@', '?', '#', '%', ' ']);
             check(

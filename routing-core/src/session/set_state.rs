@@ -143,7 +143,17 @@ impl Slot {
             && !is_settled
             && let Some(at) = self.marks.written_at()
         {
-            pinned_for = pinned_for.max(left(at.after(lasts)));
+            // Where positions are only not known yet, the write may be as far from a replica as just now.
+            let is_awaited = self
+                .samples
+                .get()
+                .is_some_and(|samples| samples.has_positions());
+            let for_its_time = if is_awaited {
+                Some(lasts)
+            } else {
+                left(at.after(lasts))
+            };
+            pinned_for = pinned_for.max(for_its_time);
         }
         HandOver {
             set: self.set.clone(),

@@ -411,6 +411,55 @@ fn secrets_are_in_no_message() {
     assert!(!format!("{node:?}").contains("secret"), "{node:?}");
 }
 
+/// The URLs of the nodes, in order.
+fn urls(builder: RoutingConfigBuilder) -> Vec<String> {
+    let config = builder.build().expect("a right configuration");
+    let set = &config.sets()[0];
+    let nodes = std::iter::once(set.primary()).chain(set.replicas());
+    nodes.map(|node| node.url().to_owned()).collect()
+}
+
+#[test]
+fn parameters_are_inherited_as_they_are_written() {
+    let builder = RoutingConfig::builder()
+        .primary("postgres://app:pw@db-1/shop?options=-c%20statement_timeout%3D5s&sslmode=require")
+        .replica("postgres://db-2?sslmode=disable");
+    assert_eq!(
+        urls(builder)[1],
+        "postgres://app:pw@db-2/shop?sslmode=disable&options=-c%20statement_timeout%3D5s"
+    );
+    let by_parameter = "postgres://db-1/shop?user=app&password=a%20b";
+    let builder = RoutingConfig::builder()
+        .primary(by_parameter)
+        .replica("postgres://db-2")
+        .replica("postgres://other:pw@db-3");
+    assert_eq!(
+        urls(builder)[1..],
+        [
+            "postgres://db-2/shop?user=app&password=a%20b",
+            "postgres://other:pw@db-3/shop"
+        ]
+    );
+}
+
+#[test]
+fn urls_of_libpq_are_understood() {
+    let builder = RoutingConfig::builder()
+        .primary("postgres://app:pw@/shop?host=/cloudsql/a:b&sslmode=disable")
+        .replica(NodeBuilder::new().host("::1"));
+    assert_eq!(
+        urls(builder),
+        [
+            "postgres://app:pw@%2Fcloudsql%2Fa%3Ab/shop?sslmode=disable",
+            "postgres://app:pw@[::1]/shop?sslmode=disable"
+        ]
+    );
+    let twice = RoutingConfig::builder()
+        .primary("postgres://db-1/shop")
+        .replica("postgres://db-1/shop/");
+    assert_eq!(paths(twice), ["replicas[0].url"]);
+}
+
 #[test]
 fn what_names_the_node_is_not_inherited_and_fits_into_the_url() {
     let config = RoutingConfig::builder()
@@ -431,7 +480,7 @@ fn what_names_the_node_is_not_inherited_and_fits_into_the_url() {
         [
             "postgres://reader:rpw@db-2/shop?application_name=x",
             "postgres://reader@db-3/shop?application_name=x",
-            "postgres://app:50%2541off@db-4/shop?application_name=x",
+            "postgres://app:50%2541off@db-4/shop?user=admin&application_name=x",
         ]
     );
 

@@ -611,6 +611,31 @@ fn a_read_that_ends_while_another_moves_is_not_forgotten() {
     );
 }
 
+/// The servers are full, say, and the position of what was written is not known after its time.
+#[test]
+fn a_write_whose_position_is_long_unknown_is_handed_over() {
+    let cluster = Cluster::new(|_| {});
+    let clock = Arc::clone(&cluster.clock);
+    let writer = Session::with_clock(Arc::clone(&clock) as _);
+    writer.expect_hand_over();
+    let caller = Context::default().with_session(&writer);
+    let mut cluster = cluster;
+    cluster.written_to(0x1000);
+    cluster.run(INSERT, &caller);
+    clock.advance(Duration::from_secs(60));
+    let told = writer.hand_over();
+    assert_eq!(
+        told[0].pinned_for,
+        Some(Duration::from_secs(15)),
+        "{told:?}"
+    );
+    // The next request reads from the primary, and this one too.
+    let reader = Session::with_clock(Arc::clone(&clock) as _);
+    reader.take_over(told);
+    let caller = Context::default().with_session(&reader);
+    assert_eq!(cluster.run(SELECT, &caller), "primary");
+}
+
 #[test]
 fn what_is_written_after_a_failover_is_handed_over() {
     let mut cluster = Cluster::new(|_| {});
