@@ -51,6 +51,8 @@ pub(crate) struct Sighting {
 pub(crate) struct Seen<'a> {
     pub(crate) sighting: Option<&'a Sighting>,
     pub(crate) is_up: bool,
+    /// Whether it may be the server that the primary is, too.
+    pub(crate) may_be_primarys: bool,
 }
 
 /// What is remembered from one judgement to the next.
@@ -154,7 +156,10 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
         } else if index == primary {
             of_primary(sighting, &history)
         } else {
-            of_replica(sighting, primary_seen, &history)
+            let replica = of_replica(sighting, primary_seen, &history);
+            let is_primarys = nodes[index].may_be_primarys
+                && primary_seen.is_some_and(|primary| is_same_server(sighting, primary));
+            if is_primarys { none } else { replica }
         }
     });
     Ruling {
@@ -195,7 +200,13 @@ fn first_election(current: usize, nodes: &[Seen<'_>]) -> First {
             .is_none_or(|ours| !ours.holds.is_known() || seen.holds.shares_history(&ours.holds))
     };
     let takes_writes = |index: &usize| up(*index).is_some_and(|s| s.takes_writes && is_ours(s));
-    let writable: Vec<_> = (0..nodes.len()).filter(takes_writes).collect();
+    let is_primarys = |index: &usize| {
+        *index != current
+            && nodes[*index].may_be_primarys
+            && matches!((up(*index), up(current)), (Some(one), Some(other)) if is_same_server(one, other))
+    };
+    let mut writable: Vec<_> = (0..nodes.len()).filter(takes_writes).collect();
+    writable.retain(|index| !is_primarys(index));
     let has_all = |one: &usize| {
         let mut others = writable.iter().filter(|other| *other != one);
         others.all(|other| match (up(*one), up(*other)) {
@@ -249,6 +260,23 @@ fn agreed_system(nodes: &[Seen<'_>]) -> Agreed {
     } else {
         Agreed::Not
     }
+}
+
+/// Whether two answers may be those of one server: MySQL's say so, PostgreSQL's do not contradict it.
+fn is_same_server(one: &Sighting, other: &Sighting) -> bool {
+    (
+        one.role,
+        one.takes_writes,
+        one.system,
+        one.timeline,
+        one.server,
+    ) == (
+        other.role,
+        other.takes_writes,
+        other.system,
+        other.timeline,
+        other.server,
+    )
 }
 
 fn of_primary(sighting: &Sighting, history: &History) -> Exclusions {
@@ -328,7 +356,11 @@ mod tests {
     fn ruling(current: usize, known: History, nodes: &[(Option<&Sighting>, bool)]) -> Ruling {
         let nodes: Vec<_> = nodes
             .iter()
-            .map(|&(sighting, is_up)| Seen { sighting, is_up })
+            .map(|&(sighting, is_up)| Seen {
+                sighting,
+                is_up,
+                may_be_primarys: false,
+            })
             .collect();
         judge(current, known, &nodes)
     }
@@ -563,6 +595,7 @@ mod tests {
             let nodes = [primary.as_ref(), replica.as_ref()].map(|sighting| Seen {
                 sighting,
                 is_up: sighting.is_some(),
+                may_be_primarys: false,
             });
             match first_election(0, &nodes) {
                 First::Unknown => "unknown".to_owned(),

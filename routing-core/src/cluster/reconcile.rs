@@ -51,6 +51,7 @@ impl<P> ReplicaSet<P> {
             .map(|(node, sighting)| Seen {
                 sighting: sighting.as_deref(),
                 is_up: node.breaker.is_up() || answered == Some(node.id()),
+                may_be_primarys: self.rules.allow_same_server,
             })
             .collect();
         let Ruling {

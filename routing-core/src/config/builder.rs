@@ -60,6 +60,7 @@ pub struct SetBuilder {
     pub(super) primary_read_weight: Given<u16>,
     pub(super) functions: Given<FunctionLists>,
     pub(super) load_functions: Given<bool>,
+    pub(super) allow_same_server: Given<bool>,
     pub(super) pin_release: Given<PinRelease>,
     pub(super) positions: Given<bool>,
     pub(super) catch_up_wait: Given<Span>,
@@ -171,6 +172,8 @@ set_setters! {
     primary_read_weight: u16,
     /// Whether PostgreSQL is asked, in the background, which of its functions may write; **`true`**.
     load_functions: bool,
+    /// Whether one server may be the primary and a replica, for a staging environment or a test; **`false`**.
+    allow_same_server: bool,
     /// For how long the reads of a pinned session go to the primary; **`SessionEnd`**.
     pin_release: PinRelease,
     /// Whether nodes are asked for their positions; **`true`**. Not for a replica whose address stands

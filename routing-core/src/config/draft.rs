@@ -31,6 +31,7 @@ pub(super) fn nodes(
     path: &str,
     primary: Option<NodeBuilder>,
     replicas: Vec<Lenient<NodeBuilder>>,
+    allows_same: bool,
     problems: &mut Problems,
 ) -> Option<(NodeConfig, Vec<NodeConfig>)> {
     let primary_path = join(path, "primary");
@@ -53,7 +54,7 @@ pub(super) fn nodes(
             drafts.push(draft);
         }
     }
-    compare(&drafts, problems);
+    compare(&drafts, allows_same, problems);
 
     let mut nodes = drafts.into_iter().map(Draft::finish);
     let primary = nodes.next().filter(|_| has_primary)??;
@@ -61,7 +62,7 @@ pub(super) fn nodes(
 }
 
 /// What can only be wrong between nodes.
-fn compare(drafts: &[Draft], problems: &mut Problems) {
+fn compare(drafts: &[Draft], allows_same: bool, problems: &mut Problems) {
     let names: Vec<_> = drafts.iter().map(|draft| draft.name.clone()).collect();
     for index in taken_names(&names) {
         let message = format!("another node is called `{}`", names[index]);
@@ -77,11 +78,15 @@ fn compare(drafts: &[Draft], problems: &mut Problems) {
         let url_path = join(&draft.path, "url");
         if let Some((other, _)) = earlier
             .clone()
-            .find(|(_, other)| other.is_same_place(endpoint))
+            .find(|(_, other)| !allows_same && other.is_same_place(endpoint))
         {
             problems.add(
                 &url_path,
-                format!("is the same database as `{}`", other.name),
+                format!(
+                    "is the same database as `{}`; if that is meant, as in a test, say \
+                     `allow_same_server = true`",
+                    other.name
+                ),
             );
         }
         if let Some((other, _)) = earlier.find(|(_, other)| other.dialect != endpoint.dialect) {

@@ -94,6 +94,7 @@ pub use node_builder::NodeBuilder;
 /// | `positions` | `true`, `false` | `true` |
 /// | `catch_up_wait` | a duration | 10 ms |
 /// | `time_pin` | a duration | 15 s |
+/// | `allow_same_server` | `true`, `false` | `false` |
 /// | `probe` | `{ heartbeat, fastest, timeout, suspect_after }` | 5 s, 5 ms, 1 s, 250 ms |
 /// | `lag` | `{ time, bytes }`, a duration and a number | 60 s, 8388608 |
 /// | `retry` | `{ attempts, back_off, max_back_off, deadline }` | 3, 50 ms, 1 s, 5 s |

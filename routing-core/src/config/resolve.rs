@@ -105,7 +105,8 @@ fn set(
     }
 
     let rules_of_set = rules.clone();
-    let nodes = nodes(path, primary, replicas, problems);
+    let allows_same = rules.allow_same_server;
+    let nodes = nodes(path, primary, replicas, allows_same, problems);
     let set = nodes.map(|(primary, replicas)| SetConfig {
         name,
         managed: !unmanaged,
@@ -162,6 +163,7 @@ fn rules(
         positions: rule!(positions, "true or false"),
         catch_up_wait: rule!(catch_up_wait),
         time_pin: rule!(time_pin),
+        allow_same_server: rule!(allow_same_server, "true or false"),
         probe: rule!(probe by probe_rules),
         lag: rule!(lag by lag_limits),
         retry: rule!(retry by retry_rules),

@@ -261,6 +261,9 @@ pub struct Rules {
     pub catch_up_wait: Duration,
     /// For how long a write is kept on the primary where there are no positions; **15 s**.
     pub time_pin: Duration,
+    /// Whether one server may be the primary and a replica, for a staging environment or a test; **`false`**.
+    /// Its database is then read from as a replica that never lags.
+    pub allow_same_server: bool,
     /// How often nodes are asked where they are.
     pub probe: ProbeRules,
     /// How far behind a replica may be; out over both **60 s** and **8 MB**. It can be changed while the set is in use:
@@ -295,6 +298,7 @@ impl Default for Rules {
             positions: true,
             catch_up_wait: Duration::from_millis(10),
             time_pin: Duration::from_secs(15),
+            allow_same_server: false,
             probe: ProbeRules::DEFAULT,
             lag: LagLimits::DEFAULT,
             retry: RetryRules::DEFAULT,

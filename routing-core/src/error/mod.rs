@@ -194,9 +194,9 @@ pub enum RoutingError {
         known: Vec<SetName>,
     },
 
-    /// A scope names a node that is down.
+    /// A node is down that a scope names, or that is the last one left.
     #[error(
-        "set `{set}`: node `{node}` is down{}{}; a named node has no substitute",
+        "set `{set}`: node `{node}` cannot serve this{}{}",
         Cause(cause.as_deref()), Retry(*retry_in)
     )]
     NodeUnavailable {

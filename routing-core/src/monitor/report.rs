@@ -143,7 +143,14 @@ impl<P> Report<'_, P> {
             Role::Primary => self.take_sample(observation),
             // By what it says as a replica, if it was asked as one.
             Role::Replica if self.ticket.role == Role::Replica => {
-                self.take_position(observation.position);
+                let is_primarys = set.rules().allow_same_server && observation.takes_writes;
+                // MySQL's replay nothing of what they have written themselves.
+                let position = if is_primarys && observation.holds.is_known() {
+                    observation.holds
+                } else {
+                    observation.position
+                };
+                self.take_position(position);
             }
             Role::Replica => {}
         }

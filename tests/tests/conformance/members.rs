@@ -1,11 +1,43 @@
 //! Replicas that come and go.
 
-use routing_core::{Exclusion, NodeBuilder, RoutingConfig, RoutingError};
+use routing_core::{Exclusion, Mode, NodeBuilder, PinRelease, RoutingConfig, RoutingError};
 use routing_tests::adapter::{Adapter, Begin, End, Outcome, Shop, Step, until_seen};
 use routing_tests::wait::{LIMIT, until};
-use routing_tests::world::{patient, patient_probes};
+use routing_tests::world::{Backend, World, patient, patient_probes};
 
 use crate::own::{Setup, cluster_with_schema};
+
+conformance! {
+    one_server_can_be_the_primary_and_a_replica,
+}
+
+/// As in a staging environment, by consent.
+async fn one_server_can_be_the_primary_and_a_replica<A: Adapter>(backend: Backend) {
+    let world = World::new(backend, false).await;
+    let [primary, _] = world.primary_and_replica();
+    let twice = RoutingConfig::builder()
+        .allow_same_server(true)
+        .mode(Mode::Greedy)
+        .pin_release(PinRelease::CaughtUp)
+        .catch_up_wait(LIMIT)
+        .probe(patient_probes())
+        .primary(patient(primary))
+        .replica(patient(primary));
+    let setup = Setup::<A>::new(twice);
+    until_seen(&setup.db).await;
+    let db = setup.session();
+    setup.recorder.take();
+    assert_eq!(db.count().await, 0);
+    assert_eq!(setup.recorder.only().node, "replica-1");
+    db.insert("a cake").await.expect("an insert");
+    assert_eq!(db.count().await, 1);
+    let last = setup.recorder.take().pop().expect("a decision");
+    assert_eq!(
+        last.node == "replica-1",
+        backend != Backend::Sqlite,
+        "{last:?}"
+    );
+}
 
 on_own_servers! {
     replicas_come_and_go_while_work_goes_on,
@@ -91,7 +123,7 @@ async fn replicas_come_and_go_while_work_goes_on<A: Adapter>() {
 
     // What cannot be changed is said, all at once, and nothing is.
     let wrong = RoutingConfig::builder()
-        .mode(routing_core::Mode::Strict)
+        .mode(Mode::Strict)
         .primary(NodeBuilder::url(cluster.replicas()[0].url("postgres")).name("another"))
         .replica(node("replica-2", 0));
     let error = setup
