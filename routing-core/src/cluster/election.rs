@@ -15,9 +15,10 @@
 //!   timeline that anybody in the set has been seen on stays the least that a primary may be on.
 //! - **MySQL and MariaDB have no timelines.** There the primary changes when a replica that was
 //!   read-only no longer is, and the primary is down or read-only itself. At first, when the configuration
-//!   may be that of before a failover, the only one that takes writes is the primary; of several the one
-//!   that has all that the others have, even when these are asked again, as a replica that is asked later
-//!   seems to be ahead. If each has what another lacks, there is no primary.
+//!   may be that of before a failover, the only one that takes writes is the primary. Of several it is the
+//!   configured one, if that has all that the others have; else it is undecided, as who is ahead may be the
+//!   new primary, or a replica that somebody has written to. As a replica that is asked later seems to be
+//!   ahead, the others are asked again before.
 //! - What has not been observed changes nothing.
 
 use crate::observe::decision::Role;
@@ -105,12 +106,16 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
     let timelines = nodes
         .iter()
         .filter_map(|node| node.sighting.filter(|s| is_ours(s))?.timeline);
-    history.timeline = timelines.max().unwrap_or(0).max(known.timeline);
+    let timeline = timelines.max().unwrap_or(0).max(known.timeline);
+    if history.system.is_some() {
+        // Of a system that is not known to be ours it says nothing.
+        history.timeline = timeline;
+    }
 
     let claims = |index: usize| {
         let sighting = nodes[index].sighting.filter(|s| is_ours(s));
         sighting.is_some_and(|sighting| match sighting.timeline {
-            Some(timeline) => sighting.role == Some(Role::Primary) && timeline == history.timeline,
+            Some(of_this) => sighting.role == Some(Role::Primary) && of_this == timeline,
             None => index != current && sighting.took_over && sighting.takes_writes,
         })
     };
@@ -125,9 +130,14 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
     if !history.is_elected {
         match first_election(current, nodes) {
             First::Unknown => {}
-            First::Wait => history.is_waiting = true,
+            First::Wait(among) => {
+                history.is_waiting = true;
+                undecided = among;
+            }
             First::Primary(index) => {
-                history.is_elected = true;
+                // Who has not been seen yet may have a say.
+                let all_are_seen = nodes.iter().all(|node| node.sighting.is_some());
+                history.is_elected = all_are_seen || index != current;
                 primary = index;
             }
             First::Undecided(among) => undecided = among,
@@ -175,8 +185,8 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
 enum First {
     /// Not all have been asked, or nobody takes writes.
     Unknown,
-    /// Some are to be asked again.
-    Wait,
+    /// Of these, all but one are to be asked again.
+    Wait(Vec<usize>),
     Primary(usize),
     /// Several take writes, and none of them has all that the others have.
     Undecided(Vec<usize>),
@@ -233,10 +243,13 @@ fn first_election(current: usize, nodes: &[Seen<'_>]) -> First {
         };
         other.asked > one.answered
     });
-    if is_certain {
-        First::Primary(one)
+    if !is_certain {
+        First::Wait(writable)
+    } else if writable.contains(&current) {
+        // It may be a replica that somebody has written to: whom it follows, nobody can tell.
+        First::Undecided(writable)
     } else {
-        First::Wait
+        First::Primary(one)
     }
 }
 
@@ -299,7 +312,7 @@ fn of_replica(sighting: &Sighting, primary: Option<&Sighting>, history: &History
     if let Some(timeline) = sighting.timeline {
         return if sighting.role == Some(Role::Primary) {
             none.with(Exclusion::Superseded)
-        } else if timeline != history.timeline {
+        } else if history.timeline != 0 && timeline != history.timeline {
             none.with(Exclusion::OtherHistory)
         } else {
             none
@@ -414,6 +427,22 @@ mod tests {
             &[(Some(&primary), true), (Some(&a), true)],
         );
         assert_eq!(known.history.system, Some(8));
+        assert_eq!(words(&known), ["", "foreign"]);
+    }
+
+    /// A replica whose URL leads to another cluster answers first.
+    #[test]
+    fn a_foreign_timeline_says_nothing_of_ours() {
+        let (ours, theirs) = (pg(Primary, 8, 1), pg(Replica, 7, 3));
+        let early = ruling(
+            0,
+            History::default(),
+            &[(None, true), (Some(&theirs), true)],
+        );
+        assert_eq!(early.history.timeline, 0);
+        let nodes = [(Some(&ours), true), (Some(&theirs), true)];
+        let known = ruling(0, early.history, &nodes);
+        assert_eq!((known.history.system, known.history.timeline), (Some(8), 1));
         assert_eq!(words(&known), ["", "foreign"]);
     }
 
@@ -599,7 +628,7 @@ mod tests {
             });
             match first_election(0, &nodes) {
                 First::Unknown => "unknown".to_owned(),
-                First::Wait => "wait".to_owned(),
+                First::Wait(_) => "wait".to_owned(),
                 First::Primary(index) => ["primary", "replica"][index].to_owned(),
                 First::Undecided(among) => format!("undecided {among:?}"),
             }
@@ -615,6 +644,7 @@ mod tests {
         const FOREIGN: &str = "cccccccc-0000-0000-0000-000000000000:1-99";
         let (rw, ro) = (|gtids| Some((true, gtids)), |gtids| Some((false, gtids)));
         let both = |one: &str| [one.to_owned(), one.to_owned()];
+        let certain = |then: &str| ["wait".to_owned(), then.to_owned()];
         for (primary, replica, expected) in [
             // As configured.
             (rw(A), ro(A), both("primary")),
@@ -626,8 +656,8 @@ mod tests {
             (rw(A), rw(A), both("primary")),
             (rw(MORE), rw(A), both("primary")),
             // It may have replicated what the primary wrote after it was asked.
-            (rw(A), rw(MORE), ["wait".to_owned(), "replica".to_owned()]),
-            (rw(A), rw(OWN), ["wait".to_owned(), "replica".to_owned()]),
+            (rw(A), rw(MORE), certain("undecided [0, 1]")),
+            (rw(A), rw(OWN), certain("undecided [0, 1]")),
             (rw(MORE), rw(OWN), both("undecided [0, 1]")),
             // After a failover.
             (ro(A), rw(A), both("replica")),
@@ -664,6 +694,11 @@ mod tests {
         let both = ruling(0, History::default(), &nodes);
         assert_eq!((both.primary, both.history.is_elected), (0, false));
         assert_eq!(words(&both), ["undecided", "undecided", ""]);
+        // Whoever has not been seen yet may be the primary.
+        let early = ruling(0, History::default(), &[(Some(&one), true), (None, false)]);
+        assert_eq!((early.primary, early.history.is_elected), (0, false));
+        let both = ruling(0, early.history, &[(Some(&one), true), (Some(&two), true)]);
+        assert_eq!(words(&both), ["undecided", "undecided"]);
         // Somebody has made one of them read-only.
         let closed = mysql(false, "aaaaaaaa-0000-0000-0000-000000000000:1-12", 2);
         let nodes = [

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cluster::election::{self, Ruling, Seen, Sighting};
 use crate::cluster::events::{
-    announce_another_system, announce_exclusion, announce_primary, leave_out,
+    announce_another_system, announce_exclusion, announce_primary, hurry_of, leave_out,
 };
 use crate::cluster::members::Members;
 use crate::cluster::node::{Lag, Node};
@@ -62,7 +62,16 @@ impl<P> ReplicaSet<P> {
         } = election::judge(members.primary(), *history, &seen);
         *history = after;
         if after.is_waiting {
-            self.hurry_all();
+            // Not who has answered last, and would be ahead again.
+            let latest = seen
+                .iter()
+                .filter_map(|node| Some(node.sighting?.answered))
+                .max();
+            for (node, seen) in nodes().zip(&seen) {
+                if seen.sighting.map(|sighting| sighting.answered) != latest {
+                    hurry_of(self, node).ask();
+                }
+            }
         }
         let changes = primary != members.primary();
         let mut news = Vec::new();

@@ -111,8 +111,11 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
     let pinned = session.is_some_and(|session| session.pinned);
 
     // 0. A capability, which nothing lifts.
-    let is_in_one_that_reads =
-        *transaction == Some(Access::Read) && *kind == StatementKind::TransactionState;
+    let is_in_one_that_reads = *transaction == Some(Access::Read)
+        && matches!(
+            kind,
+            StatementKind::TransactionState | StatementKind::Prepare
+        );
     if scopes.read_only && kind.access() == Access::Write && !is_in_one_that_reads {
         return Err(Refusal::WriteInReadOnlyScope);
     }
@@ -198,7 +201,12 @@ fn decide_in_transaction<'a>(
     session: Option<SessionView>,
 ) -> Result<Verdict<'a>, Refusal<'a>> {
     match (transaction, access, session) {
-        (Access::Read, Access::Write, _) if kind != StatementKind::TransactionState => {
+        (Access::Read, Access::Write, _)
+            if !matches!(
+                kind,
+                StatementKind::TransactionState | StatementKind::Prepare
+            ) =>
+        {
             Err(Refusal::WriteInReadOnlyTransaction)
         }
         // The session that began it is pinned, or was not to be. This may be another.

@@ -175,7 +175,11 @@ impl<P> Report<'_, P> {
         if !goes_on {
             node.lose_track();
         }
-        let lag = lag_of(set, &position, set.ports.clock.now());
+        let now = set.ports.clock.now();
+        let lag = lag_of(set, &position, now);
+        if lag.at_least.is_some() {
+            set.samples().aim_at_last(now);
+        }
         node.set_lag(lag);
         node.observe(position);
         set.limit_lag(node, lag);

@@ -214,6 +214,18 @@ impl Samples {
         *target = Some(Target { position, since });
     }
 
+    /// A replica is behind all samples: until somebody waits for more, it is awaited where the last is.
+    pub(crate) fn aim_at_last(&self, now: Timestamp) {
+        let Some(position) = self.latest() else {
+            return;
+        };
+        let mut target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        target.get_or_insert(Target {
+            position,
+            since: now,
+        });
+    }
+
     /// Since when a node at `position` is expected to be further than it is.
     pub(crate) fn awaited_since(&self, position: Option<&Position>) -> Option<Timestamp> {
         let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);

@@ -91,7 +91,7 @@ static POSTGRES: Tables<128, 4096, 256, 64, 256> = Tables {
     keywords: Names::new(postgres::KEYWORDS),
 };
 
-static MYSQL: Tables<1024, 128, 64, 16, 128> = Tables {
+static MYSQL: Tables<1024, 128, 64, 16, 256> = Tables {
     read: Names::new(mysql::READ),
     more: Names::new(mysql::ADJACENT),
     write: Names::new(mysql::WRITE),
@@ -170,11 +170,21 @@ pub(super) fn is_unknown_pragma(name: &[u8]) -> bool {
 impl Call<'_> {
     pub(super) fn verdict(&self, dialect: Dialect, functions: Option<&Functions>) -> Verdict {
         let verdict = self.of_name(dialect, functions);
-        // Mostly it is a function, so this comes last.
-        if verdict != Verdict::Harmless && self.is_plain() && self.follows_its_keyword(dialect) {
+        // Mostly it is a function, so this comes last. What is known to write is no keyword.
+        if verdict != Verdict::Harmless
+            && self.is_plain()
+            && !self.is_known_to_write(functions)
+            && self.follows_its_keyword(dialect)
+        {
             return Verdict::Harmless;
         }
         verdict
+    }
+
+    fn is_known_to_write(&self, functions: Option<&Functions>) -> bool {
+        let known =
+            Lower::of(self.name).and_then(|name| functions?.volatility(None, name.as_bytes()));
+        matches!(known, Some(Volatility::Write | Volatility::Volatile))
     }
 
     const fn is_plain(&self) -> bool {
@@ -196,6 +206,10 @@ impl Call<'_> {
             if is_keyword {
                 return Verdict::Harmless;
             }
+        }
+        if dialect == Dialect::Postgres && postgres::RUNS.iter().any(|runs| runs.as_bytes() == name)
+        {
+            return Verdict::Writes;
         }
         let schema = schema.as_ref().map(Lower::as_bytes);
         // A qualified name is the system's only in PostgreSQL's own schema.
@@ -294,7 +308,8 @@ impl Call<'_> {
             Dialect::Postgres => {
                 word(&["sets"]) && lead.is_word("grouping")
                     || word(&["cube", "rollup"]) && self.is_grouping
-                    || word(&["columns"]) && lead.part == Part::Literal
+                    || word(&["columns"]) && lead.ends_expression()
+                    || word(&["stdout"]) && lead.is_word("to")
                     || word(&["repeatable"]) && lead.part == Part::Close
                     || word(&["second"]) && (lead.part == Part::Literal || lead.is_word("to"))
                     || word(&["varying"]) && lead.is_any(&["character", "char", "bit", "nchar"])
@@ -302,12 +317,14 @@ impl Call<'_> {
                     || word(&["zone"]) && lead.is_word("time")
                     || word(&["first", "next"]) && lead.is_word("fetch")
                     || word(&["escape"]) && lead.part != Part::Start && lead.ends_expression()
-                    || word(&["like", "ilike", "overlaps", "is", "join"])
+                    || word(&["join"]) && lead.precedes_join()
+                    || word(&["like", "ilike", "overlaps"])
                         && (lead.ends_expression() || lead.is_word("not"))
             }
             Dialect::MySql => {
                 word(&["against"]) && lead.part == Part::Close
                     || word(&["columns"]) && lead.part == Part::Literal
+                    || word(&["escape"]) && lead.part != Part::Start && lead.ends_expression()
                     || word(&["of"]) && lead.is_word("member")
                     || word(&["values"]) && lead.part == Part::Start
             }

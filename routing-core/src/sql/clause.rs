@@ -201,7 +201,7 @@ impl Clauses {
             (Keyword::From, SOURCED) => self.place = SOURCE,
             (Keyword::Join, SOURCED | ALIASED) => self.place = SOURCE,
             // PostgreSQL allows a function of that name.
-            (Keyword::Join, CONDITION) if before.ends_expression() => self.place = SOURCE,
+            (Keyword::Join, CONDITION) if before.precedes_join() => self.place = SOURCE,
             (Keyword::On, SOURCED | ALIASED) => self.place = CONDITION,
             (Keyword::Source, SOURCE | SOURCED) => {}
             (Keyword::With, _) if before.begins_query() => self.place = CTE,
@@ -273,11 +273,27 @@ impl Before<'_> {
         matches!(self.part, Part::Start | Part::Open)
     }
 
+    /// Whether `JOIN` may follow, as a keyword.
+    pub(super) fn precedes_join(&self) -> bool {
+        const KINDS: &[&str] = &[
+            "left", "right", "full", "inner", "cross", "outer", "natural",
+        ];
+        self.ends_expression() || self.is_any(KINDS)
+    }
+
     pub(super) fn ends_expression(&self) -> bool {
-        // Reserved words after which one begins.
+        // Words after which one begins, or a table: the reserved ones, those that PostgreSQL lets be names
+        // of functions and types only, and some that are reserved nowhere.
+        #[rustfmt::skip] // A word a line would hide them.
         const BEGINS: &[&str] = &[
-            "all", "and", "between", "by", "case", "distinct", "else", "from", "having", "in",
-            "limit", "not", "offset", "on", "or", "select", "then", "using", "when", "where",
+            "all", "analyse", "analyze", "and", "any", "array", "as", "asymmetric", "between", "both", "by",
+            "case", "cast", "check", "collate", "column", "cross", "distinct", "do", "else", "escape",
+            "except", "fetch", "first", "for", "freeze", "from", "full", "glob", "group", "having", "ilike",
+            "in", "inner", "intersect", "into", "is", "join", "lateral", "leading", "left", "like", "limit",
+            "match", "natural", "next", "not", "offset", "on", "only", "or", "order", "outer", "overlaps",
+            "placing", "regexp", "returning", "right", "select", "similar", "some", "symmetric", "table",
+            "tablesample", "then", "to", "trailing", "union", "using", "values", "variadic", "verbose",
+            "when", "where", "window", "with", "zone",
         ];
         match self.part {
             Part::Word | Part::Reserved => !self.is_any(BEGINS),

@@ -14,6 +14,8 @@ pub(super) fn show(
     functions: Option<&Functions>,
 ) -> Result<StatementKind, Found> {
     const LEFT: &[&str] = &["warnings", "errors", "profile", "profiles"];
+    // What the connection has, and what only the primary's log has.
+    const OWN: &[&str] = &["variables", "status", "binary", "binlog", "master"];
     if tokens.dialect() == Dialect::MySql {
         let mut ahead = *tokens;
         let mut token = ahead.next();
@@ -24,12 +26,20 @@ pub(super) fn show(
             }
             token = ahead.next();
         }
-        if token == Token::Word && is_any(ahead.slice(), LEFT) {
-            return Err(Found {
+        let mut after = ahead;
+        let is_of_session = token == Token::Word && is_any(ahead.slice(), &["session", "local"]);
+        let is_own = is_of_session && after.next() == Token::Word && is_any(after.slice(), OWN)
+            || token == Token::Word && is_any(ahead.slice(), OWN);
+        if is_own || token == Token::Word && is_any(ahead.slice(), LEFT) {
+            let found = Found {
                 kind: StatementKind::SessionQuery,
                 start: ahead.start(),
                 end: ahead.end(),
-            });
+            };
+            // Its condition may do more.
+            let first = tokens.next();
+            query(tokens, functions, first)?;
+            return Err(found);
         }
     }
     let first = tokens.next();
@@ -130,7 +140,7 @@ pub(super) fn pragma(found: Found, tokens: &mut Lexer<'_>) -> Result<StatementKi
 }
 
 /// PostgreSQL's `DECLARE … CURSOR FOR query` is the transaction's, unless it is one `WITH HOLD`;
-/// `PREPARE … AS query` is the connection's, and only `EXECUTE`, which is a write, comes back to it.
+/// `PREPARE … AS query` is the connection's.
 /// Either is as bad as its query.
 pub(super) fn cursor(
     found: Found,
@@ -180,7 +190,11 @@ pub(super) fn cursor(
     if lexer.depends_on_settings() {
         Err(of_kind(StatementKind::Unknown))
     } else if lexer.is_at_end() {
-        Err(of_kind(StatementKind::TransactionState))
+        Err(of_kind(if prepares {
+            StatementKind::Prepare
+        } else {
+            StatementKind::TransactionState
+        }))
     } else {
         Err(of_kind(StatementKind::Multiple))
     }

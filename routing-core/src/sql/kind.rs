@@ -99,6 +99,8 @@ pub enum StatementKind {
     /// `SET LOCAL`, a cursor, PostgreSQL's `LOCK … IN ACCESS SHARE MODE`: it changes nothing but the
     /// transaction that it is in, which may be a read-only one.
     TransactionState,
+    /// PostgreSQL's `PREPARE` of a query that only reads, which may be done in a read-only transaction.
+    Prepare,
     /// `CALL`, `DO` or `EXECUTE`: it runs what is stored elsewhere.
     Call,
     /// `BEGIN`, `SAVEPOINT`, or the start of a transaction through the ORM.
@@ -155,6 +157,7 @@ impl StatementKind {
             | Self::SessionState
             | Self::SessionQuery
             | Self::TransactionState
+            | Self::Prepare
             | Self::Call
             | Self::Transaction
             | Self::TransactionEnd
@@ -181,6 +184,7 @@ impl StatementKind {
         matches!(
             self,
             Self::SessionState
+                | Self::Prepare
                 | Self::Lock
                 | Self::FunctionCall
                 | Self::Call
@@ -240,6 +244,7 @@ impl StatementKind {
             Self::SessionState => "session state",
             Self::SessionQuery => "question for session state",
             Self::TransactionState => "transaction state",
+            Self::Prepare => "PREPARE",
             Self::Call => "CALL",
             Self::Transaction => "BEGIN",
             Self::TransactionEnd => "end of a transaction",

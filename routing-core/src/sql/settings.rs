@@ -14,8 +14,13 @@ pub(super) fn belongs_to_primary(name: &[u8]) -> bool {
 const OF_THE_SESSION: &[&str] = &[
     "error_count",
     "external_user",
+    "gtid_binlog_pos",
+    "gtid_binlog_state",
+    "gtid_current_pos",
+    "gtid_executed",
     "gtid_next",
     "gtid_owned",
+    "gtid_purged",
     "gtid_seq_no",
     "identity",
     "in_transaction",

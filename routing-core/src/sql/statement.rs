@@ -102,8 +102,10 @@ fn in_doubt(tokens: &Lexer<'_>, functions: Option<&Functions>) -> Result<(), Fou
         let mut other = Lexer::new(tokens.text(), tokens.dialect(), strings);
         if let Err(found) = text(&mut other, functions) {
             // A string without an end: the server refuses it, as far as it gets.
-            let has_no_end =
-                found.kind == StatementKind::Unknown && found.end == other.text().len();
+            let begins = other.text().get(found.start);
+            let has_no_end = found.kind == StatementKind::Unknown
+                && found.end == other.text().len()
+                && matches!(begins, Some(b'\'' | b'"' | b'`'));
             if !has_no_end {
                 return Err(Found {
                     kind: StatementKind::Unknown,
@@ -162,7 +164,7 @@ pub(super) fn statement(
                 tokens.go_to(stop);
                 Ok(StatementKind::Select)
             }
-            Err(found) => Err(with_rest(found, tokens)),
+            Err(found) => Err(with_rest(found, tokens, functions)),
         };
     }
     let mut ahead = *tokens;
@@ -176,24 +178,25 @@ pub(super) fn statement(
     };
     match verb {
         Verb::Query(StatementKind::Show) => {
-            show(tokens, functions).map_err(|found| with_rest(found, tokens))
+            show(tokens, functions).map_err(|found| with_rest(found, tokens, functions))
         }
         Verb::Query(kind) => match query(tokens, functions, first) {
             Ok(()) => Ok(kind),
-            Err(found) => Err(with_rest(found, tokens)),
+            Err(found) => Err(with_rest(found, tokens, functions)),
         },
         other => rarer(other, first == Token::Open, &ahead, tokens, functions),
     }
 }
 
-/// What makes a write of a query, unless there is another statement after it.
+/// What makes a write of a query, unless there is another statement after it, or what follows in the query
+/// leaves state in the connection.
 #[cold]
-fn with_rest(found: Found, tokens: &Lexer<'_>) -> Found {
+fn with_rest(found: Found, tokens: &Lexer<'_>, functions: Option<&Functions>) -> Found {
     let mut rest = tokens.from(found.end);
     let mut is_over = false;
     loop {
         match rest.next() {
-            Token::End => return found,
+            Token::End => break,
             Token::Semicolon => is_over = true,
             _ if is_over => {
                 let kind = StatementKind::Multiple;
@@ -204,6 +207,31 @@ fn with_rest(found: Found, tokens: &Lexer<'_>) -> Found {
                 return Found { kind, ..found };
             }
             _ => {}
+        }
+    }
+    if found.kind.leaves_state() {
+        return found;
+    }
+    // What changes rows has names before parentheses that are no calls.
+    let trusts_calls = matches!(
+        found.kind,
+        StatementKind::WritingFunction | StatementKind::SessionQuery
+    );
+    let mut rest = tokens.from(found.end);
+    loop {
+        let first = rest.next();
+        match Query::new(rest, functions).check(first) {
+            Ok(_) => return found,
+            Err(later) if later.kind == StatementKind::SessionState => {
+                let kind = StatementKind::SessionState;
+                return Found { kind, ..found };
+            }
+            Err(later) if later.kind.leaves_state() && trusts_calls => {
+                let kind = StatementKind::SessionState;
+                return Found { kind, ..found };
+            }
+            Err(later) if later.end > rest.start() => rest = rest.from(later.end),
+            Err(_) => return found,
         }
     }
 }
@@ -226,9 +254,13 @@ fn rarer(
         // Nothing but a query is ever put in parentheses.
         _ if in_parentheses => Err(found),
         Verb::Explain => explain(found, tokens, functions, statement),
-        Verb::Copy => copy(found, tokens, functions),
-        Verb::Pragma => pragma(found, tokens),
-        Verb::Cursor => cursor(found, tokens, functions),
+        Verb::Copy => {
+            copy(found, tokens, functions).map_err(|found| with_rest(found, tokens, functions))
+        }
+        Verb::Pragma => pragma(found, tokens).map_err(|found| with_rest(found, tokens, functions)),
+        Verb::Cursor => {
+            cursor(found, tokens, functions).map_err(|found| with_rest(found, tokens, functions))
+        }
         Verb::Query(_) => Err(found),
     }
 }
@@ -284,13 +316,27 @@ fn of_kind(found: Found, kind: StatementKind, tokens: &mut Lexer<'_>) -> Found {
 /// commit it that are no DDL elsewhere
 /// (<https://dev.mysql.com/doc/refman/9.5/en/implicit-commit.html>).
 fn of_mysql(kind: StatementKind, mut tokens: Lexer<'_>) -> StatementKind {
-    let verb = tokens.slice();
+    let (verb, at_verb) = (tokens.slice(), tokens);
     let mut next = || match tokens.next() {
         Token::Word => tokens.slice(),
         _ => &[],
     };
     let is = |word: &[u8], one: &str| word.eq_ignore_ascii_case(one.as_bytes());
     match kind {
+        StatementKind::TransactionEnd if divides(at_verb) => StatementKind::Transaction,
+        // FLUSH TABLES … WITH READ LOCK, FOR EXPORT: the connection holds the lock.
+        StatementKind::Ddl if is(verb, "flush") => {
+            let mut rest = at_verb;
+            loop {
+                match rest.next() {
+                    Token::End | Token::Semicolon | Token::Unclear => return kind,
+                    Token::Word if is_any(rest.slice(), &["lock", "export"]) => {
+                        return StatementKind::Lock;
+                    }
+                    _ => {}
+                }
+            }
+        }
         StatementKind::Ddl => {
             // CREATE [OR REPLACE] TEMPORARY, DROP TEMPORARY.
             let first = next();
@@ -320,13 +366,21 @@ fn of_mysql(kind: StatementKind, mut tokens: Lexer<'_>) -> StatementKind {
 fn of_postgres(kind: StatementKind, mut tokens: Lexer<'_>) -> StatementKind {
     let is_verb = |word: &str| is_any(tokens.slice(), &[word]);
     match kind {
+        StatementKind::TransactionEnd if divides(tokens) => StatementKind::Transaction,
         StatementKind::Ddl if is_verb("create") && is_temporary(tokens) => {
             StatementKind::SessionState
         }
         StatementKind::SessionState if is_verb("set") => {
-            let is_local = tokens.next() == Token::Word
+            let mut is_local = tokens.next() == Token::Word
                 && is_any(tokens.slice(), &["local", "transaction", "constraints"]);
             let mut words = tokens;
+            // `SET local.x = 1` sets a variable of that name.
+            let mut next = tokens;
+            is_local &= match next.next() {
+                Token::Word => !is_any(next.slice(), &["to"]),
+                Token::Quoted => true,
+                _ => false,
+            };
             let lets_write = loop {
                 match words.next() {
                     Token::End | Token::Semicolon => break false,
@@ -344,7 +398,8 @@ fn of_postgres(kind: StatementKind, mut tokens: Lexer<'_>) -> StatementKind {
                         break true;
                     }
                     Token::Unclear => break true,
-                    Token::Quoted if words.slice().contains(&b'&') => break true,
+                    // `U&"…"` may be any name.
+                    Token::Symbol if words.slice() == b"&" => break true,
                     _ => {}
                 }
             };
@@ -378,6 +433,20 @@ fn of_postgres(kind: StatementKind, mut tokens: Lexer<'_>) -> StatementKind {
             }
         }
         _ => kind,
+    }
+}
+
+/// Whether it is `RELEASE`, or `ROLLBACK TO`, and so about a savepoint.
+fn divides(mut tokens: Lexer<'_>) -> bool {
+    if is_any(tokens.slice(), &["release"]) {
+        return true;
+    }
+    loop {
+        match tokens.next() {
+            Token::Word if is_any(tokens.slice(), &["to"]) => return true,
+            Token::Word if is_any(tokens.slice(), &["work", "transaction"]) => {}
+            _ => return false,
+        }
     }
 }
 

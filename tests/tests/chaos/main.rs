@@ -141,7 +141,7 @@ async fn chaos<A: Adapter>(field: Field, faults: impl Fn(&Fault) -> bool) {
             let of_primary = fault.is_of_primary();
             tally.may_fail.store(of_primary, Ordering::Release);
             let begun = Instant::now();
-            println!("{}: {fault:?}", A::NAME);
+            println!("{}: {fault:?} at {begun:?}", A::NAME);
             field.suffer(fault, &db).await;
             let recovery = recovered(&db, &recorder).await;
             tokio::time::sleep(Duration::from_millis(200)).await;

@@ -67,7 +67,7 @@ pub(in crate::sql) const READ: &[&str] = &[
     "geometrycollection", "linestring", "mbrcontains", "mbrcoveredby", "mbrcovers", "mbrdisjoint",
     "mbrequals", "mbrintersects", "mbroverlaps", "mbrtouches", "mbrwithin", "multilinestring",
     "multipoint", "multipolygon", "point", "polygon", "st_area", "st_asbinary", "st_asgeojson",
-    "st_astext", "st_aswkb", "st_aswkt", "st_boundary", "st_buffer", "st_centroid", "st_contains",
+    "st_astext", "st_aswkb", "st_aswkt", "st_boundary", "st_buffer", "st_centroid", "st_collect", "st_contains",
     "st_convexhull", "st_crosses", "st_difference", "st_dimension", "st_disjoint", "st_distance",
     "st_distance_sphere", "st_endpoint", "st_envelope", "st_equals", "st_exteriorring",
     "st_geohash", "st_geometryn", "st_geometrytype", "st_geomfromgeojson", "st_geomfromtext",
@@ -122,10 +122,10 @@ pub(in crate::sql) const ADJACENT: &[&str] = &[
 /// Reserved words that a parenthesis may follow.
 #[rustfmt::skip] // A name a line would hide the groups.
 pub(in crate::sql) const KEYWORDS: &[&str] = &[
-    "all", "and", "any", "as", "between", "case", "collate", "cross", "distinct",
-    "distinctrow", "div", "else", "end", "except", "exists", "for", "force", "from", "group",
-    "having", "ignore", "in", "index", "inner", "intersect", "is", "join", "key", "lateral",
-    "like", "limit", "match", "natural", "not", "offset", "on", "or", "order", "outer",
-    "partition", "recursive", "regexp", "rlike", "row", "rows", "select", "separator", "some",
-    "straight_join", "then", "union", "use", "using", "when", "where", "window", "with", "xor",
+    "all", "and", "any", "as", "between", "bigint", "case", "collate", "cross", "dec", "decimal",
+    "distinct", "distinctrow", "div", "double", "else", "end", "except", "exists", "float", "for", "force", "from", "group",
+    "having", "ignore", "in", "index", "inner", "int", "integer", "intersect", "is", "join", "key", "lateral",
+    "like", "limit", "match", "mediumint", "natural", "not", "numeric", "offset", "on", "or", "order", "outer",
+    "partition", "real", "recursive", "regexp", "rlike", "row", "rows", "select", "separator", "smallint", "some",
+    "straight_join", "then", "tinyint", "union", "use", "using", "varbinary", "varchar", "when", "where", "window", "with", "xor",
 ];

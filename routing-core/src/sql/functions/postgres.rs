@@ -9,7 +9,7 @@ pub(in crate::sql) const READ: &[&str] = &[
     // The clock, which goes on within a statement.
     "clock_timestamp", "timeofday",
     // Chance. `setseed` is a write, so that what follows it is on one connection.
-    "gen_random_uuid", "random",
+    "array_sample", "array_shuffle", "gen_random_uuid", "random", "random_normal", "uuidv4", "uuidv7",
     // They wait.
     "pg_sleep", "pg_sleep_for", "pg_sleep_until",
     // The text of the statement that asks.
@@ -71,7 +71,8 @@ pub(in crate::sql) const WRITE: &[&str] = &[
     "pg_drop_replication_slot", "pg_logical_slot_get_binary_changes",
     "pg_logical_slot_get_changes", "pg_logical_slot_peek_binary_changes",
     "pg_logical_slot_peek_changes", "pg_replication_origin_advance",
-    "pg_replication_origin_create", "pg_replication_origin_drop", "pg_replication_slot_advance",
+    "pg_replication_origin_create", "pg_replication_origin_drop", "pg_replication_origin_oid",
+    "pg_replication_slot_advance",
     // Statistics that start again.
     "pg_stat_reset", "pg_stat_reset_replication_slot", "pg_stat_reset_shared",
     "pg_stat_reset_single_function_counters", "pg_stat_reset_single_table_counters",
@@ -79,6 +80,17 @@ pub(in crate::sql) const WRITE: &[&str] = &[
     // Indexes that are put in order.
     "brin_desummarize_range", "brin_summarize_new_values", "brin_summarize_range",
     "gin_clean_pending_list", "pg_import_system_collations",
+];
+
+/// Functions of extensions that run the statement which their argument contains, whatever their schema and
+/// whatever the catalog calls them: those of tablefunc and xml2.
+pub(in crate::sql) const RUNS: &[&str] = &[
+    "connectby",
+    "crosstab",
+    "crosstab2",
+    "crosstab3",
+    "crosstab4",
+    "xpath_table",
 ];
 
 /// They leave something in the connection, or end it.

@@ -5,9 +5,7 @@ mod writes;
 use super::Dialect;
 use super::bytes::is_any;
 use super::calls::{Call, is_unknown_pragma, kind_of_member, may_write};
-use super::clause::{
-    ALIASED, Before, CTE_BODY, CTE_NAMED, Clauses, GROUPING, Part, SOURCE, SOURCED,
-};
+use super::clause::{ALIASED, Before, CTE_BODY, CTE_NAMED, Clauses, GROUPING, Part, SOURCED};
 use super::functions::Functions;
 use super::keyword::Keyword;
 use super::lexer::{Glue, Lexer, Stop, Token};
@@ -203,7 +201,13 @@ impl<'l, 'a> Query<'l, 'a> {
     /// SQLite's pragmas are tables as well, with or without parentheses.
     #[inline(always)]
     fn table(&self) -> Result<(), Found> {
-        if self.tokens.dialect() == Dialect::Sqlite && self.clauses.place == SOURCE {
+        // Not only as a source: `1 IN pragma_optimize` runs it as well.
+        if self.tokens.dialect() == Dialect::Sqlite
+            && matches!(
+                self.tokens.slice().first(),
+                Some(b'p' | b'P' | b'"' | b'[' | b'`')
+            )
+        {
             Self::pragma(*self)?;
         }
         Ok(())
@@ -377,6 +381,9 @@ impl<'l, 'a> Query<'l, 'a> {
             is_grouping: self.clauses.place == GROUPING,
             lead: tokens.before(self.lead, self.lead_start),
         };
+        if self.is_operator(call.name) {
+            return Ok(());
+        }
         let Some(mut kind) = call.verdict(tokens.dialect(), self.functions).kind() else {
             return Ok(());
         };
@@ -398,6 +405,23 @@ impl<'l, 'a> Query<'l, 'a> {
         })
     }
 
+    /// Whether it is PostgreSQL's `OPERATOR(schema.~)`.
+    fn is_operator(&self, name: &[u8]) -> bool {
+        if self.tokens.dialect() != Dialect::Postgres || !is_any(name, &["operator"]) {
+            return false;
+        }
+        let mut tokens = self.tokens;
+        let mut has_symbol = false;
+        loop {
+            match tokens.next() {
+                Token::Word | Token::Quoted | Token::Dot if !has_symbol => {}
+                Token::Symbol => has_symbol = true,
+                Token::Close => return has_symbol,
+                _ => return false,
+            }
+        }
+    }
+
     /// Whether it is `set_config('name', value, true)`, which sets what ends with the transaction. What
     /// makes a read-only transaction one that writes is not among these.
     fn is_local_setting(&self, name: &[u8]) -> bool {
@@ -405,10 +429,13 @@ impl<'l, 'a> Query<'l, 'a> {
             return false;
         }
         let mut tokens = self.tokens;
-        if tokens.next() != Token::Literal || may_be_read_only(tokens.slice()) {
+        if tokens.next() != Token::Literal
+            || may_be_read_only(tokens.slice())
+            || tokens.next() != Token::Comma
+        {
             return false;
         }
-        let (mut depth, mut commas, mut is_true) = (0_usize, 0, false);
+        let (mut depth, mut commas, mut is_true) = (0_usize, 1, true);
         loop {
             let token = tokens.next();
             match token {

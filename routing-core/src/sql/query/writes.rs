@@ -45,7 +45,11 @@ impl Query<'_, '_> {
     /// `INTO` a variable or a temporary table leaves it in the connection.
     fn kind_of_target(&self) -> StatementKind {
         let mut ahead = self.tokens;
-        let leaves = match ahead.next() {
+        let mut token = ahead.next();
+        while token == Token::Word && is_any(ahead.slice(), &["table", "unlogged"]) {
+            token = ahead.next();
+        }
+        let leaves = match token {
             Token::Variable => true,
             Token::Word => is_any(
                 ahead.slice(),

@@ -149,7 +149,60 @@ fn what_writes() {
             ),
             (Kind::TransactionState, "FETCH 10 FROM c"),
             (Kind::TransactionState, "CLOSE c"),
-            (Kind::TransactionState, "PREPARE p (int) AS SELECT $1"),
+            (Kind::Prepare, "PREPARE p (int) AS SELECT $1"),
+            (Kind::Multiple, "PREPARE p AS SELECT 1; COMMIT"),
+            (
+                Kind::Multiple,
+                "PREPARE p AS SELECT id FROM t FOR UPDATE; SET a.b = 1",
+            ),
+            (Kind::Multiple, "COPY t FROM '/f'; SET a.b = 1"),
+            (Kind::SessionState, "SET local.tenant = 'b'"),
+            (Kind::SessionState, "SET transaction.tenant TO 'b'"),
+            (Kind::SessionState, "SET local TO 'b'"),
+            (
+                Kind::SessionState,
+                "SET LOCAL U&\"transaction\\005fread_only\" = off",
+            ),
+            (
+                Kind::SessionState,
+                "SELECT set_config('transaction_' || 'read_only', 'off', true)",
+            ),
+            (
+                Kind::SessionState,
+                "SELECT nextval('s'), set_config('a.b', 'c', false)",
+            ),
+            (Kind::SessionState, "SELECT nextval('s'), set_tenant('b')"),
+            (
+                Kind::SessionState,
+                "WITH u AS (UPDATE t SET a = 1 RETURNING a) SELECT set_config('a.b', a, false) FROM u",
+            ),
+            (
+                Kind::WritingCte,
+                "WITH u AS (INSERT INTO t (a) VALUES (1) RETURNING a) SELECT a FROM u",
+            ),
+            (Kind::SessionState, "SELECT a INTO TABLE pg_temp.u FROM t"),
+            (Kind::Transaction, "RELEASE SAVEPOINT a"),
+            (Kind::Transaction, "ROLLBACK TRANSACTION TO SAVEPOINT \"a\""),
+            (
+                Kind::WritingFunction,
+                "SELECT * FROM crosstab('select 1') AS c (a text)",
+            ),
+            (
+                Kind::WritingFunction,
+                "SELECT * FROM public.connectby('a', 'b', 'c', 'd', 0) AS t (x text)",
+            ),
+            (Kind::FunctionCall, "SELECT 1 WHERE 'b' LIKE is('x')"),
+            (
+                Kind::FunctionCall,
+                "SELECT * FROM t LEFT JOIN escape('x') ON true",
+            ),
+            (Kind::FunctionCall, "SELECT NOT is(1) = 1"),
+            (Kind::FunctionCall, "SELECT now() AT TIME ZONE is('UTC')"),
+            (Kind::FunctionCall, "SELECT trim(BOTH is('x') FROM 'a')"),
+            (
+                Kind::FunctionCall,
+                "SELECT a FROM t FETCH FIRST is(1) ROWS ONLY",
+            ),
             (Kind::TransactionEnd, "PREPARE TRANSACTION 'x'"),
             (
                 Kind::TransactionState,

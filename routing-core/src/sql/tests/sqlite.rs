@@ -52,6 +52,8 @@ fn what_writes() {
             (Kind::Insert, "EXPLAIN INSERT INTO t VALUES (1)"),
             (Kind::Delete, "EXPLAIN QUERY PLAN DELETE FROM t"),
             (Kind::SessionState, "ATTACH 'x' AS y"),
+            (Kind::FunctionCall, "SELECT 1 IN pragma_optimize"),
+            (Kind::Multiple, "PRAGMA user_version = 1; BEGIN"),
             (Kind::SessionState, "CREATE TEMP TABLE t (a)"),
             (Kind::SessionState, "CREATE TABLE temp.t (a)"),
             (
