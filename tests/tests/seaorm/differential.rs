@@ -240,6 +240,7 @@ fn the_table_of_functions_agrees_with_the_catalog() {
             let stable_but_writes = [
                 "pg_current_xact_id",
                 "pg_listening_channels",
+                "pg_replication_origin_oid",
                 "pg_walfile_name",
                 "pg_walfile_name_offset",
                 "txid_current",
