@@ -9,7 +9,7 @@ use event_listener::Event;
 
 use crate::cluster::breaker::Breaker;
 use crate::cluster::connected::Connected;
-use crate::cluster::election::Sighting;
+use crate::cluster::election::seen::Sighting;
 use crate::cluster::latency::Load;
 use crate::names::{NodeId, NodeName};
 use crate::observe::exclusion::ExclusionCell;

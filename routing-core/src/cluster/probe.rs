@@ -4,7 +4,7 @@
 //! nothing to know of it: it sends [`Probe::question`] on a connection of its own, and hands the
 //! answer to [`Observation::read`].
 
-use crate::cluster::election::Sighting;
+use crate::cluster::election::seen::Sighting;
 use crate::observe::decision::Role;
 use crate::position::{Position, parse_lsn};
 use crate::sql::Dialect;

@@ -3,7 +3,8 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use crate::cluster::election::{self, Ruling, Seen, Sighting};
+use crate::cluster::election::seen::{Seen, Sighting};
+use crate::cluster::election::{self, Ruling};
 use crate::cluster::events::{
     announce_another_system, announce_exclusion, announce_primary, hurry_of, leave_out,
 };

@@ -1,7 +1,7 @@
 //! What becomes of a probe's answer.
 
 use crate::cluster::breaker::{Change, Trial};
-use crate::cluster::election::Sighting;
+use crate::cluster::election::seen::Sighting;
 use crate::cluster::events::{announce_change, count_failure, leave_out};
 use crate::cluster::node::{Lag, Node};
 use crate::cluster::probe::Observation;

@@ -10,7 +10,6 @@
 //! them in [`in_current_session`] or [`Session::run`].
 
 use std::cell::RefCell;
-use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -127,9 +126,8 @@ impl Context {
 
     /// Whether the state that it has put into a connection is gone.
     pub(crate) fn has_lost_state(&self) -> bool {
-        self.state
-            .as_ref()
-            .is_some_and(|state| state.kept() == Kept::Lost)
+        let state = self.state.as_ref();
+        state.is_some_and(|state| state.kept() == Kept::Lost)
     }
 
     pub(crate) const fn scopes(&self) -> &Scopes {
@@ -218,6 +216,7 @@ impl Entry {
 ///
 /// For synchronous code. It must not live across an `.await`, where the thread would go on to run
 /// other tasks in this context; it is not `Send`, so that the compiler refuses most such uses.
+#[derive(Debug)]
 #[must_use = "the context is left when the guard is dropped"]
 pub struct Entered {
     outer: Option<Context>,
@@ -230,12 +229,6 @@ impl Drop for Entered {
             // The inner context is dropped here, when nothing is borrowed any more.
             drop(Context::swap(outer));
         }
-    }
-}
-
-impl fmt::Debug for Entered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entered").finish_non_exhaustive()
     }
 }
 

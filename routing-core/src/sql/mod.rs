@@ -16,6 +16,7 @@
 //! refuses what these write, and the statement is then known for what it is
 //! ([`Running::refused_as_write`](crate::Running::refused_as_write)).
 
+mod behind_verb;
 mod bytes;
 mod calls;
 pub(crate) mod classifier;

@@ -1,0 +1,218 @@
+//! Which node is the primary, from what the nodes say of themselves.
+//!
+//! The obvious source is the configuration, and after a failover it is wrong: writes fail on a
+//! primary that is gone, or worse, succeed on one that has come back and that nobody follows. Here
+//! the nodes are asked, and [`judge`] is the whole rule, a pure function of their answers:
+//!
+//! - **One system.** PostgreSQL's system identifier is that of the primary; who has another is
+//!   foreign. While the primary has not been seen, nodes that disagree are all foreign. When the primary and
+//!   all that answer have another identifier than before (`pg_upgrade`, a restored backup), that is the
+//!   system's from then on. Of MariaDB's and MySQL's servers a replica is foreign that has replicated nothing of
+//!   the domains that the primary writes to.
+//! - **The highest timeline.** A promotion begins a new timeline ("Continuous Archiving and
+//!   Point-in-Time Recovery", PostgreSQL's manual), so that of two primaries the one on the higher
+//!   timeline is right, and the other is fenced off, also if it is the one that was configured. A
+//!   timeline that anybody in the set has been seen on stays the least that a primary may be on.
+//! - **MySQL and MariaDB have no timelines.** There the primary changes when a replica that was
+//!   read-only no longer is, and the primary is down or read-only itself. At first, when the configuration
+//!   may be that of before a failover, the only one that takes writes is the primary. Of several it is the
+//!   configured one, if that has all that the others have; else it is undecided, as who is ahead may be the
+//!   new primary, or a replica that somebody has written to. As a replica that is asked later seems to be
+//!   ahead, the others are asked again before.
+//! - What has not been observed changes nothing.
+
+mod first;
+pub(crate) mod seen;
+
+use crate::cluster::election::first::{First, first_election};
+use crate::cluster::election::seen::{Seen, Sighting, is_same_server};
+use crate::observe::decision::Role;
+use crate::observe::exclusion::{Exclusion, Exclusions};
+
+/// What is remembered from one judgement to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct History {
+    pub(crate) system: Option<u64>,
+    /// The highest that was seen; 0 is none.
+    pub(crate) timeline: u32,
+    /// How often the primary has changed.
+    pub(crate) changes: u32,
+    /// Whether it was found out once who of MySQL's and MariaDB's servers is the primary.
+    pub(crate) is_elected: bool,
+    /// Whether that depends on what some say when they are asked again.
+    pub(crate) is_waiting: bool,
+}
+
+/// What follows.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ruling {
+    /// The primary's index.
+    pub(crate) primary: usize,
+    pub(crate) history: History,
+    /// Of each node.
+    pub(crate) exclusions: Vec<Exclusions>,
+    /// Whether all nodes are of another system than before.
+    pub(crate) is_another_system: bool,
+}
+
+/// The rule; `current` is the primary's index so far.
+pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Ruling {
+    let mut history = known;
+    let primary_seen = nodes[current].sighting;
+    let of_primary_seen = primary_seen.and_then(|sighting| sighting.system);
+    let agreed = agreed_system(nodes);
+    let is_another_system = match (known.system, of_primary_seen, agreed) {
+        (Some(known), Some(now), Agreed::On(agreed)) => known != now && now == agreed,
+        _ => false,
+    };
+    if is_another_system {
+        history = History::default();
+    }
+    let known = history;
+    history.system = known.system.or(of_primary_seen);
+    let is_ours = |sighting: &Sighting| match (history.system, sighting.system) {
+        (Some(ours), Some(theirs)) => ours == theirs,
+        // Nobody knows yet what is ours.
+        (None, Some(_)) => agreed != Agreed::Not || nodes[current].is_up,
+        _ => true,
+    };
+    let timelines = nodes
+        .iter()
+        .filter_map(|node| node.sighting.filter(|s| is_ours(s))?.timeline);
+    let timeline = timelines.max().unwrap_or(0).max(known.timeline);
+    if history.system.is_some() {
+        // Of a system that is not known to be ours it says nothing.
+        history.timeline = timeline;
+    }
+
+    let claims = |index: usize| {
+        let sighting = nodes[index].sighting.filter(|s| is_ours(s));
+        sighting.is_some_and(|sighting| match sighting.timeline {
+            Some(of_this) => sighting.role == Some(Role::Primary) && of_this == timeline,
+            None => index != current && sighting.took_over && sighting.takes_writes,
+        })
+    };
+    let may_be_replaced = match primary_seen {
+        None => !nodes[current].is_up,
+        Some(sighting) if sighting.timeline.is_some() => !claims(current),
+        Some(sighting) => !sighting.takes_writes || !nodes[current].is_up,
+    };
+    let mut primary = current;
+    let mut undecided = Vec::new();
+    history.is_waiting = false;
+    if !history.is_elected {
+        match first_election(current, nodes) {
+            First::Unknown => {}
+            First::Wait(among) => {
+                history.is_waiting = true;
+                undecided = among;
+            }
+            First::Primary(index) => {
+                // Who has not been seen yet may have a say.
+                let all_are_seen = nodes.iter().all(|node| node.sighting.is_some());
+                history.is_elected = all_are_seen || index != current;
+                primary = index;
+            }
+            First::Undecided(among) => undecided = among,
+        }
+    }
+    if primary == current
+        && may_be_replaced
+        && let Some(claimant) = (0..nodes.len()).find(|&index| claims(index))
+    {
+        primary = claimant;
+    }
+    if primary != current {
+        history.changes += 1;
+    }
+
+    let primary_seen = nodes[primary].sighting;
+    let exclusions = (0..nodes.len()).map(|index| {
+        let none = Exclusions::default();
+        let Some(sighting) = nodes[index].sighting else {
+            return none;
+        };
+        if undecided.contains(&index) {
+            none.with(Exclusion::Undecided)
+        } else if !is_ours(sighting) {
+            none.with(Exclusion::Foreign)
+        } else if index == primary {
+            of_primary(sighting, &history)
+        } else {
+            let replica = of_replica(sighting, primary_seen, &history);
+            let is_primarys = nodes[index].may_be_primarys
+                && primary_seen.is_some_and(|primary| is_same_server(sighting, primary));
+            if is_primarys { none } else { replica }
+        }
+    });
+    Ruling {
+        primary,
+        exclusions: exclusions.collect(),
+        history,
+        is_another_system,
+    }
+}
+
+/// Whether the nodes that answer are of one system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Agreed {
+    On(u64),
+    Not,
+    /// None has said.
+    Unknown,
+}
+
+fn agreed_system(nodes: &[Seen<'_>]) -> Agreed {
+    let answering = nodes.iter().filter(|node| node.is_up);
+    let mut systems = answering.filter_map(|node| node.sighting?.system);
+    let Some(first) = systems.next() else {
+        return Agreed::Unknown;
+    };
+    if systems.all(|system| system == first) {
+        Agreed::On(first)
+    } else {
+        Agreed::Not
+    }
+}
+
+fn of_primary(sighting: &Sighting, history: &History) -> Exclusions {
+    let none = Exclusions::default();
+    // What it shows may lack writes, if somebody is ahead of it, and if it follows somebody.
+    match sighting.timeline {
+        Some(timeline) if timeline < history.timeline => {
+            none.with(Exclusion::ReadOnly).with(Exclusion::Superseded)
+        }
+        Some(_) if sighting.role != Some(Role::Primary) => {
+            none.with(Exclusion::ReadOnly).with(Exclusion::Demoted)
+        }
+        None if !sighting.takes_writes => none.with(Exclusion::ReadOnly),
+        _ => none,
+    }
+}
+
+fn of_replica(sighting: &Sighting, primary: Option<&Sighting>, history: &History) -> Exclusions {
+    let none = Exclusions::default();
+    if let Some(timeline) = sighting.timeline {
+        return if sighting.role == Some(Role::Primary) {
+            none.with(Exclusion::Superseded)
+        } else if history.timeline != 0 && timeline != history.timeline {
+            none.with(Exclusion::OtherHistory)
+        } else {
+            none
+        };
+    }
+    if sighting.takes_writes && history.changes > 0 {
+        // One of those that were the primary, or want to be.
+        return none.with(Exclusion::Superseded);
+    }
+    let is_stranger = primary.is_some_and(|primary| {
+        primary.position.is_known() && !sighting.position.shares_history(&primary.position)
+    });
+    if is_stranger {
+        return none.with(Exclusion::Foreign);
+    }
+    none
+}
+
+#[cfg(test)]
+mod tests;

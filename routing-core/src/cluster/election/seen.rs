@@ -1,0 +1,52 @@
+//! What is known of a node when the set judges.
+
+use crate::observe::decision::Role;
+use crate::position::Position;
+
+/// What a node has said of itself when it last answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sighting {
+    /// What it is, if it can only be that.
+    pub(crate) role: Option<Role>,
+    pub(crate) takes_writes: bool,
+    /// PostgreSQL's system identifier.
+    pub(crate) system: Option<u64>,
+    /// PostgreSQL's.
+    pub(crate) timeline: Option<u32>,
+    /// MariaDB's and MySQL's server id.
+    pub(crate) server: Option<u64>,
+    pub(crate) position: Position,
+    /// All that it has, written or replayed.
+    pub(crate) holds: Position,
+    /// When it was asked, and when it had answered, as sequence numbers.
+    pub(crate) asked: u64,
+    pub(crate) answered: u64,
+    /// Whether it took no writes before, and does now.
+    pub(crate) took_over: bool,
+}
+
+/// What the rule looks at in a node.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    pub(crate) sighting: Option<&'a Sighting>,
+    pub(crate) is_up: bool,
+    /// Whether it may be the server that the primary is, too.
+    pub(crate) may_be_primarys: bool,
+}
+
+/// Whether two answers may be those of one server: MySQL's say so, PostgreSQL's do not contradict it.
+pub(super) fn is_same_server(one: &Sighting, other: &Sighting) -> bool {
+    (
+        one.role,
+        one.takes_writes,
+        one.system,
+        one.timeline,
+        one.server,
+    ) == (
+        other.role,
+        other.takes_writes,
+        other.system,
+        other.timeline,
+        other.server,
+    )
+}
