@@ -62,14 +62,10 @@ impl<P> ReplicaSet<P> {
             is_another_system,
         } = election::judge(members.primary(), *history, &seen);
         *history = after;
-        if after.is_waiting {
-            // Not who has answered last, and would be ahead again.
-            let latest = seen
-                .iter()
-                .filter_map(|node| Some(node.sighting?.answered))
-                .max();
-            for (node, seen) in nodes().zip(&seen) {
-                if seen.sighting.map(|sighting| sighting.answered) != latest {
+        if let Some(ahead) = after.waits_for {
+            // Asked again, it would be ahead again.
+            for (index, node) in nodes().enumerate() {
+                if index != ahead {
                     hurry_of(self, node).ask();
                 }
             }

@@ -214,7 +214,7 @@ impl<P> ReplicaSet<P> {
         let has_been_asked = |node: &&Arc<Node<P>>| node.has_been_asked() || !node.is_monitored();
         let is_waiting = || {
             let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-            history.is_waiting
+            history.waits_for.is_some() && !history.is_provisional
         };
         if !self.is_surveyed() && self.nodes().iter().all(has_been_asked) && !is_waiting() {
             self.is_surveyed.store(true, Ordering::Release);

@@ -14,7 +14,7 @@ pub(super) const ELSEWHERE: Place = 0;
 /// After `FROM`, `JOIN` or a comma between tables.
 pub(super) const SOURCE: Place = 1;
 /// After a table.
-pub(super) const SOURCED: Place = 2;
+const SOURCED: Place = 2;
 /// After the alias of a table.
 pub(super) const ALIASED: Place = 3;
 /// After `WITH` or the comma between two of its parts.
@@ -287,13 +287,13 @@ impl Before<'_> {
         #[rustfmt::skip] // A word a line would hide them.
         const BEGINS: &[&str] = &[
             "all", "analyse", "analyze", "and", "any", "array", "as", "asymmetric", "between", "both", "by",
-            "case", "cast", "check", "collate", "column", "cross", "distinct", "do", "else", "escape",
+            "case", "cast", "check", "collate", "column", "cross", "distinct", "div", "do", "else", "escape",
             "except", "fetch", "first", "for", "freeze", "from", "full", "glob", "group", "having", "ilike",
             "in", "inner", "intersect", "into", "is", "join", "lateral", "leading", "left", "like", "limit",
             "match", "natural", "next", "not", "offset", "on", "only", "or", "order", "outer", "overlaps",
-            "placing", "regexp", "returning", "right", "select", "similar", "some", "symmetric", "table",
+            "placing", "regexp", "returning", "right", "rlike", "select", "similar", "some", "sql_no_cache", "symmetric", "table",
             "tablesample", "then", "to", "trailing", "union", "using", "values", "variadic", "verbose",
-            "when", "where", "window", "with", "zone",
+            "when", "where", "window", "with", "xor", "zone",
         ];
         match self.part {
             Part::Word | Part::Reserved => !self.is_any(BEGINS),

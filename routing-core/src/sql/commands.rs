@@ -186,7 +186,15 @@ pub(super) fn cursor(
         return Err(of_kind(StatementKind::SessionState));
     }
     let first = lexer.next();
-    query(&mut lexer, functions, first)?;
+    if let Err(wrong) = query(&mut lexer, functions, first) {
+        let leaves = prepares && wrong.kind != StatementKind::Unknown;
+        let kind = if leaves {
+            StatementKind::SessionState
+        } else {
+            wrong.kind
+        };
+        return Err(Found { kind, ..wrong });
+    }
     if lexer.depends_on_settings() {
         Err(of_kind(StatementKind::Unknown))
     } else if lexer.is_at_end() {

@@ -218,10 +218,17 @@ fn with_rest(found: Found, tokens: &Lexer<'_>, functions: Option<&Functions>) ->
         StatementKind::WritingFunction | StatementKind::SessionQuery
     );
     let mut rest = tokens.from(found.end);
-    loop {
+    for _ in 0..MOST_LOOKS {
         let first = rest.next();
         match Query::new(rest, functions).check(first) {
             Ok(_) => return found,
+            // A name after a parenthesis is an alias, and what follows it are its columns.
+            Err(later)
+                if later.kind == StatementKind::FunctionCall
+                    && follows_parenthesis(tokens.from(found.end), later.start) =>
+            {
+                rest = rest.from(later.end);
+            }
             Err(later) if later.kind == StatementKind::SessionState => {
                 let kind = StatementKind::SessionState;
                 return Found { kind, ..found };
@@ -233,6 +240,23 @@ fn with_rest(found: Found, tokens: &Lexer<'_>, functions: Option<&Functions>) ->
             Err(later) if later.end > rest.start() => rest = rest.from(later.end),
             Err(_) => return found,
         }
+    }
+    let kind = StatementKind::SessionState;
+    Found { kind, ..found }
+}
+
+/// How often the rest of a write is looked at for what leaves state; with more in it, it may.
+const MOST_LOOKS: usize = 64;
+
+/// Whether the token before `place` closes a parenthesis.
+fn follows_parenthesis(mut tokens: Lexer<'_>, place: usize) -> bool {
+    let mut last = Token::End;
+    loop {
+        let token = tokens.next();
+        if tokens.start() >= place || matches!(token, Token::End | Token::Unclear) {
+            return last == Token::Close;
+        }
+        last = token;
     }
 }
 

@@ -8,8 +8,11 @@ use crate::position::Reach;
 pub(super) enum First {
     /// Not all have been asked, or nobody takes writes.
     Unknown,
-    /// Of these, all but one are to be asked again.
-    Wait(Vec<usize>),
+    /// One seems to be ahead of the others, which are to be asked again.
+    Wait {
+        ahead: usize,
+        among: Vec<usize>,
+    },
     Primary(usize),
     /// Several take writes, and none of them has all that the others have.
     Undecided(Vec<usize>),
@@ -67,7 +70,10 @@ pub(super) fn first_election(current: usize, nodes: &[Seen<'_>]) -> First {
         other.asked > one.answered
     });
     if !is_certain {
-        First::Wait(writable)
+        First::Wait {
+            ahead: one,
+            among: writable,
+        }
     } else if writable.contains(&current) {
         // It may be a replica that somebody has written to: whom it follows, nobody can tell.
         First::Undecided(writable)
@@ -109,7 +115,7 @@ mod tests {
             });
             match first_election(0, &nodes) {
                 First::Unknown => "unknown".to_owned(),
-                First::Wait(_) => "wait".to_owned(),
+                First::Wait { .. } => "wait".to_owned(),
                 First::Primary(index) => ["primary", "replica"][index].to_owned(),
                 First::Undecided(among) => format!("undecided {among:?}"),
             }
@@ -178,8 +184,17 @@ mod tests {
         // Whoever has not been seen yet may be the primary.
         let early = ruling(0, History::default(), &[(Some(&one), true), (None, false)]);
         assert_eq!((early.primary, early.history.is_elected), (0, false));
-        let both = ruling(0, early.history, &[(Some(&one), true), (Some(&two), true)]);
-        assert_eq!(words(&both), ["undecided", "undecided"]);
+        let later = ruling(0, early.history, &[(Some(&one), true), (Some(&two), true)]);
+        assert_eq!(words(&later), ["undecided", "undecided"]);
+        // But nobody replaces the primary that is in use because it is down for a while.
+        let nodes = [(Some(&one), false), (Some(&two), true), (None, false)];
+        let fallen = ruling(0, early.history, &nodes);
+        assert_eq!(
+            (fallen.primary, words(&fallen)),
+            (0, vec![String::new(); 3])
+        );
+        let nodes = [(Some(&one), false), (Some(&two), true)];
+        assert_eq!(ruling(0, early.history, &nodes).primary, 0);
         // Somebody has made one of them read-only.
         let closed = mysql(false, "aaaaaaaa-0000-0000-0000-000000000000:1-12", 2);
         let nodes = [

@@ -39,8 +39,10 @@ pub(crate) struct History {
     pub(crate) changes: u32,
     /// Whether it was found out once who of MySQL's and MariaDB's servers is the primary.
     pub(crate) is_elected: bool,
-    /// Whether that depends on what some say when they are asked again.
-    pub(crate) is_waiting: bool,
+    /// Whether that was found out while some had not been seen.
+    pub(crate) is_provisional: bool,
+    /// The index of who seems to be ahead, until the others have been asked again.
+    pub(crate) waits_for: Option<usize>,
 }
 
 /// What follows.
@@ -99,19 +101,31 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
     };
     let mut primary = current;
     let mut undecided = Vec::new();
-    history.is_waiting = false;
+    history.waits_for = None;
     if !history.is_elected {
-        match first_election(current, nodes) {
+        let all_are_seen = nodes.iter().all(|node| node.sighting.is_some());
+        // Once it is used, the primary is replaced by nobody but who takes over; and whoever is seen for the
+        // first time has a say only then.
+        let is_first = !history.is_provisional;
+        let ruled = if is_first || all_are_seen {
+            first_election(current, nodes)
+        } else {
+            First::Unknown
+        };
+        match ruled {
             First::Unknown => {}
-            First::Wait(among) => {
-                history.is_waiting = true;
-                undecided = among;
+            First::Wait { ahead, among } => {
+                history.waits_for = Some(ahead);
+                if is_first {
+                    undecided = among;
+                }
             }
             First::Primary(index) => {
-                // Who has not been seen yet may have a say.
-                let all_are_seen = nodes.iter().all(|node| node.sighting.is_some());
                 history.is_elected = all_are_seen || index != current;
-                primary = index;
+                history.is_provisional = true;
+                if is_first {
+                    primary = index;
+                }
             }
             First::Undecided(among) => undecided = among,
         }

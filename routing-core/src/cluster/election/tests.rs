@@ -63,7 +63,8 @@ const ON_1: History = History {
     timeline: 1,
     changes: 0,
     is_elected: false,
-    is_waiting: false,
+    is_provisional: false,
+    waits_for: None,
 };
 
 #[test]

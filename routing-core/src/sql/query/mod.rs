@@ -5,7 +5,7 @@ mod writes;
 
 use super::Dialect;
 use super::calls::{is_unknown_pragma, kind_of_member, may_write};
-use super::clause::{Before, Clauses, Part, SOURCED};
+use super::clause::{Before, Clauses, Part};
 use super::functions::Functions;
 use super::keyword::Keyword;
 use super::lexer::{Glue, Lexer, Stop, Token};
@@ -139,7 +139,7 @@ impl<'l, 'a> Query<'l, 'a> {
             None => return Ok(()),
             Some(Glue::Dot) => {
                 self.part = Part::QuotedMember;
-                self.qualified_table()?;
+                self.table()?;
             }
             Some(Glue::Comma | Glue::As) => self.part = Part::Quoted,
         }
@@ -163,16 +163,7 @@ impl<'l, 'a> Query<'l, 'a> {
         {
             Self::suspects(*self, self.tokens.start())?;
         }
-        self.qualified_table()
-    }
-
-    /// The same as [`table`](Self::table), for a name after a dot.
-    #[inline(always)]
-    fn qualified_table(&self) -> Result<(), Found> {
-        if self.tokens.dialect() == Dialect::Sqlite && self.clauses.place == SOURCED {
-            Self::pragma(*self)?;
-        }
-        Ok(())
+        self.table()
     }
 
     /// Looks at the members from `start`, which is one, to the last token.

@@ -181,6 +181,11 @@ fn what_writes() {
                 "WITH u AS (INSERT INTO t (a) VALUES (1) RETURNING a) SELECT a FROM u",
             ),
             (Kind::SessionState, "SELECT a INTO TABLE pg_temp.u FROM t"),
+            (Kind::SessionState, "PREPARE p AS SELECT nextval('s')"),
+            (
+                Kind::WritingFunction,
+                "SELECT nextval('s') FROM generate_series(1, 9) g (n)",
+            ),
             (Kind::Transaction, "RELEASE SAVEPOINT a"),
             (Kind::Transaction, "ROLLBACK TRANSACTION TO SAVEPOINT \"a\""),
             (

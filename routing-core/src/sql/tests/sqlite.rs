@@ -53,6 +53,10 @@ fn what_writes() {
             (Kind::Delete, "EXPLAIN QUERY PLAN DELETE FROM t"),
             (Kind::SessionState, "ATTACH 'x' AS y"),
             (Kind::FunctionCall, "SELECT 1 IN pragma_optimize"),
+            (
+                Kind::FunctionCall,
+                "SELECT 1 IN \"main\".\"pragma_optimize\"",
+            ),
             (Kind::Multiple, "PRAGMA user_version = 1; BEGIN"),
             (Kind::SessionState, "CREATE TEMP TABLE t (a)"),
             (Kind::SessionState, "CREATE TABLE temp.t (a)"),
