@@ -64,11 +64,8 @@ impl<P> ReplicaSet<P> {
         *history = after;
         if let Some(ahead) = after.waits_for {
             // Asked again, it would be ahead again.
-            for (index, node) in nodes().enumerate() {
-                if index != ahead {
-                    hurry_of(self, node).ask();
-                }
-            }
+            let others = nodes().enumerate().filter(|(index, _)| *index != ahead);
+            others.for_each(|(_, node)| hurry_of(self, node).ask());
         }
         let changes = primary != members.primary();
         let mut news = Vec::new();

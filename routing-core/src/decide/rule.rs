@@ -111,11 +111,7 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
     let pinned = session.is_some_and(|session| session.pinned);
 
     // 0. A capability, which nothing lifts.
-    let is_in_one_that_reads = *transaction == Some(Access::Read)
-        && matches!(
-            kind,
-            StatementKind::TransactionState | StatementKind::Prepare
-        );
+    let is_in_one_that_reads = *transaction == Some(Access::Read) && kind.is_for_readers();
     if scopes.read_only && kind.access() == Access::Write && !is_in_one_that_reads {
         return Err(Refusal::WriteInReadOnlyScope);
     }
@@ -154,14 +150,7 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
 
     // 4. A named node, and no other.
     if let Some(Override::Node(name)) = forced {
-        return match ((set.role_of)(name), access) {
-            (None, _) => Err(Refusal::UnknownNode(name)),
-            (Some(Role::Replica), Access::Write) => Err(Refusal::WriteOnReplica(name)),
-            (Some(Role::Replica), Access::Read) if has_state => Err(Refusal::StateElsewhere(name)),
-            (Some(Role::Primary), _) | (Some(Role::Replica), Access::Read) => {
-                Ok((Verdict::Node(name), access))
-            }
-        };
+        return decide_on_named(name, access, has_state, set);
     }
 
     let verdict = match access {
@@ -191,6 +180,23 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
     Ok((verdict, access))
 }
 
+/// The rule for a statement that a scope sends to this node.
+fn decide_on_named<'a>(
+    name: &'a NodeName,
+    access: Access,
+    has_state: bool,
+    set: &SetView<'_>,
+) -> Answer<'a> {
+    match ((set.role_of)(name), access) {
+        (None, _) => Err(Refusal::UnknownNode(name)),
+        (Some(Role::Replica), Access::Write) => Err(Refusal::WriteOnReplica(name)),
+        (Some(Role::Replica), Access::Read) if has_state => Err(Refusal::StateElsewhere(name)),
+        (Some(Role::Primary), _) | (Some(Role::Replica), Access::Read) => {
+            Ok((Verdict::Node(name), access))
+        }
+    }
+}
+
 /// The rule for a statement of a transaction with this access.
 #[inline]
 fn decide_in_transaction<'a>(
@@ -201,12 +207,7 @@ fn decide_in_transaction<'a>(
     session: Option<SessionView>,
 ) -> Result<Verdict<'a>, Refusal<'a>> {
     match (transaction, access, session) {
-        (Access::Read, Access::Write, _)
-            if !matches!(
-                kind,
-                StatementKind::TransactionState | StatementKind::Prepare
-            ) =>
-        {
+        (Access::Read, Access::Write, _) if !kind.is_for_readers() => {
             Err(Refusal::WriteInReadOnlyTransaction)
         }
         // The session that began it is pinned, or was not to be. This may be another.

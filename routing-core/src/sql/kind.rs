@@ -194,6 +194,11 @@ impl StatementKind {
         )
     }
 
+    /// Whether a transaction that only reads may have it, wherever it runs.
+    pub(crate) const fn is_for_readers(self) -> bool {
+        matches!(self, Self::TransactionState | Self::Prepare)
+    }
+
     /// Whether it begins, divides or ends a transaction.
     #[must_use]
     pub const fn controls_transaction(self) -> bool {

@@ -72,7 +72,8 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
     }
     let known = history;
     history.system = known.system.or(of_primary_seen);
-    let is_ours = |sighting: &Sighting| match (history.system, sighting.system) {
+    let system = history.system;
+    let is_ours = |sighting: &Sighting| match (system, sighting.system) {
         (Some(ours), Some(theirs)) => ours == theirs,
         // Nobody knows yet what is ours.
         (None, Some(_)) => agreed != Agreed::Not || nodes[current].is_up,
@@ -99,37 +100,8 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
         Some(sighting) if sighting.timeline.is_some() => !claims(current),
         Some(sighting) => !sighting.takes_writes || !nodes[current].is_up,
     };
-    let mut primary = current;
-    let mut undecided = Vec::new();
-    history.waits_for = None;
-    if !history.is_elected {
-        let all_are_seen = nodes.iter().all(|node| node.sighting.is_some());
-        // Once it is used, the primary is replaced by nobody but who takes over; and whoever is seen for the
-        // first time has a say only then.
-        let is_first = !history.is_provisional;
-        let ruled = if is_first || all_are_seen {
-            first_election(current, nodes)
-        } else {
-            First::Unknown
-        };
-        match ruled {
-            First::Unknown => {}
-            First::Wait { ahead, among } => {
-                history.waits_for = Some(ahead);
-                if is_first {
-                    undecided = among;
-                }
-            }
-            First::Primary(index) => {
-                history.is_elected = all_are_seen || index != current;
-                history.is_provisional = true;
-                if is_first {
-                    primary = index;
-                }
-            }
-            First::Undecided(among) => undecided = among,
-        }
-    }
+    let (first, undecided) = elect_first(current, &mut history, nodes);
+    let mut primary = first.unwrap_or(current);
     if primary == current
         && may_be_replaced
         && let Some(claimant) = (0..nodes.len()).find(|&index| claims(index))
@@ -164,6 +136,36 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
         exclusions: exclusions.collect(),
         history,
         is_another_system,
+    }
+}
+
+/// Applies the first election, as long as it counts: the primary's index, if it says who that is, and who may
+/// be it if that is undecided.
+fn elect_first(
+    current: usize,
+    history: &mut History,
+    nodes: &[Seen<'_>],
+) -> (Option<usize>, Vec<usize>) {
+    history.waits_for = None;
+    // Once it is used, the primary is replaced by nobody but who takes over; and whoever is seen for the
+    // first time has a say only then.
+    let is_first = !history.is_provisional;
+    let all_are_seen = nodes.iter().all(|node| node.sighting.is_some());
+    if history.is_elected || !(is_first || all_are_seen) {
+        return (None, Vec::new());
+    }
+    match first_election(current, nodes) {
+        First::Unknown => (None, Vec::new()),
+        First::Wait { ahead, among } => {
+            history.waits_for = Some(ahead);
+            (None, if is_first { among } else { Vec::new() })
+        }
+        First::Primary(index) => {
+            history.is_elected = all_are_seen || index != current;
+            history.is_provisional = true;
+            (is_first.then_some(index), Vec::new())
+        }
+        First::Undecided(among) => (None, among),
     }
 }
 
