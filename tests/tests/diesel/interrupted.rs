@@ -430,7 +430,7 @@ fn a_transaction_that_was_begun_as_text_is_lost_until_a_text_rolls_it_back() {
             conn.batch_execute("BEGIN").await.expect("a transaction");
             insert("in it").execute(&mut conn).await.expect("an insert");
             // MySQL's connections do not survive that.
-            let slow = "INSERT INTO cake (name) VALUES (CONCAT('slow', sleep(10)))";
+            let slow = "INSERT INTO cake (id, name) VALUES (-1, CONCAT('slow', sleep(10)))";
             let sleeping = poll_times(conn.batch_execute(slow), 1).await;
             assert!(sleeping.is_none(), "{sleeping:?}");
             let after = insert("after it").execute(&mut conn).await;

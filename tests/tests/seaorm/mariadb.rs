@@ -83,7 +83,7 @@ fn a_call_that_was_dropped_keeps_its_session_on_the_primary() {
             config.catch_up_wait(LIMIT)
         };
         let stage = Stage::with(Backend::MariaDb, released).await;
-        let slow = "CREATE PROCEDURE slow() BEGIN DO sleep(0.2); COMMIT; END";
+        let slow = "CREATE PROCEDURE slow() BEGIN DO sleep(10); COMMIT; END";
         stage
             .db
             .execute_unprepared(slow)
