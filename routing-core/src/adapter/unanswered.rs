@@ -1,4 +1,4 @@
-//! What may commit a transaction, while its answer has not come.
+//! A statement that may commit its transaction, until the server answers it.
 
 use std::fmt;
 use std::sync::Arc;

@@ -374,47 +374,69 @@ fn an_answer_that_comes_too_late_acknowledges_nothing() {
     });
 }
 
+/// How a transaction asks for the lock that another has.
+#[derive(Clone, Copy)]
+enum Asks {
+    ByUpdate,
+    /// The server says that there is a deadlock among the rows, after it has said which columns they have.
+    ByReading,
+}
+
 #[test]
 fn a_deadlocks_victim_writes_nothing_outside_of_its_transaction() {
-    run(async {
-        let world = World::new(Backend::MariaDb, false).await;
-        let config = world.config(|config| config.mode(Mode::Greedy));
-        let pool = AsyncRoutedPool::<AsyncMysqlConnection>::new(&config).expect("a pool");
-        let mut conn = pool.get().await.expect("a connection");
-        conn.batch_execute("INSERT INTO cake (id, name) VALUES (1, 'a'), (2, 'b')")
-            .await
-            .expect("two cakes");
-        let barrier = Arc::new(tokio::sync::Barrier::new(2));
-        let bakers = [(1, 2), (2, 1)].map(|(first, second)| {
-            let (pool, barrier) = (pool.clone(), Arc::clone(&barrier));
-            tokio::spawn(async move {
-                let mut conn = pool.get().await.expect("a connection");
-                conn.transaction(async |conn| {
-                    let lock =
-                        |id| diesel::update(cake::table.find(id)).set(cake::name.eq(cake::name));
-                    lock(first).execute(conn).await?;
-                    barrier.wait().await;
-                    let deadlocked = lock(second).execute(conn).await.is_err();
-                    // Whoever ignores the error would write this for good.
-                    let wrote = diesel::insert_into(cake::table)
-                        .values(cake::name.eq(format!("after {first}")))
-                        .execute(conn)
-                        .await;
-                    assert_eq!(wrote.is_err(), deadlocked);
-                    Ok::<_, Error>(())
-                })
-                .await
+    run(deadlock(Asks::ByUpdate));
+}
+
+#[test]
+fn a_deadlocks_victim_that_reads_rows_writes_nothing_outside_of_its_transaction() {
+    run(deadlock(Asks::ByReading));
+}
+
+async fn deadlock(asks: Asks) {
+    let world = World::new(Backend::MariaDb, false).await;
+    let config = world.config(|config| config.mode(Mode::Greedy));
+    let pool = AsyncRoutedPool::<AsyncMysqlConnection>::new(&config).expect("a pool");
+    let mut conn = pool.get().await.expect("a connection");
+    conn.batch_execute("INSERT INTO cake (id, name) VALUES (1, 'a'), (2, 'b')")
+        .await
+        .expect("two cakes");
+    let barrier = Arc::new(tokio::sync::Barrier::new(2));
+    let bakers = [(1, 2), (2, 1)].map(|(first, second)| {
+        let (pool, barrier) = (pool.clone(), Arc::clone(&barrier));
+        tokio::spawn(async move {
+            let mut conn = pool.get().await.expect("a connection");
+            conn.transaction(async |conn| {
+                let lock = |id| diesel::update(cake::table.find(id)).set(cake::name.eq(cake::name));
+                lock(first).execute(conn).await?;
+                barrier.wait().await;
+                let deadlocked = match asks {
+                    Asks::ByUpdate => lock(second).execute(conn).await.is_err(),
+                    Asks::ByReading => {
+                        // Of all rows, so that the server finds the lock only when it reads them.
+                        let all = cake::table.filter(cake::name.ne("").or(cake::id.eq(second)));
+                        let ids = all.select(cake::id).for_update();
+                        ids.load::<i32>(conn).await.is_err()
+                    }
+                };
+                // Whoever ignores the error would write this for good.
+                let wrote = diesel::insert_into(cake::table)
+                    .values(cake::name.eq(format!("after {first}")))
+                    .execute(conn)
+                    .await;
+                assert_eq!(wrote.is_err(), deadlocked);
+                Ok::<_, Error>(())
             })
-        });
-        let mut failed = 0;
-        for baker in bakers {
-            let outcome = baker.await.expect("no panic");
-            failed += usize::from(is_lost(&outcome));
-        }
-        assert_eq!(failed, 1, "one is the victim");
-        let count = cake::table.count().get_result::<i64>(&mut conn).await;
-        assert_eq!(count, Ok(3));
+            .await
+        })
     });
+    let mut failed = 0;
+    for baker in bakers {
+        let outcome = baker.await.expect("no panic");
+        failed += usize::from(is_lost(&outcome));
+    }
+    assert_eq!(failed, 1, "one is the victim");
+    let count = cake::table.count().get_result::<i64>(&mut conn).await;
+    assert_eq!(count, Ok(3));
 }
 
 #[test]
@@ -447,52 +469,6 @@ fn a_transaction_that_was_begun_as_text_is_lost_until_a_text_rolls_it_back() {
         let names = cake::table.select(cake::name).order(cake::name);
         let names = names.load::<String>(&mut conn).await;
         assert_eq!(names, Ok(vec!["COMMIT".into(), "ROLLBACK".into()]));
-    });
-}
-
-/// The server says so among the rows, after it has said which columns they have.
-#[test]
-fn a_deadlocks_victim_that_reads_rows_writes_nothing_outside_of_its_transaction() {
-    run(async {
-        let world = World::new(Backend::MariaDb, false).await;
-        let config = world.config(|config| config.mode(Mode::Greedy));
-        let pool = AsyncRoutedPool::<AsyncMysqlConnection>::new(&config).expect("a pool");
-        let mut conn = pool.get().await.expect("a connection");
-        conn.batch_execute("INSERT INTO cake (id, name) VALUES (1, 'a'), (2, 'b')")
-            .await
-            .expect("two cakes");
-        let barrier = Arc::new(tokio::sync::Barrier::new(2));
-        let bakers = [(1, 2), (2, 1)].map(|(first, second)| {
-            let (pool, barrier) = (pool.clone(), Arc::clone(&barrier));
-            tokio::spawn(async move {
-                let mut conn = pool.get().await.expect("a connection");
-                conn.transaction(async |conn| {
-                    let lock =
-                        |id| diesel::update(cake::table.find(id)).set(cake::name.eq(cake::name));
-                    lock(first).execute(conn).await?;
-                    barrier.wait().await;
-                    // Of all rows, so that the server finds the lock only when it reads them.
-                    let all = cake::table.filter(cake::name.ne("").or(cake::id.eq(second)));
-                    let read = all.select(cake::id).for_update().load::<i32>(conn).await;
-                    let deadlocked = read.is_err();
-                    let wrote = diesel::insert_into(cake::table)
-                        .values(cake::name.eq(format!("after {first}")))
-                        .execute(conn)
-                        .await;
-                    assert_eq!(wrote.is_err(), deadlocked);
-                    Ok::<_, Error>(())
-                })
-                .await
-            })
-        });
-        let mut failed = 0;
-        for baker in bakers {
-            let outcome = baker.await.expect("no panic");
-            failed += usize::from(is_lost(&outcome));
-        }
-        assert_eq!(failed, 1, "one is the victim");
-        let count = cake::table.count().get_result::<i64>(&mut conn).await;
-        assert_eq!(count, Ok(3));
     });
 }
 

@@ -6,7 +6,7 @@ use crate::position::Reach;
 /// What the first answers of MySQL's and MariaDB's servers come to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum First {
-    /// Not all have been asked, or nobody takes writes.
+    /// The monitors have not asked all nodes yet, or no node takes writes.
     Unknown,
     /// One seems to be ahead of the others, which are to be asked again.
     Wait {
@@ -29,7 +29,7 @@ pub(super) fn first_election(current: usize, nodes: &[Seen<'_>]) -> First {
     if !have_all_been_asked || has_timelines {
         return First::Unknown;
     }
-    // Somebody else's server is nobody's primary, whatever it takes.
+    // A server of another history is not the set's primary, even if it takes writes.
     let reference = up(current);
     let is_ours = |seen: &Sighting| {
         reference
@@ -62,7 +62,8 @@ pub(super) fn first_election(current: usize, nodes: &[Seen<'_>]) -> First {
     let (Some(one), None) = (ahead.next(), ahead.next()) else {
         return First::Undecided(writable);
     };
-    // Whoever writes goes on: only who was asked later, and lacks something still, is behind.
+    // A primary goes on writing: a server is certainly behind only if it still lacks something when the
+    // monitor asks it later.
     let is_certain = writable.iter().filter(|other| **other != one).all(|other| {
         let (Some(one), Some(other)) = (up(one), up(*other)) else {
             return false;
@@ -75,7 +76,8 @@ pub(super) fn first_election(current: usize, nodes: &[Seen<'_>]) -> First {
             among: writable,
         }
     } else if writable.contains(&current) {
-        // It may be a replica that somebody has written to: whom it follows, nobody can tell.
+        // The server that is ahead may be a replica that an application has written to: the router cannot ask
+        // which server it follows.
         First::Undecided(writable)
     } else {
         First::Primary(one)

@@ -29,7 +29,7 @@ use crate::cluster::election::seen::{Seen, Sighting, is_same_server};
 use crate::observe::decision::Role;
 use crate::observe::exclusion::{Exclusion, Exclusions};
 
-/// What is remembered from one judgement to the next.
+/// What the set remembers from one judgement to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct History {
     pub(crate) system: Option<u64>,
