@@ -5,7 +5,7 @@
 
 use diesel::result::{DatabaseErrorKind, Error};
 use routing_core::sql::Dialect;
-use routing_core::{Failure, Role, StatementKind, rolls_back_on_mysql};
+use routing_core::{Answer, Failure, Role, StatementKind, rolls_back_on_mysql};
 
 /// What is to be done to know whether the node is to blame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,18 +39,29 @@ pub(crate) fn verdict(error: &Error, dialect: Dialect, role: Role) -> Verdict {
             Dialect::MySql if Failure::from_mysql_message(information.message()).is_some() => {
                 Verdict::Failure(Failure::ReadOnly)
             }
-            // Diesel knows no kind for a deadlock, nor for what is cancelled.
-            Dialect::Postgres
-                if role == Role::Replica
-                    && information.message().contains("conflict with recovery") =>
-            {
-                Verdict::Failure(Failure::RecoveryConflict)
+            Dialect::Postgres => {
+                // Diesel knows no kind for a deadlock, nor for what is cancelled.
+                let of_standby = Failure::from_standby_message(information.message());
+                match of_standby.filter(|_| role == Role::Replica) {
+                    Some(failure) => Verdict::Failure(failure),
+                    // The most common of all, and a server has said it.
+                    None if information.statement_position().is_some() => Verdict::Users,
+                    None => Verdict::Ask,
+                }
             }
-            // The most common of all, and a server has said it.
-            Dialect::Postgres if information.statement_position().is_some() => Verdict::Users,
             _ => Verdict::Ask,
         },
         _ => Verdict::Users,
+    }
+}
+
+/// The answer to a probe that failed so.
+pub(crate) fn answer(error: &Error, dialect: Dialect, role: Role) -> Answer {
+    match verdict(error, dialect, role) {
+        Verdict::Users => Answer::Unintelligible,
+        Verdict::Failure(failure) => Answer::Failed(failure),
+        // Whether it is there is seen by connecting again.
+        Verdict::Ask => Answer::Failed(Failure::Lost),
     }
 }
 

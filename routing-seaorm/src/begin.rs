@@ -79,7 +79,7 @@ fn begin(
 impl RoutedConnection {
     async fn begin_routed(&self, options: TransactionOptions) -> Result<RoutedTransaction, DbErr> {
         let handle = &self.handle;
-        let kind = kind_of_begin(&options);
+        let kind = kind_of_begin(&options, handle.set.primary().pool().backend());
         let done = self.run(&handle.set, kind, Begin(options)).await?;
         let open = OpenTransaction::new(handle, &done);
         Ok(RoutedTransaction::new(handle, open, done.value))
@@ -91,7 +91,7 @@ impl RoutedTransaction {
     async fn begin_savepoint(&self, mut options: TransactionOptions) -> Result<Self, DbErr> {
         let kind = match (self.access(), options.access_mode) {
             (Access::Read, None) => StatementKind::BeginReadOnly,
-            _ => kind_of_begin(&options),
+            _ => kind_of_begin(&options, self.get_database_backend()),
         };
         if self.access() == Access::Read {
             // MySQL refuses to declare again what the transaction is.

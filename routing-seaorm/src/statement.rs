@@ -10,7 +10,10 @@ use sea_orm::sea_query::{
     TableRenameStatement, TableTruncateStatement, UpdateStatement,
     extension::postgres::{TypeAlterStatement, TypeCreateStatement, TypeDropStatement},
 };
-use sea_orm::{AccessMode, DbBackend, SqliteTransactionMode, StatementBuilder, TransactionOptions};
+use sea_orm::{
+    AccessMode, DbBackend, IsolationLevel, SqliteTransactionMode, StatementBuilder,
+    TransactionOptions,
+};
 
 /// The kind of a statement of type `S` whose text is `sql`: by its type where that is enough, and
 /// then the text would say the same.
@@ -65,10 +68,18 @@ pub(crate) const fn dialect_of(backend: DbBackend) -> Option<Dialect> {
 }
 
 /// A transaction that takes SQLite's write lock writes, whatever it declares.
-pub(crate) const fn kind_of_begin(options: &TransactionOptions) -> StatementKind {
+pub(crate) const fn kind_of_begin(
+    options: &TransactionOptions,
+    backend: DbBackend,
+) -> StatementKind {
     match (options.access_mode, options.sqlite_transaction_mode) {
         (Some(AccessMode::ReadOnly), None | Some(SqliteTransactionMode::Deferred)) => {
-            StatementKind::BeginReadOnly
+            match (options.isolation_level, backend) {
+                (Some(IsolationLevel::Serializable), DbBackend::Postgres) => {
+                    StatementKind::BeginSerializable
+                }
+                _ => StatementKind::BeginReadOnly,
+            }
         }
         _ => StatementKind::Transaction,
     }

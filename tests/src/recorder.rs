@@ -13,7 +13,7 @@ use routing_core::{
 
 use crate::wait::{LIMIT, until};
 
-/// How many decisions are printed for a test that has failed.
+/// How many decisions and events of nodes are printed for a test that has failed.
 const LAST: usize = 30;
 
 /// One decision, with names that last.
@@ -42,8 +42,17 @@ struct Told {
     disguised: Vec<(NodeName, bool)>,
     moved: Vec<(NodeName, Failure)>,
     exclusions: Vec<(NodeName, Exclusion, bool)>,
-    /// The router's last decisions, also after a test has taken them.
-    last: VecDeque<Recorded>,
+    /// The last decisions and events of nodes, also after a test has taken them.
+    last: VecDeque<String>,
+}
+
+impl Told {
+    fn note(&mut self, event: String) {
+        if self.last.len() == LAST {
+            self.last.pop_front();
+        }
+        self.last.push_back(event);
+    }
 }
 
 /// Keeps everything it is told.
@@ -155,7 +164,7 @@ impl Recorder {
     }
 }
 
-/// Prints the last decisions when a test fails that has it.
+/// Prints the last decisions and events of nodes when a test fails that has it.
 #[derive(Debug)]
 pub struct Witness(Arc<Recorder>);
 
@@ -170,9 +179,9 @@ impl Witness {
 impl Drop for Witness {
     fn drop(&mut self) {
         if thread::panicking() {
-            println!("the last decisions:");
-            for decision in &self.0.told().last {
-                println!("{decision:?}");
+            println!("the last decisions and events:");
+            for event in &self.0.told().last {
+                println!("{event}");
             }
         }
     }
@@ -188,10 +197,7 @@ impl Observer for Recorder {
             reason: decision.reason,
         };
         self.hear(|told| {
-            if told.last.len() == LAST {
-                told.last.pop_front();
-            }
-            told.last.push_back(recorded.clone());
+            told.note(format!("{recorded:?}"));
             told.decisions.push(recorded);
         });
     }
@@ -209,20 +215,33 @@ impl Observer for Recorder {
     }
 
     fn node_down(&self, _: &SetName, node: &NodeName, back_off: Duration) {
-        self.hear(|told| told.down.push((node.clone(), back_off)));
+        self.hear(|told| {
+            told.note(format!("{node} is down"));
+            told.down.push((node.clone(), back_off));
+        });
     }
 
     fn moved_on(&self, _: &SetName, node: &NodeName, failure: Failure) {
-        self.hear(|told| told.moved.push((node.clone(), failure)));
+        self.hear(|told| {
+            told.note(format!("a statement leaves {node}: {failure:?}"));
+            told.moved.push((node.clone(), failure));
+        });
     }
 
     fn exclusion(&self, _: &SetName, node: &NodeName, why: Exclusion, is: bool) {
-        if why != Exclusion::Unseen {
-            self.hear(|told| told.exclusions.push((node.clone(), why, is)));
-        }
+        self.hear(|told| {
+            let is_out = if is { "is left out" } else { "is taken back" };
+            told.note(format!("{node} {is_out}: {}", why.as_str()));
+            if why != Exclusion::Unseen {
+                told.exclusions.push((node.clone(), why, is));
+            }
+        });
     }
 
     fn node_up(&self, _: &SetName, node: &NodeName) {
-        self.hear(|told| told.up.push(node.clone()));
+        self.hear(|told| {
+            told.note(format!("{node} is up"));
+            told.up.push(node.clone());
+        });
     }
 }

@@ -101,6 +101,9 @@ where
                 .await
         } else {
             leave(call.set, connections, &running, &error, failure);
+            if failure == Failure::NotOnStandby {
+                running.refused_by_standby(&statement.sql());
+            }
             running.failed_patiently::<T>(failure, call.caller).await
         };
         let next = follow::<C>(call, next, error)?;
@@ -207,6 +210,9 @@ where
             running.refused_as_write_blocking(&sql(), call.caller)
         } else {
             leave(call.set, connections, &running, &error, failure);
+            if failure == Failure::NotOnStandby {
+                running.refused_by_standby(&sql());
+            }
             running.failed_blocking(failure, call.caller)
         };
         let next = follow::<C>(call, next, error)?;

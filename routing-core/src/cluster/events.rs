@@ -24,8 +24,15 @@ impl<P> ReplicaSet<P> {
     }
 }
 
-/// Counts a failure against a node, if it is the node's, and of what was begun at `mark` or later than the
-/// node came up: all that a node's fault has ended may be told of it only when the node is well again.
+/// Takes note of a statement's failure.
+///
+/// Where nodes are probed, the router only asks the node, at once: the answers take it down or leave it up.
+/// An administrator, a firewall or a pooler ends many connections of a node that is well, and many
+/// statements wait in vain for one connection; each tells of it, perhaps much later, and all tell of one
+/// event.
+///
+/// Elsewhere the failure counts against the node, unless the statement began, at `mark`, before the node
+/// last came up.
 pub(crate) fn report_failure<P>(
     set: &ReplicaSet<P>,
     node: &Node<P>,
@@ -43,7 +50,8 @@ pub(crate) fn report_failure<P>(
         // Perhaps another is the primary by now.
         set.hurry_all();
     }
-    if failure.blames_node() && trial.is_none() && !node.is_told_by(mark) {
+    let is_settled_elsewhere = node.is_monitored() || !node.is_told_by(mark);
+    if failure.blames_node() && trial.is_none() && is_settled_elsewhere {
         if set.role_of(node) == Role::Replica {
             node.lose_track();
         }

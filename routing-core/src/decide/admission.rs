@@ -70,6 +70,7 @@ impl<P> Place<'_, P> {
             Err(NoChoice {
                 behind: false,
                 unseen: false,
+                unasked: false,
             })
         };
         chosen.or_else(|none| self.without_replica(slot, wanted, none, waits_for))
@@ -85,7 +86,7 @@ impl<P> Place<'_, P> {
         waits_for: WaitsFor,
     ) -> Result<Choice, Stop> {
         let Self { set, .. } = *self;
-        if none.unseen && waits_for.unseen {
+        if none.unasked && waits_for.unseen {
             return Err(Stop::Unserved(Obstacle::Unseen));
         }
         if none.behind {

@@ -170,6 +170,7 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
         Access::Read => match (forced, session, set.anonymous_reads) {
             (Some(Override::Primary), ..) => Verdict::Primary(Reason::Forced),
             _ if has_state => Verdict::Primary(Reason::SessionState),
+            _ if kind.needs_primary() => Verdict::Primary(Reason::NotOnStandby),
             (Some(Override::Replica), ..) => Verdict::Replica(Wanted::AnyForced),
             (_, None, AnonymousReads::Primary) => Verdict::Primary(Reason::NoSession),
             (_, None, AnonymousReads::Replica) => Verdict::Replica(Wanted::AnyAnonymous),

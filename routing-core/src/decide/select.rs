@@ -34,6 +34,8 @@ pub(crate) struct NoChoice {
     pub(crate) behind: bool,
     /// Some replica is up, and is yet to be observed.
     pub(crate) unseen: bool,
+    /// Some of these has not been asked yet.
+    pub(crate) unasked: bool,
 }
 
 impl<P> ReplicaSet<P> {
@@ -183,6 +185,7 @@ impl<P> ReplicaSet<P> {
         let mut none = NoChoice {
             behind: false,
             unseen: false,
+            unasked: false,
         };
         for (index, (member, share)) in members.all().iter().zip(members.shares()).enumerate() {
             if *share == 0 || tried & Members::bit(index) != 0 {
@@ -193,7 +196,9 @@ impl<P> ReplicaSet<P> {
                 continue;
             }
             if !node.exclusions.is_empty() {
-                none.unseen |= node.exclusions.get().is_only_unseen();
+                let is_unseen = node.exclusions.get().is_only_unseen();
+                none.unseen |= is_unseen;
+                none.unasked |= is_unseen && !node.has_been_asked();
                 continue;
             }
             if needs.are_met_by(node, index) {

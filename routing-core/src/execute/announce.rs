@@ -7,6 +7,7 @@ use crate::names::{NodeName, SetName};
 use crate::observe::decision::Decision;
 use crate::observe::ports::Ports;
 use crate::session::context::warn_late_pin;
+use crate::sql::kind::StatementKind;
 
 pub(crate) fn announce_refusal(ports: &Ports, error: &RoutingError) {
     tracing::debug!(target: "routing", %error, "refused");
@@ -24,7 +25,8 @@ pub(crate) fn announce_late_pin(ports: &Ports, set: &SetName, late: LatePin, cau
 
 /// One warning per shape: the statement will not be sent there again.
 pub(crate) fn announce_disguised<P>(set: &ReplicaSet<P>, node: &NodeName, sql: &str) {
-    let is_new = set.classifier().remember_disguised(sql.as_bytes());
+    let classifier = set.classifier();
+    let is_new = classifier.remember(sql.as_bytes(), StatementKind::DisguisedWrite);
     if is_new {
         tracing::warn!(
             target: "routing",
@@ -36,6 +38,20 @@ pub(crate) fn announce_disguised<P>(set: &ReplicaSet<P>, node: &NodeName, sql: &
     }
     set.ports
         .observe(|observer| observer.disguised_write(set.name(), node, sql, is_new));
+}
+
+/// The same for a read that a standby does not run.
+pub(crate) fn announce_primary_read<P>(set: &ReplicaSet<P>, node: &NodeName, sql: &str) {
+    let classifier = set.classifier();
+    if set.has_rules() && classifier.remember(sql.as_bytes(), StatementKind::PrimaryRead) {
+        tracing::warn!(
+            target: "routing",
+            set = set.name().as_str(),
+            node = node.as_str(),
+            statement = sql,
+            "a standby does not run this read; it goes to the primary from now on"
+        );
+    }
 }
 
 #[inline]

@@ -143,7 +143,9 @@ impl<'r, P> Route<'r, P> {
     /// Whether what the statement does or shows is the session's to remember.
     pub(super) fn is_marked(&self) -> bool {
         match self.kind {
-            StatementKind::Transaction | StatementKind::BeginReadOnly => false,
+            StatementKind::Transaction
+            | StatementKind::BeginReadOnly
+            | StatementKind::BeginSerializable => false,
             // The user's way to write something that the session need not see.
             _ => self.access == Access::Read || self.reason != Reason::Forced,
         }

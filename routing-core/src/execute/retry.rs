@@ -8,6 +8,7 @@
 //!   at most and then the primary, and not after [`RetryRules::deadline`];
 //! - what needs the primary, and certainly did nothing, is tried again after a back-off that doubles
 //!   and is spread at random, so that those who failed together do not come back together;
+//! - what a standby does not run goes to the primary, as does every statement of its shape from then on;
 //! - what the primary refused as a write waits until somebody knows who the primary is;
 //! - everything else is the caller's to decide.
 
@@ -16,7 +17,7 @@ use crate::cluster::replica_set::ReplicaSet;
 use crate::decide::admission::{Stop, WaitsFor, primary_unavailable};
 use crate::decide::attempts::{Past, Tried};
 use crate::error::RoutingError;
-use crate::execute::announce::{announce_disguised, announce_refusal};
+use crate::execute::announce::{announce_disguised, announce_primary_read, announce_refusal};
 use crate::execute::attempt::Running;
 use crate::execute::next::{Next, Then, back_off};
 use crate::execute::route::{Route, error_of};
@@ -98,6 +99,15 @@ impl<'r, P> Running<'r, P> {
         }
     }
 
+    /// Takes note of what a standby does not run ([`Failure::NotOnStandby`]): all of its shape go to the
+    /// primary from now on.
+    pub fn refused_by_standby(&self, sql: &str) {
+        if self.route.kind != StatementKind::BeginReadOnly {
+            let node = self.node().name();
+            announce_primary_read(self.route.set, node, sql);
+        }
+    }
+
     /// The node refused the statement as a write ([`Failure::ReadOnly`]).
     ///
     /// On a replica it had been taken for a read: from now on all of its shape are writes, and so is
@@ -155,6 +165,16 @@ impl<'r, P> Route<'r, P> {
                 self.mark(caller);
             }
         }
+        if failure == Failure::NotOnStandby && self.reason != Reason::Named {
+            self.kind = self.kind.refused_by_standby();
+            return Then::Now(match self.find_next(caller, Past::default()) {
+                Ok(next) => {
+                    self.moves_on(failure);
+                    Next::Route(next)
+                }
+                Err(stop) => self.refuse(error_of(self.set, stop)),
+            });
+        }
         let now = self.set.ports.clock.now();
         let failing_since = *self.past.trouble().failing_since.get_or_insert(now);
         let retry = self.set.rules().retry;
@@ -204,9 +224,11 @@ impl<'r, P> Route<'r, P> {
             // (Galera's 1047).
             Failure::Starting => self.kind.is_one_whole(),
             Failure::Lost | Failure::Stopping | Failure::Ended => is_read,
-            Failure::Silent | Failure::Busy | Failure::ReadOnly | Failure::RecoveryConflict => {
-                false
-            }
+            Failure::Silent
+            | Failure::Busy
+            | Failure::ReadOnly
+            | Failure::RecoveryConflict
+            | Failure::NotOnStandby => false,
         };
         may && self.role == Role::Primary && self.reason != Reason::Named
     }

@@ -123,6 +123,7 @@ impl<'r, P> Route<'r, P> {
             | Reason::Named
             | Reason::Pinned
             | Reason::SessionState
+            | Reason::NotOnStandby
             | Reason::Write
             | Reason::NoSession => false,
         };

@@ -36,7 +36,8 @@ impl<P> Report<'_, P> {
                     tracing::debug!(target: "routing", node = node.name().as_str(), ?failure, "a probe failed");
                 }
                 self.is_well(trial);
-                // Who is full has said nothing of what it is.
+                // A node that is full has said nothing of what it is; neither has a standby whose sessions
+                // are serializable by default, and cannot read.
                 if answer == Answer::Unintelligible {
                     self.is_seen();
                 }
@@ -62,14 +63,21 @@ impl<P> Report<'_, P> {
 
     fn unanswered(&self, trial: Option<Trial>, failure: Failure) {
         let Self { set, node, .. } = *self;
-        if !self.was_failing {
+        // The server may have ended the monitor's own connection, and be well: the next probe, over a new
+        // one, tells.
+        let is_only_ended = failure.is_of_connection() && !self.was_failing && trial.is_none();
+        if !self.was_failing && !is_only_ended {
             let (set, node) = (set.name().as_str(), node.name().as_str());
             tracing::warn!(target: "routing", set, node, ?failure, "a probe was not answered");
         }
         // Who refuses a connection, or begins anew, answers nothing that was sent before.
         node.left_unanswered(self.ticket.number);
         let was_up = node.breaker.is_up();
-        count_failure(set, node, trial, failure);
+        if !is_only_ended {
+            count_failure(set, node, trial, failure);
+        } else if set.role_of(node) == Role::Replica {
+            node.lose_track();
+        }
         if was_up && !node.breaker.is_up() && failure == Failure::Silent {
             // What waits for an answer there keeps its connection; nobody else is to have it.
             node.renew();

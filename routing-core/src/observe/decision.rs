@@ -58,6 +58,8 @@ pub enum Reason {
     Balanced,
     /// The session has read from the node before.
     Affine,
+    /// No standby runs it: it reads an unlogged table, say, or begins a serializable transaction.
+    NotOnStandby,
     /// No replica is known to have what the session requires.
     NotCaughtUp,
     /// No replica is up.
@@ -82,6 +84,7 @@ impl Reason {
             Self::NoSession => "no session",
             Self::Balanced => "balanced",
             Self::Affine => "affine",
+            Self::NotOnStandby => "not on a standby",
             Self::NotCaughtUp => "not caught up",
             Self::NoReplica => "no replica",
             Self::Failover => "failover",

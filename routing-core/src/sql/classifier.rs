@@ -5,7 +5,7 @@
 //! learnt while the program runs, and both are kept here: per set, as another set may be another
 //! database.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -41,7 +41,8 @@ const MAX_SHAPES: usize = 1024;
 pub struct Classifier {
     dialect: Option<Dialect>,
     functions: ArcSwap<Functions>,
-    disguised: ArcSwap<HashSet<u64>>,
+    /// What statements of these shapes are, as servers have said.
+    learnt: ArcSwap<HashMap<u64, StatementKind>>,
     /// Raised whenever an answer may have changed.
     generation: AtomicU64,
     /// Whether the database's catalog is to be asked, and nobody does so yet.
@@ -60,7 +61,7 @@ impl Classifier {
                 Some(Dialect::Postgres) => functions,
                 _ => functions.in_lower_case(),
             }),
-            disguised: ArcSwap::default(),
+            learnt: ArcSwap::default(),
             generation: AtomicU64::new(0),
             wants_catalog: AtomicBool::new(false),
         }
@@ -104,9 +105,13 @@ impl Classifier {
         };
         let kind = statement.kind();
         if kind.access() == Access::Read || kind.is_ambiguous() {
-            let disguised = self.disguised.load();
-            if !disguised.is_empty() && disguised.contains(&shape_of(sql, dialect)) {
-                return StatementKind::DisguisedWrite;
+            let learnt = self.learnt.load();
+            let learnt = (!learnt.is_empty()).then(|| learnt.get(&shape_of(sql, dialect)).copied());
+            match learnt.flatten() {
+                // What may write goes to the primary anyway, and says why.
+                Some(StatementKind::PrimaryRead) if kind.access() == Access::Write => {}
+                Some(learnt) => return learnt,
+                None => {}
             }
         }
         kind
@@ -162,24 +167,24 @@ impl Classifier {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Remembers that statements of this shape write; whether that is new.
-    pub(crate) fn remember_disguised(&self, sql: &[u8]) -> bool {
+    /// Remembers that statements of this shape are of this kind; whether that is new.
+    pub(crate) fn remember(&self, sql: &[u8], kind: StatementKind) -> bool {
         let Some(dialect) = self.dialect else {
             return false;
         };
         let shape = shape_of(sql, dialect);
-        let before = self.disguised.rcu(|known| {
-            let mut known = HashSet::clone(known);
-            if known.len() >= MAX_SHAPES && !known.contains(&shape) {
-                // Any will do: the order of a hash set is random.
-                let forgotten = known.iter().next().copied();
+        let before = self.learnt.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            if known.len() >= MAX_SHAPES && !known.contains_key(&shape) {
+                // Any will do: the order of a hash map is random.
+                let forgotten = known.keys().next().copied();
                 forgotten.map(|shape| known.remove(&shape));
             }
-            known.insert(shape);
+            known.insert(shape, kind);
             known
         });
         self.generation.fetch_add(1, Ordering::AcqRel);
-        !before.contains(&shape)
+        before.get(&shape) != Some(&kind)
     }
 }
 
@@ -193,8 +198,11 @@ mod tests {
         let sql = |n: usize| format!("SELECT a FROM view_{n} WHERE b = {n}");
         assert_eq!(classifier.kind_of(&sql(7)), StatementKind::Select);
         let before = classifier.generation();
-        assert!(classifier.remember_disguised(sql(7).as_bytes()));
-        assert!(!classifier.remember_disguised(b"select a from view_7 where b = 8"));
+        assert!(classifier.remember(sql(7).as_bytes(), StatementKind::DisguisedWrite));
+        assert!(!classifier.remember(
+            b"select a from view_7 where b = 8",
+            StatementKind::DisguisedWrite
+        ));
         assert!(classifier.generation() > before);
         assert_eq!(
             classifier.kind_of("SELECT a FROM view_7 WHERE b = 'x'"),
@@ -207,9 +215,9 @@ mod tests {
             StatementKind::Delete
         );
         for n in 0..3 * MAX_SHAPES {
-            classifier.remember_disguised(sql(n).as_bytes());
+            classifier.remember(sql(n).as_bytes(), StatementKind::DisguisedWrite);
         }
-        assert_eq!(classifier.disguised.load().len(), MAX_SHAPES);
+        assert_eq!(classifier.learnt.load().len(), MAX_SHAPES);
     }
 
     #[test]
@@ -228,6 +236,6 @@ mod tests {
     fn without_a_dialect_nothing_is_a_read() {
         let classifier = Classifier::new(None, Functions::default());
         assert_eq!(classifier.kind_of("SELECT 1"), StatementKind::Unknown);
-        assert!(!classifier.remember_disguised(b"SELECT 1"));
+        assert!(!classifier.remember(b"SELECT 1", StatementKind::DisguisedWrite));
     }
 }

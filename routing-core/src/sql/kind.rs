@@ -61,6 +61,10 @@ pub enum StatementKind {
     CopyTo,
     /// The start of a transaction that is declared read-only.
     BeginReadOnly,
+    /// The same with PostgreSQL's isolation level `SERIALIZABLE`, which no hot standby has.
+    BeginSerializable,
+    /// A read that a hot standby has refused to run: it reads an unlogged table, say.
+    PrimaryRead,
 
     /// `INSERT`, with or without `RETURNING`.
     Insert,
@@ -130,6 +134,20 @@ impl StatementKind {
         )
     }
 
+    /// Whether it only reads, and yet runs on the primary alone.
+    #[inline]
+    pub(crate) const fn needs_primary(self) -> bool {
+        matches!(self, Self::BeginSerializable | Self::PrimaryRead)
+    }
+
+    /// What a statement of this kind is that a standby has refused to run.
+    pub(crate) const fn refused_by_standby(self) -> Self {
+        match self {
+            Self::BeginReadOnly => Self::BeginSerializable,
+            _ => Self::PrimaryRead,
+        }
+    }
+
     /// Whether a statement of this kind may run on a replica.
     #[must_use]
     pub const fn access(self) -> Access {
@@ -139,7 +157,9 @@ impl StatementKind {
             | Self::Show
             | Self::Explain
             | Self::CopyTo
-            | Self::BeginReadOnly => Access::Read,
+            | Self::BeginReadOnly
+            | Self::BeginSerializable
+            | Self::PrimaryRead => Access::Read,
             Self::Insert
             | Self::Update
             | Self::Delete
@@ -232,6 +252,8 @@ impl StatementKind {
             Self::Explain => "EXPLAIN",
             Self::CopyTo => "COPY TO",
             Self::BeginReadOnly => "BEGIN READ ONLY",
+            Self::BeginSerializable => "BEGIN SERIALIZABLE READ ONLY",
+            Self::PrimaryRead => "read on the primary",
             Self::Insert => "INSERT",
             Self::Update => "UPDATE",
             Self::Delete => "DELETE",

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use routing_core::adapter::{AsyncConnections, OpenTransaction, TokioTimer, run};
 use routing_core::sql::{Dialect, TransactionControl};
-use routing_core::{Failure, Node, RoutingError, StatementKind};
+use routing_core::{Access, Failure, Node, RoutingError, StatementKind};
 
 use super::checkouts::{Purpose, depth};
 use super::connection::AsyncRoutedConnection;
@@ -172,7 +172,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         let mut begin = Begin {
             sql,
             send,
-            is_declared: kind == StatementKind::BeginReadOnly,
+            is_declared: kind.access() == Access::Read,
         };
         let begun = run::<TokioTimer, _, _>(handle.call(), kind, checkouts, &mut begin).await;
         checkouts.landed();

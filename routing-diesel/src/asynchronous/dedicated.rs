@@ -11,7 +11,7 @@ use routing_core::{Answer, BackgroundTasks, Failure, ReplicaSet, Role, Router};
 use super::driver::{AsyncRoutable, DatabaseOf};
 use super::node_pool::{NodePool, refused};
 use crate::database::Database;
-use crate::failure::{Verdict, verdict};
+use crate::failure::answer;
 
 pub(super) struct DedicatedConnection<C>(C);
 
@@ -48,12 +48,7 @@ impl<C: AsyncRoutable> Dedicated<NodePool<C>> for DedicatedConnection<C> {
         let PoolError::QueryError(error) = error else {
             return Answer::Failed(refused(error));
         };
-        match verdict(error, DatabaseOf::<C>::DIALECT, role) {
-            Verdict::Users => Answer::Unintelligible,
-            Verdict::Failure(failure) => Answer::Failed(failure),
-            // Whether it is there is seen by connecting again.
-            Verdict::Ask => Answer::Failed(Failure::Lost),
-        }
+        answer(error, DatabaseOf::<C>::DIALECT, role)
     }
 
     fn timed_out() -> PoolError {

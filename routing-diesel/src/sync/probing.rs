@@ -14,6 +14,7 @@ use routing_core::{
 use super::catalog::load_in_background;
 use super::node_pool::{Beside, NodePool};
 use crate::database::{Database, Routable};
+use crate::failure::answer;
 
 impl<C: Routable> BackgroundTasks for NodePool<C> {
     /// Each monitor has a thread of its own.
@@ -151,20 +152,7 @@ fn ask<C: Routable>(node: &Node<NodePool<C>>, role: Role, line: &mut Line<C>) ->
         Ok(observation) => observation.into(),
         Err(error) => {
             *line = None;
-            match error {
-                Error::DatabaseError(kind, _)
-                    if !matches!(
-                        kind,
-                        diesel::result::DatabaseErrorKind::ClosedConnection
-                            | diesel::result::DatabaseErrorKind::UnableToSendCommand
-                            | diesel::result::DatabaseErrorKind::Unknown
-                    ) =>
-                {
-                    Answer::Unintelligible
-                }
-                // Whether it is there is seen by connecting again.
-                _ => Answer::Failed(Failure::Lost),
-            }
+            answer(&error, C::Backend::DIALECT, role)
         }
     }
 }

@@ -6,8 +6,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use routing_core::{
-    NoReplica, NodeBuilder, PinRelease, ProbeRules, Reason, Role, RoutingConfig, RoutingError,
-    Scope, Session,
+    Failure, NoReplica, NodeBuilder, PinRelease, ProbeRules, Reason, Role, RoutingConfig,
+    RoutingError, Scope, Session,
 };
 use routing_tests::adapter::{Adapter, Begin, End, Log, Outcome, Scene, Shop, Step, until_seen};
 use routing_tests::wait::{until, within};
@@ -119,8 +119,11 @@ on_own_servers! {
     without_the_primary_reads_go_on_and_writes_fail_typed,
     a_commit_on_a_broken_connection_is_unknown,
     a_server_that_is_full_is_not_down,
+    a_primary_that_ends_all_its_connections_is_not_down,
     a_replica_that_never_answers_is_passed_over,
     a_read_that_replay_cancels_is_answered_by_another_node,
+    what_a_standby_does_not_run_goes_to_the_primary,
+    serializable_sessions_read_on_the_primary,
 }
 
 async fn a_session_that_loses_its_replica_does_not_go_back<A: Adapter>() {
@@ -301,7 +304,6 @@ async fn without_the_primary_reads_go_on_and_writes_fail_typed<A: Adapter>() {
         writer.insert("before").await.is_ok()
     })
     .await;
-    setup.clock.stop();
     cluster.kill(cluster.primary());
 
     for attempt in 0..5 {
@@ -316,9 +318,7 @@ async fn without_the_primary_reads_go_on_and_writes_fail_typed<A: Adapter>() {
     let error = writer.insert("refused").await.expect_err("no primary");
     match error.routing {
         Some(RoutingError::PrimaryUnavailable { retry_in, .. }) => {
-            // To the precision with which a breaker knows the time.
-            let millis = retry_in.map(|wait| wait.as_millis());
-            assert_eq!(millis, Some(30_000));
+            assert!(retry_in.is_some_and(|wait| wait <= Duration::from_secs(30)));
         }
         other => panic!("{other:?}"),
     }
@@ -332,9 +332,7 @@ async fn without_the_primary_reads_go_on_and_writes_fail_typed<A: Adapter>() {
         assert!(db.server().await.starts_with("replica-"));
     }
     cluster.restart(cluster.primary()).await;
-    setup.clock.advance(Duration::from_secs(31));
-    setup.clock.go_on();
-    // Its monitor may be trying it right now.
+    // Its monitor sees it, long before that.
     until("the primary takes writes", async || {
         writer.insert("after").await.is_ok()
     })
@@ -417,6 +415,36 @@ async fn a_server_that_is_full_is_not_down<A: Adapter>() {
     .await;
 }
 
+/// As an administrator ends them, or a firewall that forgets them.
+async fn a_primary_that_ends_all_its_connections_is_not_down<A: Adapter>() {
+    const WRITERS: usize = 8;
+    let cluster = cluster_with_schema().await;
+    let setup = Setup::<A>::new(config_of(&cluster, &[]));
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|_| {
+            let db = setup.session();
+            let slow = "INSERT INTO cake (name) SELECT 'lost' FROM pg_sleep(600)";
+            tokio::spawn(async move { db.execute(slow).await })
+        })
+        .collect();
+    let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    until("all are at work", async || {
+        let count: i64 = sea_orm::sqlx::query_scalar(sleeping)
+            .fetch_one(cluster.primary().admin())
+            .await
+            .expect("a number");
+        count == i64::try_from(WRITERS).expect("a few")
+    })
+    .await;
+    cluster.primary().cut().await;
+    for writer in writers {
+        let error = writer.await.expect("no panic").expect_err("it was ended");
+        assert!(error.routing.is_none(), "{error:?}");
+    }
+    setup.session().insert("after").await.expect("a connection");
+    assert!(setup.recorder.down().is_empty());
+}
+
 /// It takes connections, and that is all: a machine that hangs, or a firewall that drops.
 async fn a_replica_that_never_answers_is_passed_over<A: Adapter>() {
     let cluster = cluster_with_schema().await;
@@ -493,4 +521,82 @@ async fn a_read_that_replay_cancels_is_answered_by_another_node<A: Adapter>() {
     let read = within("it is answered", reading).await.expect("no panic");
     assert_eq!(read.expect("an answer"), 1);
     assert!(setup.recorder.down().is_empty(), "the standby is well");
+}
+
+async fn what_a_standby_does_not_run_goes_to_the_primary<A: Adapter>() {
+    let cluster = cluster_with_schema().await;
+    let admin = sea_orm::Database::connect(cluster.primary().url("fault")).await;
+    let admin = admin.expect("the primary");
+    let draft = "CREATE UNLOGGED TABLE draft AS SELECT 7::bigint AS id";
+    admin.execute_unprepared(draft).await.expect("a table");
+    cluster.catch_up().await;
+    let setup = Setup::<A>::new(config_of(&cluster, &[]));
+    until_seen(&setup.db).await;
+    setup.recorder.take();
+    let session = Session::new();
+    let db = setup.db.with_session(&session);
+    let first = db.number("SELECT id FROM draft WHERE id > 1").await;
+    assert_eq!(first.expect("an answer"), 7);
+    let moved = setup.recorder.moved();
+    assert!(
+        matches!(moved[..], [(_, Failure::NotOnStandby)]),
+        "{moved:?}"
+    );
+    setup.recorder.take();
+    // It is known by its shape, and pins nobody.
+    let second = setup
+        .session()
+        .number("SELECT id FROM draft WHERE id > 2")
+        .await;
+    assert_eq!(second.expect("an answer"), 7);
+    assert!(setup.recorder.moved().is_empty());
+    let decisions = setup.recorder.take();
+    assert!(
+        matches!(&decisions[..], [one] if one.role == Role::Primary && one.reason == Reason::NotOnStandby),
+        "{decisions:?}"
+    );
+    assert!(!session.is_pinned("default"));
+    assert!(setup.session().server().await.starts_with("replica-"));
+    // A scope that asks for a replica gets an answer all the same.
+    let scoped = setup.session().scoped(Scope::replica());
+    let third = scoped.number("SELECT id FROM draft WHERE id > 3").await;
+    assert_eq!(third.expect("an answer"), 7);
+    assert!(setup.recorder.down().is_empty());
+    // In a read-only transaction, which stays where it is, the error is the server's.
+    let read = Step::Execute("SELECT id FROM draft WHERE id > 4".into());
+    let outcomes = setup
+        .session()
+        .transaction(Begin::ReadOnly, vec![read], End::Rollback)
+        .await;
+    let [Outcome::Failed(error)] = &outcomes[..] else {
+        panic!("{outcomes:?}");
+    };
+    assert!(error.routing.is_none(), "{error:?}");
+}
+
+/// `default_transaction_isolation` is a user's, a database's or a URL's.
+async fn serializable_sessions_read_on_the_primary<A: Adapter>() {
+    let cluster = cluster_with_schema().await;
+    let admin = sea_orm::Database::connect(cluster.primary().url("fault")).await;
+    let admin = admin.expect("the primary");
+    let sql = "ALTER DATABASE fault SET default_transaction_isolation = 'serializable'";
+    admin.execute_unprepared(sql).await.expect("a setting");
+    cluster.catch_up().await;
+    let setup = Setup::<A>::new(config_of(&cluster, &[]));
+    let reader = setup.session();
+    for _ in 0..3 {
+        assert_eq!(reader.server().await, "primary");
+    }
+    let outcomes = reader
+        .transaction(
+            Begin::ReadOnly,
+            vec![Step::Count, Step::Server],
+            End::Commit,
+        )
+        .await;
+    let [Outcome::Count(0), Outcome::Server(server)] = &outcomes[..] else {
+        panic!("{outcomes:?}");
+    };
+    assert_eq!(server, "primary");
+    assert!(setup.recorder.down().is_empty());
 }

@@ -1,8 +1,10 @@
 //! A router whose nodes answer probes, and what may go wrong between an answer and a decision.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{self, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use routing_core::sql::Dialect;
 use routing_core::{
     Answer, Context, Failure, FallbackBudget, ManualClock, Monitor, Next, NodeName, Observer,
     PinRelease, Probe, ReplicaSet, Router, RoutingError, Rules, Session, SetName, StatementKind,
-    Turn,
+    Timer, Turn,
 };
 
 type Pools = Router<&'static str>;
@@ -72,6 +74,15 @@ impl Probed {
         self.monitors[node].report(ticket, answer);
     }
 
+    /// The connection breaks over which a node is asked.
+    fn breaks(&mut self, wait: Duration, node: usize) {
+        self.clock.advance(wait);
+        let Turn::Probe(ticket) = self.monitors[node].turn() else {
+            panic!("a probe is due");
+        };
+        self.monitors[node].report(ticket, Answer::Failed(Failure::Lost));
+    }
+
     /// Answers a probe of a node's, if one is due by now.
     fn may_say(&mut self, node: usize, answer: &str) {
         self.clock.advance(Duration::from_millis(5));
@@ -88,17 +99,12 @@ impl Probed {
         Ok(pool)
     }
 
-    fn fail(&self, times: usize) {
-        let caller = Context::default();
-        for _ in 0..times {
-            let set = self.router.default_set();
-            let route = self.router.route(set, StatementKind::Insert, &caller);
-            let running = route.expect("it is up").start().1;
-            assert!(matches!(
-                running.failed(Failure::Lost, &caller),
-                Next::Unchanged
-            ));
+    /// The primary answers no probe until it counts as down.
+    fn falls(&mut self) {
+        for _ in 0..5 {
+            self.says(LONG, 0, None);
         }
+        assert!(!self.router.default_set().nodes()[0].is_up());
     }
 }
 
@@ -307,7 +313,7 @@ fn a_trial_that_a_panic_ends_makes_room_for_another() {
     let caller = in_session();
     let read = probed.run(StatementKind::Select, &caller);
     assert_eq!(read, Ok("replica-1"));
-    probed.fail(5);
+    probed.falls();
     probed.clock.advance(LONG);
     let write = || probed.run(StatementKind::Insert, &caller);
     assert!(catch_unwind(AssertUnwindSafe(write)).is_err());
@@ -321,13 +327,13 @@ fn the_primary_is_up_as_soon_as_it_answers_whatever_its_trial_does() {
     probed.says(LONG, 0, PRIMARY);
     probed.says(LONG, 1, STANDBY);
     let caller = Context::default();
-    probed.fail(5);
+    probed.falls();
     assert!(probed.run(StatementKind::Insert, &caller).is_err());
     probed.says(Duration::from_secs(1), 0, PRIMARY);
     let written = probed.run(StatementKind::Insert, &caller);
     assert_eq!(written, Ok("primary"), "not after 30 s");
     // One statement is the trial, and lasts.
-    probed.fail(5);
+    probed.falls();
     probed.clock.advance(LONG);
     let router = Arc::clone(&probed.router);
     let trial = router.route(router.default_set(), StatementKind::Ddl, &caller);
@@ -339,33 +345,82 @@ fn the_primary_is_up_as_soon_as_it_answers_whatever_its_trial_does() {
     trial.succeeded(&caller);
 }
 
-/// When a server restarts, each statement that it has ended says so; a busy machine hears of some only when
-/// the server is well again.
+/// A server that is full when the program starts has been asked, and has said nothing of what it is: no read
+/// waits for it any more.
 #[test]
-fn failures_that_are_told_late_take_no_node_down() {
+fn reads_wait_for_no_replica_that_has_been_asked() {
+    let mut probed = Probed::postgres();
+    let caller = in_session();
+    let router = Arc::clone(&probed.router);
+    let set = router.default_set();
+    probed.says(LONG, 0, PRIMARY);
+    let Turn::Probe(ticket) = probed.monitors[1].turn() else {
+        panic!("a probe is due");
+    };
+    probed.monitors[1].report(ticket, Answer::Failed(Failure::Busy));
+    let route = pin!(router.route_patiently::<Never>(set, StatementKind::Select, &caller));
+    let Poll::Ready(route) = route.poll(&mut task::Context::from_waker(Waker::noop())) else {
+        panic!("it waits");
+    };
+    assert_eq!(*route.expect("an answer").node().pool(), "primary");
+}
+
+/// Time does not pass.
+struct Never;
+
+impl Timer for Never {
+    async fn within<F>(_: Duration, future: F) -> Option<F::Output>
+    where
+        F: Future<Output: Send> + Send,
+    {
+        Some(future.await)
+    }
+}
+
+/// A firewall forgets all idle connections, an administrator ends all that there are: each is one failure,
+/// when it is next used. A pool has no connection in time: all that waited tell of it. The node is asked,
+/// and is well.
+#[test]
+fn statements_take_no_node_down_that_answers() {
     let mut probed = Probed::postgres();
     probed.says(LONG, 0, PRIMARY);
     probed.says(LONG, 1, STANDBY);
     let caller = Context::default();
     let router = Arc::clone(&probed.router);
-    let run = || {
-        let route = router.route(router.default_set(), StatementKind::Insert, &caller);
-        route.expect("it is up").start().1
-    };
-    let late: Vec<_> = (0..9).map(|_| run()).collect();
-    probed.fail(5);
-    assert!(probed.run(StatementKind::Insert, &caller).is_err());
-    probed.says(Duration::from_secs(1), 0, PRIMARY);
-    for running in late {
-        let _told = running.failed(Failure::Lost, &caller);
+    let set = router.default_set();
+    for failure in [Failure::Lost, Failure::Stopping, Failure::Unreachable] {
+        for (kind, node) in [(StatementKind::Insert, 0), (StatementKind::Select, 1)] {
+            let caller = if node == 0 {
+                caller.clone()
+            } else {
+                in_session()
+            };
+            for _ in 0..20 {
+                let route = router.route(set, kind, &caller).expect("it is up");
+                let _told = route.start().1.failed(failure, &caller);
+            }
+            let node = &set.nodes()[node];
+            assert!(node.is_up(), "{failure:?} of {kind:?}");
+        }
+        // The monitor is asked, and finds out.
+        probed.says(Duration::from_millis(5), 0, PRIMARY);
     }
-    let written = probed.run(StatementKind::Insert, &caller);
-    assert_eq!(written, Ok("primary"));
-    // What begins now counts.
-    for _ in 0..5 {
-        let _told = run().failed(Failure::Lost, &caller);
+    // The monitor's own connection is one of them, once.
+    for (node, answer) in [(0, PRIMARY), (1, STANDBY)] {
+        let member = Arc::clone(&set.nodes()[node]);
+        probed.says(LONG, node, answer);
+        probed.breaks(LONG, node);
+        assert!(member.is_up());
+        assert!(node == 0 || member.position().is_none(), "nobody knows");
+        probed.says(Duration::from_millis(20), node, answer);
+        probed.breaks(LONG, node);
+        for _ in 0..5 {
+            probed.breaks(Duration::from_secs(1), node);
+        }
+        assert!(!member.is_up());
+        probed.says(Duration::from_secs(1), node, answer);
+        assert!(member.is_up());
     }
-    assert!(probed.run(StatementKind::Insert, &caller).is_err());
 }
 
 /// Somebody waits for a position that no replica will have, and the interval grows; but not while one

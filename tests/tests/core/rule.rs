@@ -333,6 +333,39 @@ fn what_may_have_written_is_not_run_again() {
     }
 }
 
+/// When a server restarts, each statement that it has ended says so; a busy machine hears of some only when
+/// the server is well again.
+#[test]
+fn failures_that_are_told_late_take_no_node_down() {
+    let fixture = Fixture::new(Rules::default());
+    let caller = Context::default();
+    let run = || {
+        let set = fixture.router.default_set();
+        let route = fixture.router.route(set, INSERT, &caller);
+        route.map(|route| route.start().1)
+    };
+    let fail = || {
+        run()
+            .expect("it is up")
+            .failed(Failure::Unreachable, &caller)
+    };
+    let late: Vec<_> = (0..9).map(|_| run().expect("it is up")).collect();
+    for _ in 0..5 {
+        let _told = fail();
+    }
+    run().expect_err("it is down");
+    fixture.clock.advance(Duration::from_secs(31));
+    run().expect("the trial").succeeded(&caller);
+    for running in late {
+        let _told = running.failed(Failure::Lost, &caller);
+    }
+    // What begins now counts.
+    for _ in 0..5 {
+        let _told = fail();
+    }
+    run().expect_err("it is down");
+}
+
 #[test]
 fn what_a_node_refuses_as_a_write_is_decided_anew_once() {
     let fixture = Fixture::new(Rules::default());

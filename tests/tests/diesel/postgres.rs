@@ -127,6 +127,13 @@ fn transactions_with_options_go_where_they_may() {
                 .expect("a commit");
             assert_eq!(server, "primary");
             assert!(session.is_pinned("default"));
+            // No standby has it; the primary's is read-only all the same, and pins nobody.
+            let session = Session::new();
+            let mut conn = on.pool.get_in(&session).expect("a connection");
+            let mut builder = conn.build_transaction().read_only().serializable();
+            let server = builder.run(|conn| Ok::<_, Error>(server_of(conn)));
+            assert_eq!(server, Ok("primary".to_owned()));
+            assert!(!session.is_pinned("default"));
         });
     });
 }

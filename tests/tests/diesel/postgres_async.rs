@@ -181,6 +181,14 @@ fn transactions_with_options_go_where_they_may() {
         assert_eq!(server, Ok("primary".to_owned()));
         assert_eq!(nested, Ok("primary".to_owned()));
         assert!(session.is_pinned("default"));
+        // No standby has it; the primary's is read-only all the same, and pins nobody.
+        let session = Session::new();
+        let mut conn = on.pool.get_in(&session).await.expect("a connection");
+        let mut builder = conn.build_transaction().read_only().serializable();
+        let read = async |conn: &mut _| Ok::<_, Error>(server_of(conn).await);
+        let server = builder.run(read).await;
+        assert_eq!(server, Ok("primary".to_owned()));
+        assert!(!session.is_pinned("default"));
     });
 }
 

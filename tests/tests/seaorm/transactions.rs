@@ -7,7 +7,7 @@ use routing_tests::entity::cake;
 use routing_tests::stage::{Backend, Stage, server_of};
 use sea_orm::{
     AccessMode, ActiveModelTrait, ConnectionTrait, DatabaseExecutor, DbErr, EntityTrait,
-    PaginatorTrait, TransactionError, TransactionTrait,
+    IsolationLevel, PaginatorTrait, TransactionError, TransactionTrait,
 };
 
 conformance! {
@@ -99,6 +99,22 @@ async fn a_read_only_transaction_uses_a_replica(backend: Backend) {
     let nested = transaction.begin().await.expect("a savepoint");
     assert_eq!(server_of(&nested).await, server);
     nested.commit().await.expect("a release");
+    transaction.commit().await.expect("a commit");
+    assert!(!session.is_pinned("default"));
+
+    // No standby has the level.
+    let serializable = Some(IsolationLevel::Serializable);
+    let transaction = db
+        .begin_with_config(serializable, Some(AccessMode::ReadOnly))
+        .await
+        .expect("a transaction");
+    let server = server_of(&transaction).await;
+    assert_eq!(
+        server == "primary",
+        backend == Backend::Postgres,
+        "{server}"
+    );
+    assert_eq!(transaction.access(), Access::Read);
     transaction.commit().await.expect("a commit");
     assert!(!session.is_pinned("default"));
 

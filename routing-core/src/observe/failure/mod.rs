@@ -19,7 +19,7 @@ use crate::observe::decision::Role;
 /// An adapter makes it from its driver's error; what is none of these is the user's error and
 /// passes through untouched.
 ///
-/// | failure | was sent | counts against the node | a read | a write, outside a transaction |
+/// | failure | was sent | blames the node | a read | a write, outside a transaction |
 /// |---|---|---|---|---|
 /// | `Unreachable`, `Starting` | no | yes | moves on | is tried again |
 /// | `Lost`, `Stopping` | perhaps | yes | moves on | fails |
@@ -29,6 +29,7 @@ use crate::observe::decision::Role;
 /// | `ReadOnly` on a replica | refused | no | is a write from now on | |
 /// | `ReadOnly` on the primary | refused | no | | its role is asked for; goes to the new primary |
 /// | `RecoveryConflict` | cancelled | no | moves on | |
+/// | `NotOnStandby` | refused | no | goes to the primary from now on | |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Failure {
@@ -56,6 +57,9 @@ pub enum Failure {
     /// A standby cancelled a read, because the log that it replays needs what the read holds: another
     /// node can answer it.
     RecoveryConflict,
+    /// A hot standby does not run the read, as it needs what only a primary has: an unlogged table, a
+    /// serializable snapshot.
+    NotOnStandby,
 }
 
 impl Failure {
@@ -85,6 +89,21 @@ impl Failure {
         role: Role,
     ) -> Option<Self> {
         postgres::of(sqlstate, is_fatal, message, role)
+    }
+
+    /// The failure that a PostgreSQL standby's message stands for, where a driver keeps only that; in
+    /// English.
+    ///
+    /// ```
+    /// use routing_core::Failure;
+    ///
+    /// let said = "cannot access temporary or unlogged relations during recovery";
+    /// assert_eq!(Failure::from_standby_message(said), Some(Failure::NotOnStandby));
+    /// assert_eq!(Failure::from_standby_message("relation \"cake\" does not exist"), None);
+    /// ```
+    #[must_use]
+    pub fn from_standby_message(message: &str) -> Option<Self> {
+        postgres::of_standby_message(message)
     }
 
     /// The failure that a MySQL or MariaDB error stands for: see [`ERROR_NUMBERS`]. 1290 is any option
@@ -171,19 +190,28 @@ impl Failure {
             | Self::Ended
             | Self::Silent
             | Self::ReadOnly
-            | Self::RecoveryConflict => false,
+            | Self::RecoveryConflict
+            | Self::NotOnStandby => false,
         }
     }
 
     /// Whether the connection is of no use afterwards.
     #[must_use]
     pub const fn ends_connection(self) -> bool {
-        !matches!(self, Self::ReadOnly | Self::RecoveryConflict)
+        !self.is_refusal()
+    }
+
+    /// Whether the server has refused the statement, and goes on.
+    const fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::ReadOnly | Self::RecoveryConflict | Self::NotOnStandby
+        )
     }
 
     /// Whether it is certain that the statement changed nothing: it was not sent, or was refused.
     pub(crate) const fn did_nothing(self) -> bool {
-        self.was_not_sent() || matches!(self, Self::ReadOnly | Self::RecoveryConflict)
+        self.was_not_sent() || self.is_refusal()
     }
 
     /// Whether the server may still execute the statement: the connection was lost, or never answered.
@@ -192,11 +220,20 @@ impl Failure {
         matches!(self, Self::Lost | Self::Silent)
     }
 
+    /// Whether it says only that a connection, which the node had granted, is over.
+    pub(crate) const fn is_of_connection(self) -> bool {
+        matches!(self, Self::Lost | Self::Stopping)
+    }
+
     /// Whether it counts against the node.
     pub(crate) const fn blames_node(self) -> bool {
         match self {
             Self::Unreachable | Self::Starting | Self::Stopping | Self::Lost | Self::Silent => true,
-            Self::Busy | Self::Ended | Self::ReadOnly | Self::RecoveryConflict => false,
+            Self::Busy
+            | Self::Ended
+            | Self::ReadOnly
+            | Self::RecoveryConflict
+            | Self::NotOnStandby => false,
         }
     }
 }

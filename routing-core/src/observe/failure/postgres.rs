@@ -1,7 +1,8 @@
 //! PostgreSQL's SQLSTATEs, from the manual's appendix "PostgreSQL Error Codes".
 
 use super::Failure::{
-    self, Busy, Ended, Lost, ReadOnly, RecoveryConflict, Starting, Stopping, Unreachable,
+    self, Busy, Ended, Lost, NotOnStandby, ReadOnly, RecoveryConflict, Starting, Stopping,
+    Unreachable,
 };
 use crate::observe::decision::Role;
 
@@ -34,6 +35,14 @@ pub const SQLSTATES: &[(&str, Failure)] = &[
 /// `40001` for rows, tables and locks, `40P01` for a deadlock with the replay.
 pub const RECOVERY_CONFLICTS: &[&str] = &["40001", "40P01"];
 
+/// `feature_not_supported` and `object_not_in_prerequisite_state`, with one of these texts: what a hot
+/// standby lacks. Both codes have other meanings, such as a cached plan that no longer fits.
+///
+/// From PostgreSQL's sources: `get_relation_info` (unlogged tables), `check_transaction_isolation` and
+/// `GetSerializableTransactionSnapshot` (serializable), `RecoveryInProgress`'s callers.
+const NOT_ON_STANDBY: [&str; 2] = ["0A000", "55000"];
+const STANDBY_LACKS: [&str; 3] = ["during recovery", "hot standby", "recovery is in progress"];
+
 /// Before PostgreSQL 9.1, and in forks, it is a cancelled query with this text.
 const CANCELLED: &str = "57014";
 const CONFLICT: &str = "conflict with recovery";
@@ -44,6 +53,9 @@ pub(super) fn of(sqlstate: &str, is_fatal: bool, message: &str, role: Role) -> O
     if is_conflict && role == Role::Replica {
         return Some(RecoveryConflict);
     }
+    if NOT_ON_STANDBY.contains(&sqlstate) && role == Role::Replica && !is_fatal {
+        return of_standby_message(message);
+    }
     let listed = SQLSTATES.iter().find(|(listed, _)| *listed == sqlstate);
     match (listed, is_fatal) {
         (Some((_, ReadOnly)), _) => Some(ReadOnly),
@@ -52,5 +64,15 @@ pub(super) fn of(sqlstate: &str, is_fatal: bool, message: &str, role: Role) -> O
         (Some((_, failure)), true) => Some(*failure),
         // Also a pooler's, which has no code for it.
         (None, true) => Some(Lost),
+    }
+}
+
+pub(super) fn of_standby_message(message: &str) -> Option<Failure> {
+    if message.contains(CONFLICT) {
+        Some(RecoveryConflict)
+    } else if STANDBY_LACKS.iter().any(|text| message.contains(text)) {
+        Some(NotOnStandby)
+    } else {
+        None
     }
 }

@@ -8,6 +8,8 @@ use routing_core::StatementKind;
 
 use crate::asynchronous::connection::AsyncRoutedConnection;
 
+const SERIALIZABLE: &str = " ISOLATION LEVEL SERIALIZABLE";
+
 /// Builds a transaction, as diesel-async's builder does for its own connections.
 #[must_use = "no transaction is begun until `run` is called"]
 pub struct AsyncTransactionBuilder<'a> {
@@ -66,9 +68,10 @@ impl AsyncTransactionBuilder<'_> {
         self
     }
 
-    /// Gives it the isolation level `SERIALIZABLE`. A hot standby has none of that kind.
+    /// Gives it the isolation level `SERIALIZABLE`. No hot standby has it, so that the transaction runs on
+    /// the primary even if it only reads.
     pub const fn serializable(mut self) -> Self {
-        self.isolation_level = Some(" ISOLATION LEVEL SERIALIZABLE");
+        self.isolation_level = Some(SERIALIZABLE);
         self
     }
 
@@ -84,6 +87,9 @@ impl AsyncTransactionBuilder<'_> {
         E: From<Error>,
     {
         let kind = match self.read_only {
+            Some(true) if self.isolation_level == Some(SERIALIZABLE) => {
+                StatementKind::BeginSerializable
+            }
             Some(true) => StatementKind::BeginReadOnly,
             _ => StatementKind::Transaction,
         };
