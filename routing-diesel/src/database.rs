@@ -7,7 +7,7 @@ use diesel::connection::{AnsiTransactionManager, Connection};
 use diesel::r2d2::R2D2Connection;
 use diesel::result::QueryResult;
 use routing_core::sql::{CatalogFunction, Dialect};
-use routing_core::{PoolMode, Role};
+use routing_core::{PoolConfig, PoolMode, Role};
 
 /// A backend of Diesel's whose statements can be classified: PostgreSQL, MySQL and SQLite.
 pub trait Database: Backend<QueryBuilder: Default> + Default + 'static {
@@ -125,22 +125,23 @@ impl<C> Routable for C where
 /// SQLite refuses at once what another connection has locked, unless it is told to wait.
 const WAIT_FOR_LOCKS: &str = "PRAGMA busy_timeout = 5000";
 
-/// What a new connection to a node is told. A replica's is told to refuse writes, so that what calls
+/// What a new connection to a node is told: what the configuration says, and last, so that nothing undoes
+/// it, a replica's to refuse writes, so that what calls
 /// itself a replica, and is none, does so too; unless a pooler gives each transaction another server
 /// process, where it would not last.
-pub(crate) fn set_up(dialect: Dialect, role: Role, mode: PoolMode) -> Vec<&'static str> {
+pub(crate) fn set_up(dialect: Dialect, role: Role, config: &PoolConfig) -> Vec<String> {
     let is_replica = role == Role::Replica;
-    match dialect {
-        Dialect::Sqlite if is_replica => vec![WAIT_FOR_LOCKS, "PRAGMA query_only = ON"],
-        Dialect::Sqlite => vec![WAIT_FOR_LOCKS],
-        Dialect::Postgres if is_replica && mode == PoolMode::Session => {
-            vec!["SET default_transaction_read_only = on"]
-        }
-        Dialect::MySql if is_replica && mode == PoolMode::Session => {
-            vec!["SET SESSION TRANSACTION READ ONLY"]
-        }
-        _ => Vec::new(),
-    }
+    let keeps = config.pool_mode == PoolMode::Session;
+    let first = (dialect == Dialect::Sqlite).then_some(WAIT_FOR_LOCKS);
+    let last = match dialect {
+        Dialect::Sqlite if is_replica => Some("PRAGMA query_only = ON"),
+        Dialect::Postgres if is_replica && keeps => Some("SET default_transaction_read_only = on"),
+        Dialect::MySql if is_replica && keeps => Some("SET SESSION TRANSACTION READ ONLY"),
+        _ => None,
+    };
+    let own = config.on_connect.iter().map(String::as_str);
+    let all = first.into_iter().chain(own).chain(last);
+    all.map(str::to_owned).collect()
 }
 
 /// A statement that begins a transaction, changed so that it begins a read-only one.

@@ -148,7 +148,9 @@ impl NodePool {
                         Role::Primary => None,
                         // A server that is configured as a replica, and is none, refuses a write, too.
                         Role::Replica => {
-                            only_reads(&opened, options.pool_mode, Whose::Ours(connected))
+                            let whose =
+                                Whose::Ours(connected, options.on_connect.as_slice().into());
+                            only_reads(&opened, options.pool_mode, whose)
                         }
                     };
                     Opened::new(reader.unwrap_or(opened), role)
@@ -174,7 +176,10 @@ impl NodePool {
         let pool = self.connection(key);
         let (mode, whose) = match &self.source {
             Source::Configured { .. } if pool.role == Role::Replica => return pool,
-            Source::Configured { options, .. } => (options.pool_mode, Whose::Ours(key.connected())),
+            Source::Configured { options, .. } => {
+                let statements = options.on_connect.as_slice().into();
+                (options.pool_mode, Whose::Ours(key.connected(), statements))
+            }
             Source::Given(_) => (PoolMode::Session, Whose::Theirs),
         };
         if let Some(reader) = self

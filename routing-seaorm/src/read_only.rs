@@ -12,8 +12,10 @@ use crate::handle::RoutedConnection;
 /// a read is refused with `WriteInReadOnlyScope` before a server sees it; there are no
 /// transactions, and no way back to the connection it was made from; and its statements run on
 /// connections of their own, which the server allows nothing but reads. Those are opened, beside
-/// each node's pool and with its options, when they are first used. Of a MySQL pool that the application
-/// opened itself, they do not run its `after_connect`, as `sqlx` has one for each pool.
+/// each node's pool and with its options, when they are first used. A MySQL pool that the application
+/// opened itself, and a database in memory, serve such statements themselves: `sqlx` shows nobody a pool's
+/// `after_connect`, which connections beside the pool would miss. There, and behind a pooler in transaction
+/// mode, the router's refusal is all.
 ///
 /// ```
 /// # use sea_orm::{ConnectionTrait, DbErr};

@@ -1,5 +1,7 @@
 //! Where a node is, and how its pools are opened, by driver.
 
+use std::sync::Arc;
+
 use routing_core::{Connected, NodeConfig, PoolConfig, PoolMode, Role};
 use sea_orm::{DatabaseConnection, DatabaseConnectionType, DbBackend, sqlx};
 #[cfg(any(
@@ -122,7 +124,7 @@ pub(crate) enum Whose {
         not(any(feature = "sqlx-mysql", feature = "sqlx-postgres")),
         expect(dead_code, reason = "nobody asks SQLite where it is")
     )]
-    Ours(Connected),
+    Ours(Connected, Arc<[String]>),
     Theirs,
 }
 
@@ -146,10 +148,12 @@ pub(crate) fn only_reads(
             let options = pool.options().clone();
             let pool = match whose {
                 // Once it is there: a pooler hands that on, and no parameter that it does not know.
-                Whose::Ours(connected) => options
+                Whose::Ours(connected, statements) => options
                     .after_connect(move |connection, _| {
                         connected.tell();
+                        let statements = Arc::clone(&statements);
                         Box::pin(async move {
+                            tell(connection, &statements).await?;
                             let only_read = sqlx::raw_sql("SET default_transaction_read_only = on");
                             only_read.execute(connection).await.map(drop)
                         })
@@ -164,13 +168,17 @@ pub(crate) fn only_reads(
         }
         #[cfg(feature = "sqlx-mysql")]
         DatabaseConnectionType::SqlxMySqlPoolConnection(_) if mode == PoolMode::Session => {
+            let Whose::Ours(connected, statements) = whose else {
+                // The application's own hook would be lost, which nobody can ask a pool for.
+                return None;
+            };
             let pool = connection.get_mysql_connection_pool();
             let target = (*pool.connect_options()).clone();
             let options = pool.options().clone().after_connect(move |connection, _| {
-                if let Whose::Ours(connected) = &whose {
-                    connected.tell();
-                }
+                connected.tell();
+                let statements = Arc::clone(&statements);
                 Box::pin(async move {
+                    tell(connection, &statements).await?;
                     let only_read = sqlx::query("SET SESSION TRANSACTION READ ONLY");
                     only_read.execute(connection).await.map(drop)
                 })
@@ -204,11 +212,30 @@ fn unfit(error: &sqlx::Error) -> String {
     error.to_string()
 }
 
-fn pool_options<DB: sqlx::Database>(config: &PoolConfig, connected: Connected) -> PoolOptions<DB> {
+/// Runs the configuration's statements on a new connection.
+async fn tell<C>(connection: &mut C, statements: &[String]) -> Result<(), sqlx::Error>
+where
+    C: sqlx::Connection,
+    for<'c> &'c mut C: sqlx::Executor<'c, Database = C::Database>,
+{
+    for statement in statements {
+        let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.as_str()));
+        statement.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn pool_options<DB>(config: &PoolConfig, connected: Connected) -> PoolOptions<DB>
+where
+    DB: sqlx::Database,
+    for<'c> &'c mut DB::Connection: sqlx::Executor<'c, Database = DB>,
+{
     let mut options = PoolOptions::new().acquire_timeout(config.acquire_timeout);
-    options = options.after_connect(move |_, _| {
+    let statements: Arc<[String]> = config.on_connect.as_slice().into();
+    options = options.after_connect(move |connection, _| {
         connected.tell();
-        Box::pin(std::future::ready(Ok(())))
+        let statements = Arc::clone(&statements);
+        Box::pin(async move { tell(connection, &statements).await })
     });
     if let Some(most) = config.max_connections {
         options = options.max_connections(most);

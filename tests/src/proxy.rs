@@ -98,7 +98,9 @@ impl Proxy {
         self.state.send_modify(|state| state.way = way);
     }
 
-    /// Has each piece of an answer take so long by a clock that is stopped: slow, whatever the machine is.
+    /// Has each piece of an answer with rows take so long by a clock that is stopped: slow, whatever the
+    /// machine is. A pool's ping takes none: on a busy machine its answer comes during the next read,
+    /// perhaps of another node.
     pub fn takes(&self, by: Duration, clock: &Arc<MovedClock>) {
         *self.clock.lock().expect("no panic inside") = Some((Arc::clone(clock), by));
     }
@@ -162,6 +164,9 @@ async fn connect(client: TcpStream, target: u16, mut states: watch::Receiver<Sta
     }
 }
 
+/// PostgreSQL's answer to an empty query has 11 bytes, MySQL's to a ping as many.
+const LONGEST_PONG: usize = 32;
+
 /// Hands on what comes, until `half_cuts` are more than these.
 async fn pass(
     mut from: OwnedReadHalf,
@@ -178,7 +183,8 @@ async fn pass(
             _ = closing.wait_for(|state| state.half_cuts > half_cuts) => Ok(0),
         };
         let Ok(count @ 1..) = read else { break };
-        if let Some(clock) = &clock
+        if count > LONGEST_PONG
+            && let Some(clock) = &clock
             && let Some((clock, by)) = &*clock.lock().expect("no panic inside")
         {
             clock.advance(*by);

@@ -6,7 +6,7 @@ use super::endpoint::{self, Endpoint};
 use super::lenient::Lenient;
 use super::node_builder::{NodeBuilder, NodeFields};
 use super::problems::{Problems, join, report_unknown};
-use super::{NodeConfig, PoolConfig};
+use super::{NodeConfig, PoolConfig, PoolMode};
 use crate::names::NodeName;
 use crate::names::{PRIMARY_NAME, replica_name, taken_names};
 
@@ -179,6 +179,14 @@ fn pool(
             )
             .or_else(|| primary.map(|primary| primary.pool.pool_mode))
             .unwrap_or_default(),
+        on_connect: problems
+            .take(
+                &join(path, "on_connect"),
+                node.on_connect.take(),
+                "a list of statements",
+            )
+            .or_else(|| primary.map(|primary| primary.pool.on_connect.clone()))
+            .unwrap_or_default(),
     };
     check_pool(path, &pool, primary, problems);
     (pool, acquire_timeout)
@@ -222,6 +230,12 @@ fn check_pool(path: &str, pool: &PoolConfig, primary: Option<&Draft>, problems: 
             &join(path, "min_connections"),
             "is more than `max_connections`",
         );
+    }
+    let is_inherited = primary.is_some_and(|primary| primary.pool.on_connect == pool.on_connect);
+    if pool.pool_mode == PoolMode::Transaction && !pool.on_connect.is_empty() && !is_inherited {
+        let message = "has no effect behind a pooler that gives each transaction another server process: use \
+                       the pooler's own setting (PgBouncer's `connect_query`)";
+        problems.add(&join(path, "on_connect"), message);
     }
     let inherits_no_time = primary.is_some_and(|primary| primary.pool.acquire_timeout.is_zero());
     if pool.acquire_timeout.is_zero() && !inherits_no_time {

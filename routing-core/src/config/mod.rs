@@ -120,6 +120,7 @@ pub use node_builder::NodeBuilder;
 /// | `idle_timeout`, `max_lifetime` | durations | the driver's |
 /// | `test_before_acquire` | `true`, `false` | the driver's |
 /// | `pool_mode` | `"session"`, `"transaction"` | `"session"` |
+/// | `on_connect` | a list of statements | none |
 ///
 /// A further set takes over the default set's rules where it has none of its own. A replica inherits
 /// from its primary what it leaves out: see [`NodeBuilder`].
@@ -172,6 +173,8 @@ pub struct PoolConfig {
     pub test_before_acquire: Option<bool>,
     /// Whether a connection is the same server process for as long as it is open; **`Session`**.
     pub pool_mode: PoolMode,
+    /// Statements that each new connection runs before it is used; **none**.
+    pub on_connect: Vec<String>,
 }
 
 /// What a connection keeps between two transactions: a word of PgBouncer's.

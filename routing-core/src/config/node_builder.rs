@@ -37,6 +37,7 @@ pub(super) struct NodeFields {
     pub(super) max_lifetime: Given<Span>,
     pub(super) test_before_acquire: Given<bool>,
     pub(super) pool_mode: Given<PoolMode>,
+    pub(super) on_connect: Given<Vec<String>>,
     #[serde(flatten)]
     pub(super) unknown: BTreeMap<String, Ignored>,
 }
@@ -108,6 +109,21 @@ impl NodeBuilder {
         let mut node = Self::default();
         node.0.url = Some(url.into().into());
         node
+    }
+
+    /// Statements that each new connection of the node's pool runs before it is used, in place of the
+    /// primary's: a timeout, a time zone. A statement that fails costs the connection.
+    ///
+    /// ```
+    /// use routing_core::NodeBuilder;
+    ///
+    /// let url = "postgres://app@db.example.com/shop";
+    /// let primary = NodeBuilder::url(url).on_connect(["SET statement_timeout = '5s'"]);
+    /// ```
+    pub fn on_connect<S: Into<String>>(mut self, statements: impl IntoIterator<Item = S>) -> Self {
+        let statements = statements.into_iter().map(Into::into).collect();
+        self.0.on_connect = Some(Lenient::Fits(statements));
+        self
     }
 
     /// A replica that differs from its primary in nothing yet.

@@ -76,23 +76,15 @@ pub(crate) fn resolve<P>(
             choice
         }
         Verdict::Node(name) => place.admit_named(name, access)?,
-        Verdict::Replica(wanted) => {
-            let slot = slot.filter(|_| wanted != Wanted::AnyAnonymous);
-            let choice = place.choose_replica(slot, wanted, waits_for)?;
-            if let Some(slot) = slot
-                && choice.role == Role::Replica
-            {
-                slot.read_from_replica(set.rules().late_pin);
-            }
-            if wanted == Wanted::AnyForced && tried.is_empty() {
-                Choice {
-                    reason: forced(choice.reason),
-                    ..choice
+        Verdict::PreferPrimary(wanted) => {
+            match place.admit_primary(Reason::Preferred, access, waits_for) {
+                Err(Stop::Refused(_) | Stop::Exhausted) => {
+                    choose_replica(&place, slot, wanted, waits_for)?
                 }
-            } else {
-                choice
+                found => found?,
             }
         }
+        Verdict::Replica(wanted) => choose_replica(&place, slot, wanted, waits_for)?,
         // Only said of a transaction, and there is none here.
         Verdict::Transaction | Verdict::PinInTransaction { .. } => return Err(Stop::Exhausted),
     };
@@ -105,6 +97,29 @@ pub(crate) fn resolve<P>(
         choice,
         late,
     })
+}
+
+#[inline]
+fn choose_replica<P>(
+    place: &Place<'_, P>,
+    slot: Option<&Slot>,
+    wanted: Wanted,
+    waits_for: WaitsFor,
+) -> Result<Choice, Stop> {
+    let slot = slot.filter(|_| wanted != Wanted::AnyAnonymous);
+    let choice = place.choose_replica(slot, wanted, waits_for)?;
+    if let Some(slot) = slot
+        && choice.role == Role::Replica
+    {
+        slot.read_from_replica(place.set.rules().late_pin);
+    }
+    if wanted == Wanted::AnyForced && place.tried.is_empty() {
+        return Ok(Choice {
+            reason: forced(choice.reason),
+            ..choice
+        });
+    }
+    Ok(choice)
 }
 
 /// What the caller has left in connections: in its own, if it keeps them, else the session knows.
@@ -203,9 +218,11 @@ pub(crate) fn allow_in_transaction<P>(
             }
             (Reason::Transaction, late)
         }
-        Verdict::Transaction | Verdict::Pin { .. } | Verdict::Node(_) | Verdict::Replica(_) => {
-            (Reason::Transaction, None)
-        }
+        Verdict::Transaction
+        | Verdict::Pin { .. }
+        | Verdict::Node(_)
+        | Verdict::PreferPrimary(_)
+        | Verdict::Replica(_) => (Reason::Transaction, None),
     })
 }
 

@@ -65,6 +65,8 @@ pub(crate) enum Verdict<'a> {
     Pin { late: Option<LatePin> },
     /// To this node, which the set has.
     Node(&'a NodeName),
+    /// To the primary, and while it is unavailable to a replica.
+    PreferPrimary(Wanted),
     /// To a replica.
     Replica(Wanted),
 }
@@ -172,6 +174,12 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
             _ if has_state => Verdict::Primary(Reason::SessionState),
             _ if kind.needs_primary() => Verdict::Primary(Reason::NotOnStandby),
             (Some(Override::Replica), ..) => Verdict::Replica(Wanted::AnyForced),
+            (Some(Override::PreferPrimary), None, _) => {
+                Verdict::PreferPrimary(Wanted::AnyAnonymous)
+            }
+            (Some(Override::PreferPrimary), Some(session), _) if !session.holds_reads => {
+                Verdict::PreferPrimary(Wanted::CaughtUp)
+            }
             (_, None, AnonymousReads::Primary) => Verdict::Primary(Reason::NoSession),
             (_, None, AnonymousReads::Replica) => Verdict::Replica(Wanted::AnyAnonymous),
             (_, Some(session), _) if session.holds_reads => Verdict::Primary(Reason::Pinned),

@@ -115,7 +115,8 @@ impl<'r, P> Route<'r, P> {
             | Reason::Affine
             | Reason::Failover
             | Reason::NoReplica
-            | Reason::NotCaughtUp => true,
+            | Reason::NotCaughtUp
+            | Reason::Preferred => true,
             Reason::Forced => self.role == Role::Replica,
             Reason::Disabled
             | Reason::Unmanaged
@@ -225,7 +226,7 @@ impl<P> Route<'_, P> {
         }
         let asked_for = matches!(
             self.reason,
-            Reason::Forced | Reason::Named | Reason::NoSession
+            Reason::Forced | Reason::Preferred | Reason::Named | Reason::NoSession
         );
         match self.access {
             Access::Write => self.set.record_write(caller),

@@ -46,6 +46,8 @@ pub enum Reason {
     Named,
     /// A `primary` or `replica` scope is open.
     Forced,
+    /// A `prefer_primary` scope is open, and the primary is there.
+    Preferred,
     /// The session is pinned.
     Pinned,
     /// The caller, or the session, has left state in a connection to the primary.
@@ -78,6 +80,7 @@ impl Reason {
             Self::Transaction => "transaction",
             Self::Named => "named",
             Self::Forced => "forced",
+            Self::Preferred => "preferred",
             Self::Pinned => "pinned",
             Self::SessionState => "session state",
             Self::Write => "write",

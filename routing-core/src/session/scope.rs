@@ -11,7 +11,7 @@ use crate::names::{NodeName, SetName};
 
 /// An override of the routing rule for a stretch of code: a handle, a future or a closure.
 ///
-/// Scopes nest; of `primary`, `replica` and `node`, the innermost that applies wins. Each covers
+/// Scopes nest; of `primary`, `prefer_primary`, `replica` and `node`, the innermost that applies wins. Each covers
 /// all replica sets unless [`on`](Self::on) narrows it.
 ///
 /// ```
@@ -34,6 +34,7 @@ pub struct Scope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ScopeKind {
     Primary,
+    PreferPrimary,
     Replica,
     Node(NodeName),
     Frozen,
@@ -46,6 +47,13 @@ impl Scope {
     /// later reads. The way to write a log line without leaving the replicas.
     pub const fn primary() -> Self {
         Self::new(ScopeKind::Primary)
+    }
+
+    /// Reads inside go to the primary; while it is unavailable, to a replica that has what the session
+    /// requires. Without a session any replica will do, so that such a read may be stale. Writes inside
+    /// follow the set's mode.
+    pub const fn prefer_primary() -> Self {
+        Self::new(ScopeKind::PreferPrimary)
     }
 
     /// Reads inside go to replicas, whatever the session has written: they may be stale. Writes
@@ -165,6 +173,7 @@ impl Scopes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Override<'a> {
     Primary,
+    PreferPrimary,
     Replica,
     Node(&'a NodeName),
 }
@@ -172,9 +181,9 @@ pub(crate) enum Override<'a> {
 /// What the open scopes say about one set.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ScopeView<'a> {
-    /// For a read: the innermost of `primary`, `replica` and `node`.
+    /// For a read: the innermost of `primary`, `prefer_primary`, `replica` and `node`.
     pub(crate) read: Option<Override<'a>>,
-    /// For a write: the innermost of `primary` and `node`, as `replica` does not apply to it.
+    /// For a write: the innermost of `primary` and `node`, as the others do not apply to it.
     pub(crate) write: Option<Override<'a>>,
     pub(crate) frozen: bool,
     pub(crate) ambiguous_to_replica: bool,
@@ -194,6 +203,7 @@ impl<'a> ScopeView<'a> {
         for scope in scopes.filter(|scope| scope.covers(set)) {
             let target = match &scope.kind {
                 ScopeKind::Primary => Override::Primary,
+                ScopeKind::PreferPrimary => Override::PreferPrimary,
                 ScopeKind::Replica => Override::Replica,
                 ScopeKind::Node(name) => Override::Node(name),
                 ScopeKind::Frozen => {
@@ -211,7 +221,7 @@ impl<'a> ScopeView<'a> {
             };
             primary |= target == Override::Primary;
             view.read.get_or_insert(target);
-            if target != Override::Replica {
+            if !matches!(target, Override::Replica | Override::PreferPrimary) {
                 view.write.get_or_insert(target);
             }
         }

@@ -260,7 +260,7 @@ pub(super) fn refused(error: &PoolError) -> Failure {
 /// What a new connection is told.
 #[derive(Debug)]
 struct SetUp {
-    statements: Vec<&'static str>,
+    statements: Vec<String>,
     connected: Connected,
 }
 
@@ -291,7 +291,7 @@ fn open<C: AsyncRoutable>(
     let size = Size::of(config, url::is_in_memory(url, DatabaseOf::<C>::DIALECT));
     let mut pool = bb8::Pool::builder()
         .connection_customizer(Box::new(SetUp {
-            statements: set_up(DatabaseOf::<C>::DIALECT, role, config.pool_mode),
+            statements: set_up(DatabaseOf::<C>::DIALECT, role, config),
             connected,
         }))
         .connection_timeout(config.acquire_timeout)

@@ -273,7 +273,7 @@ fn open<C: Routable>(
     }
     let mode = config.pool_mode;
     pool = pool.connection_customizer(Box::new(SetUp {
-        statements: set_up(C::Backend::DIALECT, role, mode),
+        statements: set_up(C::Backend::DIALECT, role, config),
         mode,
         connected,
     }));
@@ -318,7 +318,7 @@ impl HandleError<Error> for Quiet {
 /// What a new connection is told.
 #[derive(Debug)]
 struct SetUp {
-    statements: Vec<&'static str>,
+    statements: Vec<String>,
     mode: PoolMode,
     connected: Connected,
 }

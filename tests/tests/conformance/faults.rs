@@ -330,6 +330,14 @@ async fn without_the_primary_reads_go_on_and_writes_fail_typed<A: Adapter>() {
 
     for db in [&reader, &db] {
         assert!(db.server().await.starts_with("replica-"));
+        let preferring = db.scoped(Scope::prefer_primary());
+        assert!(preferring.server().await.starts_with("replica-"));
+        let pinned = db.scoped(Scope::primary());
+        let error = pinned.execute("SELECT 1").await.expect_err("no primary");
+        assert!(matches!(
+            error.routing,
+            Some(RoutingError::PrimaryUnavailable { .. })
+        ));
     }
     cluster.restart(cluster.primary()).await;
     // Its monitor sees it, long before that.
@@ -338,6 +346,8 @@ async fn without_the_primary_reads_go_on_and_writes_fail_typed<A: Adapter>() {
     })
     .await;
     assert_eq!(setup.recorder.until_up().len(), 1);
+    let preferring = reader.scoped(Scope::prefer_primary());
+    assert_eq!(preferring.server().await, "primary");
     assert_eq!(
         writer.count().await,
         2,

@@ -231,7 +231,7 @@ async fn a_slow_replica_takes_less<A: Adapter>() {
             }
             reads_there().await;
         }
-        panic!("its part is {}", part());
+        panic!("{:#?}", setup.db.status());
     };
     until_part(|part| part <= 0.25).await;
     let mut taken = 0;

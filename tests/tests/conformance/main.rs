@@ -62,6 +62,7 @@ macro_rules! on_own_servers {
 }
 
 mod callbacks;
+mod connections;
 mod faults;
 mod health;
 mod members;

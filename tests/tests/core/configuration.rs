@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use routing_core::{
-    Balance, Mode, NoReplica, NodeBuilder, RoutingConfig, RoutingConfigBuilder, RoutingError,
-    SetBuilder,
+    Balance, Mode, NoReplica, NodeBuilder, PoolMode, RoutingConfig, RoutingConfigBuilder,
+    RoutingError, SetBuilder,
 };
 
 fn problems(builder: RoutingConfigBuilder) -> Vec<(String, String)> {
@@ -234,7 +234,16 @@ fn all_mistakes_are_reported_together() {
 #[test]
 fn single_mistakes_say_what_would_be_right() {
     let url = "postgres://db-1/shop";
-    let cases: [(RoutingConfigBuilder, &str, &str); 8] = [
+    let cases: [(RoutingConfigBuilder, &str, &str); 9] = [
+        (
+            RoutingConfig::builder().primary(
+                NodeBuilder::url(url)
+                    .pool_mode(PoolMode::Transaction)
+                    .on_connect(["SET statement_timeout = 1"]),
+            ),
+            "primary.on_connect",
+            "connect_query",
+        ),
         (RoutingConfig::builder(), "primary", "needs a primary"),
         (
             RoutingConfig::builder().primary("db-1"),

@@ -29,6 +29,7 @@ enum Step {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Open {
     Primary,
+    Preferred,
     Replica,
     Node(usize),
     Frozen,
@@ -42,6 +43,7 @@ const NODES: [&str; 4] = ["primary", "replica-1", "replica-2", "nobody"];
 fn scope(open: Open) -> Scope {
     match open {
         Open::Primary => Scope::primary(),
+        Open::Preferred => Scope::prefer_primary(),
         Open::Replica => Scope::replica(),
         Open::Node(node) => Scope::node(NODES[node]),
         Open::Frozen => Scope::frozen(),
@@ -54,6 +56,7 @@ fn scope(open: Open) -> Scope {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let open = prop_oneof![
         Just(Open::Primary),
+        Just(Open::Preferred),
         Just(Open::Replica),
         (0..4_usize).prop_map(Open::Node),
         Just(Open::Frozen),
@@ -147,7 +150,7 @@ impl Model {
 
         let forced = inside_out.iter().find(|open| match open {
             Open::Primary | Open::Node(_) => true,
-            Open::Replica => !writes,
+            Open::Replica | Open::Preferred => !writes,
             Open::Frozen | Open::Ambiguous | Open::OfAnotherSet | Open::ReadOnly => false,
         });
         if let Some(Open::Node(node)) = forced {
@@ -178,7 +181,7 @@ impl Model {
                 only("primary")
             };
         }
-        if has_state {
+        if has_state || forced == Some(&Open::Preferred) {
             return only("primary");
         }
         let to_a_replica = forced == Some(&Open::Replica)
@@ -217,10 +220,10 @@ impl Model {
         node: &'static str,
     ) {
         let Some(session) = session else { return };
-        let innermost = scopes
-            .iter()
-            .rev()
-            .find(|open| matches!(open, Open::Primary | Open::Replica | Open::Node(_)));
+        let innermost = scopes.iter().rev().find(|open| {
+            use Open::{Node, Preferred, Primary, Replica};
+            matches!(open, Primary | Preferred | Replica | Node(_))
+        });
         let me = &mut self.sessions[session];
         let declared_read =
             scopes.contains(&Open::Ambiguous) && !scopes.contains(&Open::Primary) && !me.pinned;
@@ -241,7 +244,7 @@ impl Model {
             return;
         }
         let balanced = match innermost {
-            Some(Open::Primary | Open::Node(_)) => false,
+            Some(Open::Primary | Open::Preferred | Open::Node(_)) => false,
             Some(Open::Replica) => true,
             _ => !me.pinned,
         };

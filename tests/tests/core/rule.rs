@@ -321,6 +321,48 @@ fn a_replica_scope_never_means_the_primary_while_a_replica_is_up() {
 }
 
 #[test]
+fn a_read_that_prefers_the_primary_goes_to_a_replica_without_it() {
+    let fixture = Fixture::new(Rules::default());
+    let session = Session::new();
+    let preferring = |session: Option<&Session>| {
+        let caller = Context::default().with_scope(Scope::prefer_primary());
+        session.map_or(caller.clone(), |session| caller.with_session(session))
+    };
+    let reader = preferring(Some(&session));
+    assert_eq!(fixture.route(SELECT, &reader), Ok("primary"));
+    assert_eq!(fixture.route(SELECT, &preferring(None)), Ok("primary"));
+    // One statement finds that it is gone, and is answered all the same.
+    let failed = fixture.route_past(SELECT, &reader, &["primary"], Failure::Unreachable);
+    assert!(
+        failed
+            .expect("a replica")
+            .is_some_and(|node| node != "primary")
+    );
+    for _ in 0..4 {
+        let set = fixture.router.default_set();
+        let route = fixture.router.route(set, INSERT, &Context::default());
+        let _told = route
+            .expect("it is up")
+            .start()
+            .1
+            .failed(Failure::Unreachable, &reader);
+    }
+    for caller in [&reader, &preferring(None)] {
+        let node = fixture.route(SELECT, caller).expect("a replica");
+        assert_ne!(node, "primary");
+    }
+    // What the session has written no replica is known to have; what no standby runs, none runs.
+    let pinned = Session::new();
+    pinned.pin("default").expect("a pin");
+    fixture
+        .route(SELECT, &preferring(Some(&pinned)))
+        .expect_err("the primary is down");
+    fixture
+        .route(StatementKind::BeginSerializable, &reader)
+        .expect_err("the primary is down");
+}
+
+#[test]
 fn what_may_have_written_is_not_run_again() {
     let caller = Context::default()
         .with_session(&Session::new())

@@ -2,11 +2,13 @@
 
 use futures_util::TryStreamExt;
 use routing_core::{Mode, RoutingError};
-use routing_seaorm::{ReadOnly, RoutingErrExt};
+use routing_seaorm::{ReadOnly, RoutedConnection, RoutingErrExt};
 use routing_tests::entity::{cake, server};
+use routing_tests::runtime::run;
 use routing_tests::stage::{Backend, Stage, server_of};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QuerySelect, Statement,
+    ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QuerySelect,
+    SqlxMySqlConnector, Statement, sqlx,
 };
 
 conformance! {
@@ -106,4 +108,37 @@ async fn its_connections_can_only_read(backend: Backend) {
     db.execute_unprepared("SELECT * FROM baked")
         .await
         .expect("it writes");
+}
+
+/// What the application tells each connection, a time zone for instance, holds for reads too.
+#[test]
+fn pools_that_were_handed_over_keep_their_hook() {
+    run(async {
+        let stage = Stage::new(Backend::MariaDb, Mode::Greedy).await;
+        let config = stage.config();
+        let url = config.default_set().primary().url();
+        let options = sqlx::mysql::MySqlPoolOptions::new().after_connect(|connection, _| {
+            Box::pin(async move {
+                let zone = sqlx::query("SET time_zone = '+05:00'");
+                zone.execute(connection).await.map(drop)
+            })
+        });
+        let pool = options.connect(url).await.expect("a pool");
+        let primary = SqlxMySqlConnector::from_sqlx_mysql_pool(pool);
+        let db = RoutedConnection::from_connections(primary, [])
+            .build()
+            .expect("a handle");
+        let sql = "SELECT @@time_zone = '+05:00' AS is_there";
+        let statement = Statement::from_string(DbBackend::MySql, sql);
+        let row = db
+            .read_only()
+            .query_one_raw(statement)
+            .await
+            .expect("an answer");
+        let is_there: i64 = row
+            .expect("a row")
+            .try_get("", "is_there")
+            .expect("a number");
+        assert_eq!(is_there, 1);
+    });
 }
