@@ -221,9 +221,12 @@ impl NodePool {
                 Ok(connection) => connection.close().await,
                 Err(error) => Err(error),
             };
-            connected.map_or_else(|error| is_an_answer(&error, self.backend), |()| true)
+            match connected {
+                Err(error) if !is_an_answer(&error, self.backend) => Err(error.to_string()),
+                _ => Ok(()),
+            }
         };
-        self.dial.is_reachable(dial).await
+        self.dial.failure(dial).await.is_none()
     }
 
     /// A connection beside the pool's.

@@ -216,7 +216,15 @@ impl<P> ReplicaSet<P> {
             let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
             history.waits_for.is_some() && !history.is_provisional
         };
-        if !self.is_surveyed() && self.nodes().iter().all(has_been_asked) && !is_waiting() {
+        // One that refuses its first probes is up until it has refused enough of them; then another may
+        // take its place.
+        let primary = self.primary();
+        let is_doubted = primary.is_monitored()
+            && primary.is_up()
+            && primary.is_silent_since(0)
+            && !primary.is_answered_since(0);
+        let is_complete = self.nodes().iter().all(has_been_asked) && !is_doubted;
+        if !self.is_surveyed() && is_complete && !is_waiting() {
             self.is_surveyed.store(true, Ordering::Release);
         }
     }

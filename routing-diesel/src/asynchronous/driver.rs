@@ -53,6 +53,13 @@ pub trait AsyncRoutable:
     #[doc(hidden)]
     type Manager: Manage<Self>;
 
+    /// Whether the driver understands such a URL.
+    #[doc(hidden)]
+    fn check(url: &str) -> Result<(), String> {
+        let _ = url;
+        Ok(())
+    }
+
     #[doc(hidden)]
     fn manager(url: String) -> Self::Manager;
 

@@ -1,5 +1,6 @@
 //! A node's pool, opened when it is first used.
 
+use std::error::Error;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
@@ -100,8 +101,10 @@ impl<C: AsyncRoutable> routing_core::Pool for NodePool<C> {
     type Given = AsyncPool<C>;
 
     fn configured(node: &NodeConfig, role: Role) -> Result<Self, String> {
+        let url = url::of(node, role, DatabaseOf::<C>::DIALECT)?;
+        C::check(&url)?;
         Ok(Self::over(Source::Configured {
-            url: url::of(node, role, DatabaseOf::<C>::DIALECT)?,
+            url,
             node: node.clone(),
             opened: PoolEpochs::default(),
         }))
@@ -175,9 +178,7 @@ impl<C: AsyncRoutable> NodePool<C> {
                 {
                     Ok(connection) => Ok(Checkout::Bb8(connection)),
                     Err(bb8::RunError::User(error)) => Err((refused(&error), error.into())),
-                    Err(error @ bb8::RunError::TimedOut) => {
-                        Err((self.missed().await, error.into()))
-                    }
+                    Err(error @ bb8::RunError::TimedOut) => Err(self.missed(error).await),
                 }
             }
             #[cfg(feature = "deadpool")]
@@ -191,7 +192,7 @@ impl<C: AsyncRoutable> NodePool<C> {
                     Err(error @ Failed::Timeout(TimeoutType::Wait)) => {
                         Err((Failure::Busy, error.into()))
                     }
-                    Err(error @ Failed::Timeout(_)) => Err((self.missed().await, error.into())),
+                    Err(error @ Failed::Timeout(_)) => Err(self.missed(error).await),
                     // Somebody closed the pool; the node is not to blame.
                     Err(error) => Err((Failure::Busy, error.into())),
                 }
@@ -199,24 +200,18 @@ impl<C: AsyncRoutable> NodePool<C> {
         }
     }
 
-    /// What it means that there was no connection in time.
-    async fn missed(&self) -> Failure {
-        if self.is_reachable().await {
-            Failure::Busy
-        } else {
-            Failure::Unreachable
-        }
-    }
-
-    /// Whether the node takes a connection beside the pool's, or answers that it is full.
-    async fn is_reachable(&self) -> bool {
+    /// What it means that there was no connection in time, and why there was none.
+    async fn missed(&self, error: impl Error + Send + Sync + 'static) -> (Failure, BoxError) {
         let dial = || async {
             match self.dedicated().await {
-                Ok(_) => true,
-                Err(error) => refused(&error) == Failure::Busy,
+                Err(error) if refused(&error) != Failure::Busy => Err(error.to_string()),
+                _ => Ok(()),
             }
         };
-        self.dial.is_reachable(dial).await
+        match self.dial.failure(dial).await {
+            None => (Failure::Busy, error.into()),
+            Some(cause) => (Failure::Unreachable, format!("{error}: {cause}").into()),
+        }
     }
 
     /// A connection beside the pool's.

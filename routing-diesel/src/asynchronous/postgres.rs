@@ -1,7 +1,11 @@
 //! PostgreSQL: its types, its transaction builder, and pipelining.
 
 mod binds;
+#[cfg(feature = "rustls")]
+mod certificate;
+mod connector;
 mod pipeline;
+mod security;
 mod transaction_builder;
 
 use diesel::pg::{Pg, PgMetadataLookup};
@@ -39,8 +43,12 @@ impl AsyncRoutable for AsyncPgConnection {
 
     type Manager = AsyncDieselConnectionManager<Self>;
 
+    fn check(url: &str) -> Result<(), String> {
+        connector::check(url)
+    }
+
     fn manager(url: String) -> Self::Manager {
-        AsyncDieselConnectionManager::new(url)
+        connector::manager(url)
     }
 
     fn collect<Q: QueryFragment<Pg>>(query: &Q) -> QueryResult<PgBinds> {

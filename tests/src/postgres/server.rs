@@ -116,6 +116,24 @@ impl Server {
             .await;
     }
 
+    /// Gives it a certificate and its key, both as PEM.
+    ///
+    /// # Panics
+    ///
+    /// If they cannot be written.
+    pub async fn speak_tls(&self, certificate: &str, key: &str) {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+
+        let owner = fs::metadata(&self.data).expect("its directory");
+        for (name, content) in [("server.crt", certificate), ("server.key", key)] {
+            let file = self.data.join(name);
+            fs::write(&file, content).expect("written");
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("its own");
+            chown(&file, Some(owner.uid()), Some(owner.gid())).expect("its own");
+        }
+        self.set("ssl", "on").await;
+    }
+
     /// Everything that the server has logged.
     #[must_use]
     pub fn log(&self) -> String {

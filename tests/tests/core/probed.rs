@@ -345,6 +345,32 @@ fn the_primary_is_up_as_soon_as_it_answers_whatever_its_trial_does() {
     trial.succeeded(&caller);
 }
 
+/// A program starts after a failover, and the old primary is gone: its first statement waits until that is
+/// certain, and another has been elected.
+#[test]
+fn the_first_write_waits_until_the_primary_is_down() {
+    let mut probed = Probed::mariadb();
+    let caller = in_session();
+    let router = Arc::clone(&probed.router);
+    let mut route = pin!(router.route_patiently::<Never>(
+        router.default_set(),
+        StatementKind::Insert,
+        &caller
+    ));
+    let cx = &mut task::Context::from_waker(Waker::noop());
+    let mut is_waiting = || route.as_mut().poll(cx).is_pending();
+    assert!(is_waiting(), "nobody has been asked");
+    probed.says(Duration::ZERO, 1, Some("0|0-1-7||2"));
+    for millis in [0, 10, 20, 40, 80] {
+        assert!(is_waiting(), "after {millis} ms more");
+        probed.says(Duration::from_millis(millis), 0, None);
+    }
+    let Poll::Ready(route) = route.as_mut().poll(cx) else {
+        panic!("it waits");
+    };
+    assert_eq!(*route.expect("an answer").node().pool(), "replica-1");
+}
+
 /// A server that is full when the program starts has been asked, and has said nothing of what it is: no read
 /// waits for it any more.
 #[test]

@@ -14,3 +14,4 @@ mod read_only;
 mod silence;
 mod support;
 mod synchronous;
+mod tls;

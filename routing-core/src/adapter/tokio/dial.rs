@@ -17,23 +17,27 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// A pool that runs out of time does not tell whether it is exhausted or its node is down.
 #[derive(Debug, Default)]
 pub struct SingleDial {
-    is_reachable: Mutex<bool>,
+    failure: Mutex<Option<String>>,
     dials: AtomicU64,
 }
 
 impl SingleDial {
-    /// Whether the node answers within **1 s**; `dial` connects to it.
-    pub async fn is_reachable<F>(&self, dial: impl FnOnce() -> F + Send) -> bool
+    /// Why the node cannot be reached, if it cannot: it has **1 s** to answer. `dial` connects to it, and says
+    /// why that failed.
+    pub async fn failure<F>(&self, dial: impl FnOnce() -> F + Send) -> Option<String>
     where
-        F: Future<Output = bool> + Send,
+        F: Future<Output = Result<(), String>> + Send,
     {
         let seen = self.dials.load(Ordering::Acquire);
-        let mut is_reachable = self.is_reachable.lock().await;
+        let mut failure = self.failure.lock().await;
         if self.dials.load(Ordering::Acquire) == seen {
             let answer = TokioTimer::within(DIAL_TIMEOUT, dial()).await;
-            *is_reachable = answer.unwrap_or(false);
+            *failure = match answer {
+                Some(answer) => answer.err(),
+                None => Some("it does not answer".to_owned()),
+            };
             self.dials.fetch_add(1, Ordering::Release);
         }
-        *is_reachable
+        failure.clone()
     }
 }
