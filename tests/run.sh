@@ -26,7 +26,7 @@ each_feature() {
     for features in sqlx-postgres sqlx-mysql sqlx-sqlite sqlx-sqlite,stream,schema-sync,rbac,entity-registry; do
         check_quietly -p routing-seaorm --no-default-features --features "$features"
     done
-    for features in postgres mysql sqlite async-postgres async-mysql async-sqlite async-sqlite,deadpool; do
+    for features in postgres mysql sqlite async-postgres rustls async-mysql async-sqlite async-sqlite,deadpool; do
         check_quietly -p routing-diesel --features "$features"
     done
     tree=$(cargo tree -p routing-diesel --features postgres,mysql,sqlite -e normal) || exit 1

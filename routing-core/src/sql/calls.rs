@@ -323,7 +323,7 @@ impl Call<'_> {
             }
             Dialect::MySql => {
                 word(&["against"]) && lead.part == Part::Close
-                    || word(&["columns"]) && lead.part == Part::Literal
+                    || word(&["columns"]) && matches!(lead.part, Part::Literal | Part::Quoted)
                     || word(&["escape"]) && lead.part != Part::Start && lead.ends_expression()
                     || word(&["of"]) && lead.is_word("member")
                     || word(&["values"]) && lead.part == Part::Start

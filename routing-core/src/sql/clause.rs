@@ -14,7 +14,7 @@ pub(super) const ELSEWHERE: Place = 0;
 /// After `FROM`, `JOIN` or a comma between tables.
 pub(super) const SOURCE: Place = 1;
 /// After a table.
-const SOURCED: Place = 2;
+pub(super) const SOURCED: Place = 2;
 /// After the alias of a table.
 pub(super) const ALIASED: Place = 3;
 /// After `WITH` or the comma between two of its parts.
@@ -141,6 +141,11 @@ impl Clauses {
         } else {
             ELSEWHERE
         };
+    }
+
+    /// The parenthesis of `GROUPING SETS (` has opened: what is in it groups as well.
+    pub(super) fn grouping_sets(&mut self) {
+        self.place = GROUPING;
     }
 
     #[inline(always)]

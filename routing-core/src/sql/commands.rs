@@ -107,13 +107,13 @@ pub(super) fn pragma(found: Found, tokens: &mut Lexer<'_>) -> Result<StatementKi
         kind: StatementKind::SessionState,
         ..found
     };
-    if !matches!(tokens.next(), Token::Word) {
+    if !matches!(tokens.next(), Token::Word | Token::Quoted) {
         return Err(found);
     }
     let mut name = *tokens;
     let mut token = tokens.next();
     if token == Token::Dot {
-        if tokens.next() != Token::Word {
+        if !matches!(tokens.next(), Token::Word | Token::Quoted) {
             return Err(found);
         }
         name = *tokens;
@@ -124,11 +124,14 @@ pub(super) fn pragma(found: Found, tokens: &mut Lexer<'_>) -> Result<StatementKi
         end: name.end(),
         ..found
     };
+    let name = match name.slice() {
+        [b'"' | b'`' | b'[', inside @ .., _] => inside,
+        plain => plain,
+    };
+    let is = |list| is_any(name, list);
     match token {
-        Token::End | Token::Semicolon if is_any(name.slice(), sqlite::READING_PRAGMAS) => {
-            Ok(StatementKind::Show)
-        }
-        Token::Open if is_any(name.slice(), sqlite::PRAGMAS_WITH_SUBJECT) => loop {
+        Token::End | Token::Semicolon if is(sqlite::READING_PRAGMAS) => Ok(StatementKind::Show),
+        Token::Open | Token::Symbol if is(sqlite::PRAGMAS_WITH_SUBJECT) => loop {
             match tokens.next() {
                 Token::End | Token::Semicolon => return Ok(StatementKind::Show),
                 Token::Unclear => return Err(found),

@@ -352,11 +352,8 @@ fn the_first_write_waits_until_the_primary_is_down() {
     let mut probed = Probed::mariadb();
     let caller = in_session();
     let router = Arc::clone(&probed.router);
-    let mut route = pin!(router.route_patiently::<Never>(
-        router.default_set(),
-        StatementKind::Insert,
-        &caller
-    ));
+    let mut route =
+        pin!(router.route_patiently::<Never>(router.default_set(), StatementKind::Insert, &caller));
     let cx = &mut task::Context::from_waker(Waker::noop());
     let mut is_waiting = || route.as_mut().poll(cx).is_pending();
     assert!(is_waiting(), "nobody has been asked");

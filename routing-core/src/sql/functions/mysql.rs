@@ -63,6 +63,9 @@ pub(in crate::sql) const READ: &[&str] = &[
     "session_user", "sleep", "system_user", "user", "version",
     // Sets of transactions; they compute.
     "binlog_gtid_pos", "gtid_subset", "gtid_subtract",
+    // Vectors (MySQL 9, MariaDB 11.7).
+    "from_vector", "string_to_vector", "to_vector", "vec_distance", "vec_distance_cosine",
+    "vec_distance_euclidean", "vec_fromtext", "vec_totext", "vector_dim", "vector_to_string",
     // Geometry.
     "geometrycollection", "linestring", "mbrcontains", "mbrcoveredby", "mbrcovers", "mbrdisjoint",
     "mbrequals", "mbrintersects", "mbroverlaps", "mbrtouches", "mbrwithin", "multilinestring",

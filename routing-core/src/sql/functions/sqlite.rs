@@ -36,7 +36,7 @@ pub(in crate::sql) const READ: &[&str] = &[
     // Tables that compute.
     "generate_series",
     // Text search and boxes.
-    "bm25", "fts5_source_id", "highlight", "matchinfo", "offsets", "rtreecheck", "rtreedepth",
+    "bm25", "fts5_get_locale", "fts5_insttoken", "fts5_locale", "fts5_source_id", "highlight", "matchinfo", "offsets", "rtreecheck", "rtreedepth",
     "rtreenode", "snippet",
     // Pragmas as tables, as far as they only tell.
     "pragma_application_id", "pragma_collation_list", "pragma_compile_options",

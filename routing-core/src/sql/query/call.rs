@@ -2,8 +2,8 @@
 
 use super::super::Dialect;
 use super::super::bytes::is_any;
-use super::super::calls::Call;
-use super::super::clause::{ALIASED, CTE_BODY, CTE_NAMED, GROUPING, Part};
+use super::super::calls::{Call, Verdict};
+use super::super::clause::{ALIASED, CTE_BODY, CTE_NAMED, GROUPING, Part, SOURCED};
 use super::super::lexer::{Stop, Token};
 use super::{Found, Query};
 use crate::sql::kind::StatementKind;
@@ -39,7 +39,14 @@ impl Query<'_, '_> {
         if self.is_operator(call.name) {
             return Ok(());
         }
-        let Some(mut kind) = call.verdict(tokens.dialect(), self.functions).kind() else {
+        let verdict = call.verdict(tokens.dialect(), self.functions);
+        // A table of SQLite's with arguments, such as one for full-text search, is no function; the pragmas
+        // among them have been looked at.
+        let is_table = tokens.dialect() == Dialect::Sqlite && self.clauses.place == SOURCED;
+        if is_table && verdict == Verdict::Unknown {
+            return Ok(());
+        }
+        let Some(mut kind) = verdict.kind() else {
             return Ok(());
         };
         if kind == StatementKind::SessionState && self.is_local_setting(call.name) {

@@ -5,7 +5,7 @@ mod writes;
 
 use super::Dialect;
 use super::calls::{is_unknown_pragma, kind_of_member, may_write};
-use super::clause::{Before, Clauses, Part};
+use super::clause::{Before, Clauses, GROUPING, Part};
 use super::functions::Functions;
 use super::keyword::Keyword;
 use super::lexer::{Glue, Lexer, Stop, Token};
@@ -98,7 +98,12 @@ impl<'l, 'a> Query<'l, 'a> {
                 }
                 Token::Open => {
                     self.call()?;
+                    let is_grouping =
+                        self.clauses.place == GROUPING && self.before().is_word("sets");
                     self.clauses.open();
+                    if is_grouping {
+                        self.clauses.grouping_sets();
+                    }
                     self.part = Part::Open;
                 }
                 Token::Close => {

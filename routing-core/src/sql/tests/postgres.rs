@@ -28,6 +28,7 @@ fn what_reads() {
             "SELECT a FROM t WHERE b NOT LIKE (c) AND (d, e) OVERLAPS (f, g)",
             "SELECT extract(year FROM a), trim(both ' ' from b), substring(c from 1 for 2) FROM t",
             "SELECT a FROM t GROUP BY ROLLUP (a), GROUPING SETS ((a), ())",
+            "SELECT a FROM t GROUP BY b, GROUPING SETS (CUBE (a, b), GROUPING SETS (ROLLUP(a)), (a))",
             "SELECT a FROM t GROUP BY CUBE (a, b)",
             "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY a) FROM t",
             "SELECT count(*) FILTER (WHERE a > 1) OVER (PARTITION BY (b)) FROM t",
@@ -76,6 +77,15 @@ fn what_writes() {
     writes(
         Dialect::Postgres,
         &[
+            (Kind::FunctionCall, "SELECT a FROM t GROUP BY bake(CUBE(a))"),
+            (
+                Kind::FunctionCall,
+                "SELECT cube(a) FROM t GROUP BY GROUPING SETS ((a))",
+            ),
+            (
+                Kind::FunctionCall,
+                "SELECT a FROM t GROUP BY GROUPING SETS ((CUBE(a)))",
+            ),
             (Kind::SessionState, "SET search_path TO tenant_b"),
             (Kind::SessionState, "SET SESSION search_path TO tenant_b"),
             (Kind::SessionState, "SET ROLE reader"),

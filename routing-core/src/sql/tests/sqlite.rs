@@ -18,6 +18,15 @@ fn what_reads() {
             "SELECT 'it\\', x'00' FROM t",
             "SELECT replace, merge FROM t WHERE replace = 1",
             "SELECT * FROM pragma_user_version",
+            // Tables with arguments.
+            "SELECT * FROM ft('words') WHERE rank < 3",
+            "SELECT * FROM a JOIN main.ft('words') f ON f.rowid = a.id, dbstat('main', 1)",
+            "SELECT * FROM \"ft\"('words'), (SELECT 1)",
+            "SELECT fts5_get_locale(ft, 0) FROM ft",
+            "PRAGMA \"user_version\"",
+            "PRAGMA [main].`page_count`",
+            "PRAGMA table_info = cake",
+            "PRAGMA main.integrity_check = 1;",
         ],
     );
 }
@@ -31,6 +40,14 @@ fn what_writes() {
             (Kind::SessionState, "SELECT load_extension('x')"),
             (Kind::FunctionCall, "SELECT \"do_write\"()"),
             (Kind::FunctionCall, "SELECT match(1), regexp(2)"),
+            (Kind::FunctionCall, "SELECT * FROM t f WHERE bake('words')"),
+            (Kind::FunctionCall, "SELECT bake('words') FROM t"),
+            (Kind::FunctionCall, "SELECT * FROM ft(bake('words'))"),
+            (Kind::FunctionCall, "SELECT * FROM t ORDER BY bake(1)"),
+            (Kind::FunctionCall, "SELECT * FROM pragma_optimize(1)"),
+            (Kind::SessionState, "PRAGMA \"user_version\" = 3"),
+            (Kind::SessionState, "PRAGMA \"journal_mode\""),
+            (Kind::Multiple, "PRAGMA table_info = t; DELETE FROM t"),
             (Kind::FunctionCall, "SELECT * FROM pragma_optimize"),
             (Kind::FunctionCall, "SELECT * FROM main.pragma_optimize"),
             (
@@ -48,7 +65,6 @@ fn what_writes() {
             (Kind::SessionState, "PRAGMA user_version = 3"),
             (Kind::SessionState, "PRAGMA journal_mode"),
             (Kind::SessionState, "PRAGMA main.journal_mode(wal)"),
-            (Kind::SessionState, "PRAGMA \"user_version\""),
             (Kind::Insert, "EXPLAIN INSERT INTO t VALUES (1)"),
             (Kind::Delete, "EXPLAIN QUERY PLAN DELETE FROM t"),
             (Kind::SessionState, "ATTACH 'x' AS y"),
