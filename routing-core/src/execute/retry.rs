@@ -214,8 +214,8 @@ impl<'r, P> Route<'r, P> {
         Then::Now(self.give_up(failure))
     }
 
-    /// What needs the primary, which nobody else can do: if it could not be reached, or for a read
-    /// also if the connection broke, as that may have been of an earlier time.
+    /// What nobody else can do: what needs the primary, if that could not be reached; and a read that has
+    /// failed wherever it may run, also if connections broke, as that may have been of an earlier time.
     fn may_be_tried_again(&self, failure: Failure) -> bool {
         let is_read = self.access == Access::Read && !self.kind.is_ambiguous();
         let may = match failure {
@@ -230,7 +230,7 @@ impl<'r, P> Route<'r, P> {
             | Failure::RecoveryConflict
             | Failure::NotOnStandby => false,
         };
-        may && self.role == Role::Primary && self.reason != Reason::Named
+        may && (self.role == Role::Primary || is_read) && self.reason != Reason::Named
     }
 
     fn after_refusal(mut self, sql: &str, caller: &Context) -> Then<'r, P> {

@@ -18,8 +18,8 @@ use fault::{FAULTS, Fault};
 use field::{CONNECTIONS, Field};
 use ledger::{Tally, User};
 use pace::Pace;
-use routing_core::{PoolMode, ProbeRules, Role, Status};
-use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm};
+use routing_core::{PoolMode, ProbeRules, Role, Scope, Status};
+use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm, Shop};
 use routing_tests::proxy::Proxy;
 use routing_tests::recorder::{Recorder, Witness};
 use routing_tests::runtime::run;
@@ -90,7 +90,11 @@ async fn checked<A: Adapter>(
     acknowledged
 }
 
-/// Waits until everything is as it should be, by what the router says, and replicas are read from.
+/// A question to the primary.
+const ANSWERED: &str = "SELECT count(*) FROM ledger WHERE who < 0";
+
+/// Waits until everything is as it should be, by what the router says, replicas are read from, and the
+/// primary answers: some of its failures may count still, and the next fault would add to them.
 async fn recovered<A: Adapter>(db: &A, recorder: &Recorder) -> Duration {
     let is_well = |status: &Status| {
         let mut nodes = status.sets[0].nodes.iter();
@@ -103,8 +107,9 @@ async fn recovered<A: Adapter>(db: &A, recorder: &Recorder) -> Duration {
             .any(|decision| decision.role == Role::Replica)
     };
     let begun = Instant::now();
+    let primary = db.scoped(Scope::primary());
     let recovers = async {
-        while !is_well(&db.status()) || !is_read_from() {
+        while !is_well(&db.status()) || !is_read_from() || primary.number(ANSWERED).await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

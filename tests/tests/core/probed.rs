@@ -430,7 +430,7 @@ fn statements_take_no_node_down_that_answers() {
     }
     // The monitor's own connection is one of them, once.
     for (node, answer) in [(0, PRIMARY), (1, STANDBY)] {
-        let member = Arc::clone(&set.nodes()[node]);
+        let member = Arc::clone(set.nodes()[node]);
         probed.says(LONG, node, answer);
         probed.breaks(LONG, node);
         assert!(member.is_up());

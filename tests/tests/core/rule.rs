@@ -362,6 +362,37 @@ fn a_read_that_prefers_the_primary_goes_to_a_replica_without_it() {
         .expect_err("the primary is down");
 }
 
+/// The connection to the primary was ended long ago, and the replicas are gone just now: the primary is well.
+#[test]
+fn a_read_that_has_failed_everywhere_is_tried_once_more() {
+    let fixture = Fixture::new(Rules::default());
+    let set = fixture.router.default_set();
+    let caller = Context::default()
+        .with_session(&Session::new())
+        .with_scope(Scope::prefer_primary());
+    let route = fixture
+        .router
+        .route(set, SELECT, &caller)
+        .expect("it is up");
+    assert_eq!(*route.node().pool(), "primary");
+    let mut next = route.start().1.failed_blocking(Failure::Lost, &caller);
+    for _ in 0..2 {
+        let Next::Route(route) = next else {
+            panic!("a replica is next");
+        };
+        assert_ne!(*route.node().pool(), "primary");
+        next = route
+            .start()
+            .1
+            .failed_blocking(Failure::Unreachable, &caller);
+    }
+    let Next::Route(route) = next else {
+        panic!("the primary is next: {next:?}");
+    };
+    assert_eq!(*route.node().pool(), "primary");
+    route.start().1.succeeded(&caller);
+}
+
 #[test]
 fn what_may_have_written_is_not_run_again() {
     let caller = Context::default()
