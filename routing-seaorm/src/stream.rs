@@ -103,6 +103,9 @@ impl Rest<'_> {
             (Reports::Statement { .. }, Some(Failure::ReadOnly)) => {
                 set.report_disguised_write(node, &self.sql);
             }
+            (Reports::Statement { .. }, Some(Failure::NotOnStandby)) => {
+                set.report_primary_read(node, &self.sql);
+            }
             (Reports::Statement { .. }, Some(failure)) => {
                 set.report_failure(node, failure);
             }

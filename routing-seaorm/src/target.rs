@@ -121,8 +121,12 @@ fn for_pooler(target: &sqlx::postgres::PgConnectOptions) -> sqlx::postgres::PgCo
 /// Who says what a pool's connections are told when they are there.
 pub(crate) enum Whose {
     #[cfg_attr(
-        not(any(feature = "sqlx-mysql", feature = "sqlx-postgres")),
-        expect(dead_code, reason = "nobody asks SQLite where it is")
+        not(any(
+            feature = "sqlx-mysql",
+            feature = "sqlx-postgres",
+            feature = "sqlx-sqlite"
+        )),
+        expect(dead_code, reason = "there is nobody to connect to")
     )]
     Ours(Connected, Arc<[String]>),
     Theirs,
@@ -133,7 +137,7 @@ pub(crate) enum Whose {
 /// transaction another server process, and another connection to a database in memory is another database.
 #[cfg_attr(
     not(any(feature = "sqlx-mysql", feature = "sqlx-postgres")),
-    expect(unused_variables, reason = "SQLite has one way, and no monitor")
+    expect(unused_variables, reason = "SQLite has no pooler in front of it")
 )]
 pub(crate) fn only_reads(
     connection: &DatabaseConnection,
@@ -194,8 +198,22 @@ pub(crate) fn only_reads(
                 // Another connection would be another database.
                 return None;
             }
-            let target = target.pragma("query_only", "ON");
-            let pool = pool.options().clone().connect_lazy_with(target);
+            let options = pool.options().clone();
+            let pool = match whose {
+                // Last, so that nothing undoes it.
+                Whose::Ours(connected, statements) => options
+                    .after_connect(move |connection, _| {
+                        connected.tell();
+                        let statements = Arc::clone(&statements);
+                        Box::pin(async move {
+                            tell(connection, &statements).await?;
+                            let only_read = sqlx::raw_sql("PRAGMA query_only = ON");
+                            only_read.execute(connection).await.map(drop)
+                        })
+                    })
+                    .connect_lazy_with(target),
+                Whose::Theirs => options.connect_lazy_with(target.pragma("query_only", "ON")),
+            };
             Some(sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
         }
         _ => None,

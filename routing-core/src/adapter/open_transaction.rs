@@ -334,6 +334,9 @@ impl<P> OpenTransaction<P> {
                 set.refused_in_transaction(node, self.access, &sql())
             }
             failure => {
+                if failure == Failure::NotOnStandby {
+                    set.report_primary_read(node, &sql());
+                }
                 self.report_failure(failure);
                 None
             }

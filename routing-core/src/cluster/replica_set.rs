@@ -1,6 +1,6 @@
 //! One primary and its replicas.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -45,6 +45,8 @@ pub struct ReplicaSet<P> {
     pub(crate) balancer: Box<dyn Balancer>,
     samples: Arc<Samples>,
     is_surveyed: AtomicBool,
+    /// How often the survey went on because the primary has answered nothing, and is up.
+    doubts: AtomicU32,
     /// Whether the nodes are to be monitored, and nobody does so.
     monitor_wanted: AtomicBool,
     is_closed: AtomicBool,
@@ -69,6 +71,9 @@ pub(crate) struct Parts<P> {
     pub(crate) random: SplitMix64,
 }
 
+/// Probes of all nodes, after which a survey is over.
+const MOST_DOUBTS: u32 = 32;
+
 impl<P> ReplicaSet<P> {
     pub(crate) fn new(parts: Parts<P>) -> Self {
         let Parts {
@@ -92,6 +97,7 @@ impl<P> ReplicaSet<P> {
         }
         Self {
             is_surveyed: AtomicBool::new(true),
+            doubts: AtomicU32::new(0),
             monitor_wanted: AtomicBool::new(samples.has_positions()),
             is_closed: AtomicBool::new(false),
             is_warned_of_state: AtomicBool::new(false),
@@ -206,11 +212,15 @@ impl<P> ReplicaSet<P> {
 
     /// Nobody has been asked as yet.
     pub(crate) fn begin_survey(&self) {
+        self.doubts.store(0, Ordering::Relaxed);
         self.is_surveyed.store(false, Ordering::Release);
     }
 
     /// One more has answered, or has not.
     pub(crate) fn survey(&self) {
+        if self.is_surveyed() {
+            return;
+        }
         let has_been_asked = |node: &&Arc<Node<P>>| node.has_been_asked() || !node.is_monitored();
         let is_waiting = || {
             let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
@@ -222,9 +232,11 @@ impl<P> ReplicaSet<P> {
         let is_doubted = primary.is_monitored()
             && primary.is_up()
             && primary.is_silent_since(0)
-            && !primary.is_answered_since(0);
+            && !primary.is_answered_since(0)
+            // Statements may succeed meanwhile, and then it stays up, whatever its probes say.
+            && self.doubts.fetch_add(1, Ordering::Relaxed) < MOST_DOUBTS;
         let is_complete = self.nodes().iter().all(has_been_asked) && !is_doubted;
-        if !self.is_surveyed() && is_complete && !is_waiting() {
+        if is_complete && !is_waiting() {
             self.is_surveyed.store(true, Ordering::Release);
         }
     }

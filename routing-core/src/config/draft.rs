@@ -231,10 +231,14 @@ fn check_pool(path: &str, pool: &PoolConfig, primary: Option<&Draft>, problems: 
             "is more than `max_connections`",
         );
     }
-    let is_inherited = primary.is_some_and(|primary| primary.pool.on_connect == pool.on_connect);
-    if pool.pool_mode == PoolMode::Transaction && !pool.on_connect.is_empty() && !is_inherited {
-        let message = "has no effect behind a pooler that gives each transaction another server process: use \
-                       the pooler's own setting (PgBouncer's `connect_query`)";
+    let is_reported = primary.is_some_and(|primary| {
+        primary.pool.pool_mode == PoolMode::Transaction
+            && primary.pool.on_connect == pool.on_connect
+    });
+    if pool.pool_mode == PoolMode::Transaction && !pool.on_connect.is_empty() && !is_reported {
+        let message = "would reach other clients behind a pooler that gives each transaction another server \
+                       process: use the pooler's own setting (PgBouncer's `connect_query`), and say \
+                       `on_connect = []` here if it is the primary's";
         problems.add(&join(path, "on_connect"), message);
     }
     let inherits_no_time = primary.is_some_and(|primary| primary.pool.acquire_timeout.is_zero());

@@ -64,7 +64,9 @@ impl<P> Place<'_, P> {
             Wanted::CaughtUp | Wanted::AnyAnonymous => tried,
         };
         let most = usize::from(set.rules().retry.attempts).min(MAX_ATTEMPTS);
-        let chosen = if self.tried.len() < most {
+        let primary = members.all()[members.primary()].place;
+        let tried_replicas = self.tried.len() - usize::from(self.tried.has(primary));
+        let chosen = if tried_replicas < most {
             set.choose(members, slot, wanted, left_out, &*self.set.ports.clock)
         } else {
             Err(NoChoice {

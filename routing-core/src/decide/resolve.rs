@@ -78,8 +78,12 @@ pub(crate) fn resolve<P>(
         Verdict::Node(name) => place.admit_named(name, access)?,
         Verdict::PreferPrimary(wanted) => {
             match place.admit_primary(Reason::Preferred, access, waits_for) {
-                Err(Stop::Refused(_) | Stop::Exhausted) => {
-                    choose_replica(&place, slot, wanted, waits_for)?
+                Err(primary @ (Stop::Refused(_) | Stop::Exhausted)) => {
+                    match choose_replica(&place, slot, wanted, waits_for) {
+                        // The primary was asked for.
+                        Err(Stop::Refused(RoutingError::NoReplica { .. })) => return Err(primary),
+                        found => found?,
+                    }
                 }
                 found => found?,
             }

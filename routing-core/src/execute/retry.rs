@@ -102,9 +102,8 @@ impl<'r, P> Running<'r, P> {
     /// Takes note of what a standby does not run ([`Failure::NotOnStandby`]): all of its shape go to the
     /// primary from now on.
     pub fn refused_by_standby(&self, sql: &str) {
-        if self.route.kind != StatementKind::BeginReadOnly {
-            let node = self.node().name();
-            announce_primary_read(self.route.set, node, sql);
+        if self.route.kind.refused_by_standby() == StatementKind::PrimaryRead {
+            announce_primary_read(self.route.set, self.node().name(), sql);
         }
     }
 

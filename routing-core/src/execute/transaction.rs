@@ -5,7 +5,9 @@ use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::decide::resolve;
 use crate::error::RoutingError;
-use crate::execute::announce::{announce, announce_disguised, announce_late_pin, announce_refusal};
+use crate::execute::announce::{
+    announce, announce_disguised, announce_late_pin, announce_primary_read, announce_refusal,
+};
 use crate::observe::decision::{Decision, Role};
 use crate::observe::exclusion::Exclusion;
 use crate::observe::failure::Failure;
@@ -106,6 +108,12 @@ impl<P> ReplicaSet<P> {
         if self.has_rules() && self.role_of(node) == Role::Replica {
             announce_disguised(self, node.name(), sql);
         }
+    }
+
+    /// Takes note that a standby does not run a read ([`Failure::NotOnStandby`]) that is not run again, such as
+    /// one in a transaction: all of its shape go to the primary from now on.
+    pub fn report_primary_read(&self, node: &Node<P>, sql: &str) {
+        announce_primary_read(self, node.name(), sql);
     }
 
     /// Takes note that a node failed outside a [`Route`](crate::Route), such as in the middle of a

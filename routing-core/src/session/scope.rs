@@ -77,7 +77,7 @@ impl Scope {
 
     /// Statements that are writes only because nobody knows what they do, and transactions that
     /// are not declared read-only, count as reads inside. Weak: it has no effect once the session
-    /// is pinned, nor inside a `primary` scope.
+    /// is pinned, nor inside a `primary` or `prefer_primary` scope.
     ///
     /// A transaction that is begun inside is read-only, wherever it goes: a write in it is the error
     /// [`WriteInReadOnlyTransaction`](crate::RoutingError::WriteInReadOnlyTransaction).
@@ -219,7 +219,7 @@ impl<'a> ScopeView<'a> {
                     continue;
                 }
             };
-            primary |= target == Override::Primary;
+            primary |= matches!(target, Override::Primary | Override::PreferPrimary);
             view.read.get_or_insert(target);
             if !matches!(target, Override::Replica | Override::PreferPrimary) {
                 view.write.get_or_insert(target);

@@ -180,7 +180,10 @@ impl Classifier {
                 let forgotten = known.keys().next().copied();
                 forgotten.map(|shape| known.remove(&shape));
             }
-            known.insert(shape, kind);
+            // What has written once may write again.
+            if known.get(&shape) != Some(&StatementKind::DisguisedWrite) {
+                known.insert(shape, kind);
+            }
             known
         });
         self.generation.fetch_add(1, Ordering::AcqRel);

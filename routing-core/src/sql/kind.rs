@@ -144,6 +144,8 @@ impl StatementKind {
     pub(crate) const fn refused_by_standby(self) -> Self {
         match self {
             Self::BeginReadOnly => Self::BeginSerializable,
+            // The primary would let it write.
+            kind if kind.is_ambiguous() => Self::DisguisedWrite,
             _ => Self::PrimaryRead,
         }
     }

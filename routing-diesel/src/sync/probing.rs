@@ -136,7 +136,8 @@ fn ask<C: Routable>(node: &Node<NodePool<C>>, role: Role, line: &mut Line<C>) ->
         match node.pool().dedicated() {
             Ok(mut connection) => match probe_for(connection.connection()) {
                 Ok(Some(probe)) => *line = Some((connection, probe)),
-                Ok(None) | Err(_) => return Answer::Unintelligible,
+                Ok(None) => return Answer::Unintelligible,
+                Err(error) => return answer(&error, C::Backend::DIALECT, role),
             },
             Err(error) => {
                 let node = node.name().as_str();

@@ -234,7 +234,16 @@ fn all_mistakes_are_reported_together() {
 #[test]
 fn single_mistakes_say_what_would_be_right() {
     let url = "postgres://db-1/shop";
-    let cases: [(RoutingConfigBuilder, &str, &str); 9] = [
+    let tells = NodeBuilder::url(url).on_connect(["SET statement_timeout = 1"]);
+    let behind_pooler = NodeBuilder::url("postgres://db-2/shop").pool_mode(PoolMode::Transaction);
+    let cases: [(RoutingConfigBuilder, &str, &str); 10] = [
+        (
+            RoutingConfig::builder()
+                .primary(tells)
+                .replica(behind_pooler),
+            "replicas[0].on_connect",
+            "`on_connect = []`",
+        ),
         (
             RoutingConfig::builder().primary(
                 NodeBuilder::url(url)

@@ -144,7 +144,8 @@ impl Model {
         if has(Open::ReadOnly) && kind.access() == Access::Write {
             return Allowed::Refused("WriteInReadOnlyScope");
         }
-        let declared_read = has(Open::Ambiguous) && !has(Open::Primary) && !pinned;
+        let declared_read =
+            has(Open::Ambiguous) && !has(Open::Primary) && !has(Open::Preferred) && !pinned;
         let nobody_knows = matches!(kind, StatementKind::Unknown | StatementKind::Transaction);
         let writes = kind.access() == Access::Write && !(nobody_knows && declared_read);
 
@@ -225,8 +226,10 @@ impl Model {
             matches!(open, Primary | Preferred | Replica | Node(_))
         });
         let me = &mut self.sessions[session];
-        let declared_read =
-            scopes.contains(&Open::Ambiguous) && !scopes.contains(&Open::Primary) && !me.pinned;
+        let declared_read = scopes.contains(&Open::Ambiguous)
+            && !scopes.contains(&Open::Primary)
+            && !scopes.contains(&Open::Preferred)
+            && !me.pinned;
         let nobody_knows = matches!(kind, StatementKind::Unknown | StatementKind::Transaction);
         let writes = kind.access() == Access::Write && !(nobody_knows && declared_read);
         if writes {

@@ -351,6 +351,29 @@ fn a_read_that_prefers_the_primary_goes_to_a_replica_without_it() {
         let node = fixture.route(SELECT, caller).expect("a replica");
         assert_ne!(node, "primary");
     }
+    // A primary that was asked for says why it is not there.
+    let mut rules = Rules::default();
+    rules.retry.attempts = 1;
+    rules.no_replica = NoReplica::Error;
+    let alone = Fixture::new(rules);
+    let failed = alone.route_past(SELECT, &reader, &["primary"], Failure::Unreachable);
+    assert!(
+        failed
+            .expect("a replica")
+            .is_some_and(|node| node != "primary")
+    );
+    // What nobody knows is a write there.
+    let declared = Context::default()
+        .with_session(&Session::new())
+        .with_scope(Scope::ambiguous_to_replica())
+        .with_scope(Scope::prefer_primary());
+    let set = alone.router.default_set();
+    let route = alone
+        .router
+        .route(set, UNKNOWN, &declared)
+        .expect("it is up");
+    assert_eq!(route.access(), Access::Write);
+    drop(route);
     // What the session has written no replica is known to have; what no standby runs, none runs.
     let pinned = Session::new();
     pinned.pin("default").expect("a pin");
@@ -391,6 +414,28 @@ fn a_read_that_has_failed_everywhere_is_tried_once_more() {
     };
     assert_eq!(*route.node().pool(), "primary");
     route.start().1.succeeded(&caller);
+}
+
+/// The primary would let it write.
+#[test]
+fn what_nobody_knows_is_a_write_where_a_standby_does_not_run_it() {
+    let fixture = Fixture::new(Rules::default());
+    let set = fixture.router.default_set();
+    let session = Session::new();
+    let caller = Context::default()
+        .with_session(&session)
+        .with_scope(Scope::ambiguous_to_replica());
+    let route = fixture
+        .router
+        .route(set, StatementKind::FunctionCall, &caller);
+    let running = route.expect("a replica").start().1;
+    running.refused_by_standby("SELECT bake()");
+    let Next::Route(next) = running.failed(Failure::NotOnStandby, &caller) else {
+        panic!("the primary is next");
+    };
+    assert_eq!(*next.node().pool(), "primary");
+    assert_eq!(next.access(), Access::Write);
+    assert!(session.is_pinned("default"));
 }
 
 #[test]

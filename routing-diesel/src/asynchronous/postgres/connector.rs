@@ -1,7 +1,5 @@
 //! Connecting to PostgreSQL.
 
-use std::sync::Arc;
-
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
@@ -31,12 +29,12 @@ pub(super) fn check(url: &str) -> Result<(), String> {
     Connector::of(url).map(drop)
 }
 
-/// A manager whose connections use TLS as the URL says.
+/// A manager whose connections use TLS as the URL says. Each reads the roots anew, as they may have been
+/// exchanged since the last.
 pub(super) fn manager(url: String) -> AsyncDieselConnectionManager<AsyncPgConnection> {
-    let connector = Connector::of(&url).map(Arc::new);
     let mut config = ManagerConfig::default();
-    config.custom_setup = Box::new(move |_| {
-        let connector = connector.clone();
+    config.custom_setup = Box::new(|url| {
+        let connector = Connector::of(url);
         async move {
             let connector = connector.map_err(ConnectionError::InvalidConnectionUrl)?;
             connector.connect().await

@@ -47,14 +47,24 @@ impl Target {
     /// What is wrong with it, for a configuration error.
     pub(super) fn of(url: &str) -> Result<Self, String> {
         let (place, query) = url.split_once('?').unwrap_or((url, ""));
-        let (mut mode, mut file) = (String::from("prefer"), None);
+        let (mut mode, mut file) = (None, None);
         let mut others = Vec::new();
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
-            match parameter.split_once('=') {
-                Some(("sslmode", value)) => mode = value.to_owned(),
-                Some(("sslrootcert", value)) => file = Some(decoded(value)?),
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            match decoded(name)?.as_str() {
+                "sslmode" => mode = Some(decoded(value)?),
+                "sslrootcert" => file = Some(decoded(value)?),
                 _ => others.push(parameter),
             }
+        }
+        // As libpq has it: a certificate that anybody can have signed has to be the host's.
+        let is_system = file.as_deref() == Some("system");
+        let mode = mode.unwrap_or_else(|| if is_system { "verify-full" } else { "prefer" }.into());
+        if is_system && mode != "verify-full" {
+            return Err("`sslrootcert=system` needs `sslmode=verify-full`".into());
+        }
+        if mode == "verify-ca" && file.is_none() {
+            return Err("`sslmode=verify-ca` needs `sslrootcert`".into());
         }
         let roots = match file.as_deref() {
             None | Some("system") => Roots::System,
@@ -149,16 +159,26 @@ mod tests {
             of(&format!("{root}&sslmode=verify-full&application_name=x")),
             required(Verification::Full(file()))
         );
-        assert_eq!(
-            of("sslmode=verify-ca&sslrootcert=system"),
-            required(Verification::Ca(Roots::System))
-        );
+        for full in [
+            "sslrootcert=system",
+            "sslmode=verify-full",
+            "ssl%6Dode=verify-full",
+        ] {
+            assert_eq!(
+                of(full),
+                required(Verification::Full(Roots::System)),
+                "{full}"
+            );
+        }
+        for weak in ["sslmode=require&sslrootcert=system", "sslmode=verify-ca"] {
+            of(weak).expect_err(weak);
+        }
     }
 
     #[cfg(not(feature = "rustls"))]
     #[test]
     fn what_needs_the_feature_says_so() {
-        for mode in ["require", "verify-ca", "verify-full"] {
+        for mode in ["require", "verify-ca&sslrootcert=a.pem", "verify-full"] {
             let refused = of(&format!("sslmode={mode}")).expect_err("no TLS");
             assert!(refused.contains("`rustls`"), "{refused}");
         }
