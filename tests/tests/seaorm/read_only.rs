@@ -1,14 +1,14 @@
 //! A handle that only reads.
 
 use futures_util::TryStreamExt;
-use routing_core::{Mode, RoutingError};
+use routing_core::{Mode, NodeBuilder, RoutingConfig, RoutingError, Scope};
 use routing_seaorm::{ReadOnly, RoutedConnection, RoutingErrExt};
 use routing_tests::entity::{cake, server};
 use routing_tests::runtime::run;
 use routing_tests::stage::{Backend, Stage, server_of};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QuerySelect,
-    SqlxMySqlConnector, Statement, sqlx,
+    ActiveModelTrait, ConnectionTrait, Database, DbBackend, EntityTrait, PaginatorTrait,
+    QuerySelect, SqlxMySqlConnector, Statement, sqlx,
 };
 
 conformance! {
@@ -140,5 +140,39 @@ fn pools_that_were_handed_over_keep_their_hook() {
             .try_get("", "is_there")
             .expect("a number");
         assert_eq!(is_there, 1);
+    });
+}
+
+/// Whatever the configuration tells a connection, a replica's only reads.
+#[test]
+fn nothing_makes_a_replica_of_sqlites_writable() {
+    run(async {
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let url = |name: &str| format!("sqlite://{}/{name}.db?mode=rwc", dir.path().display());
+        for name in ["primary", "replica"] {
+            let file = Database::connect(url(name)).await.expect("a file");
+            file.execute_unprepared("CREATE TABLE t (a)")
+                .await
+                .expect("a table");
+            file.close().await.expect("closed");
+        }
+        let tells = ["PRAGMA query_only = OFF", "CREATE TEMP TABLE mine (a)"];
+        let config = RoutingConfig::builder()
+            .primary(NodeBuilder::url(url("primary")).on_connect(tells))
+            .replica(url("replica"))
+            .build()
+            .expect("a configuration");
+        let db = RoutedConnection::new(&config).expect("a handle");
+        let replica = db.scoped(Scope::node("replica-1"));
+        let sql =
+            "SELECT query_only AS a FROM pragma_query_only UNION ALL SELECT count(*) FROM mine";
+        let declared = replica.scoped(Scope::ambiguous_to_replica());
+        let statement = Statement::from_string(DbBackend::Sqlite, sql);
+        let rows = declared.query_all_raw(statement).await.expect("an answer");
+        let seen: Vec<i64> = rows
+            .iter()
+            .map(|row| row.try_get("", "a").expect("a number"))
+            .collect();
+        assert_eq!(seen, [1, 0], "it only reads, and has run what it was told");
     });
 }
