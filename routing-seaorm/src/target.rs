@@ -152,17 +152,10 @@ pub(crate) fn only_reads(
             let options = pool.options().clone();
             let pool = match whose {
                 // Once it is there: a pooler hands that on, and no parameter that it does not know.
-                Whose::Ours(connected, statements) => options
-                    .after_connect(move |connection, _| {
-                        connected.tell();
-                        let statements = Arc::clone(&statements);
-                        Box::pin(async move {
-                            tell(connection, &statements).await?;
-                            let only_read = sqlx::raw_sql("SET default_transaction_read_only = on");
-                            only_read.execute(connection).await.map(drop)
-                        })
-                    })
-                    .connect_lazy_with(target),
+                Whose::Ours(connected, statements) => {
+                    let last = Some("SET default_transaction_read_only = on");
+                    set_up(options, connected, statements, last).connect_lazy_with(target)
+                }
                 Whose::Theirs => options
                     .connect_lazy_with(target.options([("default_transaction_read_only", "on")])),
             };
@@ -178,15 +171,8 @@ pub(crate) fn only_reads(
             };
             let pool = connection.get_mysql_connection_pool();
             let target = (*pool.connect_options()).clone();
-            let options = pool.options().clone().after_connect(move |connection, _| {
-                connected.tell();
-                let statements = Arc::clone(&statements);
-                Box::pin(async move {
-                    tell(connection, &statements).await?;
-                    let only_read = sqlx::query("SET SESSION TRANSACTION READ ONLY");
-                    only_read.execute(connection).await.map(drop)
-                })
-            });
+            let last = Some("SET SESSION TRANSACTION READ ONLY");
+            let options = set_up(pool.options().clone(), connected, statements, last);
             let pool = options.connect_lazy_with(target);
             Some(sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
         }
@@ -200,18 +186,10 @@ pub(crate) fn only_reads(
             }
             let options = pool.options().clone();
             let pool = match whose {
-                // Last, so that nothing undoes it.
-                Whose::Ours(connected, statements) => options
-                    .after_connect(move |connection, _| {
-                        connected.tell();
-                        let statements = Arc::clone(&statements);
-                        Box::pin(async move {
-                            tell(connection, &statements).await?;
-                            let only_read = sqlx::raw_sql("PRAGMA query_only = ON");
-                            only_read.execute(connection).await.map(drop)
-                        })
-                    })
-                    .connect_lazy_with(target),
+                Whose::Ours(connected, statements) => {
+                    let last = Some("PRAGMA query_only = ON");
+                    set_up(options, connected, statements, last).connect_lazy_with(target)
+                }
                 Whose::Theirs => options.connect_lazy_with(target.pragma("query_only", "ON")),
             };
             Some(sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
@@ -230,17 +208,28 @@ fn unfit(error: &sqlx::Error) -> String {
     error.to_string()
 }
 
-/// Runs the configuration's statements on a new connection.
-async fn tell<C>(connection: &mut C, statements: &[String]) -> Result<(), sqlx::Error>
+/// Has each new connection run the configuration's statements, and then this one, which nothing undoes.
+fn set_up<DB>(
+    options: PoolOptions<DB>,
+    connected: Connected,
+    statements: Arc<[String]>,
+    last: Option<&'static str>,
+) -> PoolOptions<DB>
 where
-    C: sqlx::Connection,
-    for<'c> &'c mut C: sqlx::Executor<'c, Database = C::Database>,
+    DB: sqlx::Database,
+    for<'c> &'c mut DB::Connection: sqlx::Executor<'c, Database = DB>,
 {
-    for statement in statements {
-        let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.as_str()));
-        statement.execute(&mut *connection).await?;
-    }
-    Ok(())
+    options.after_connect(move |connection, _| {
+        connected.tell();
+        let statements = Arc::clone(&statements);
+        Box::pin(async move {
+            for statement in statements.iter().map(String::as_str).chain(last) {
+                let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(statement));
+                statement.execute(&mut *connection).await?;
+            }
+            Ok(())
+        })
+    })
 }
 
 fn pool_options<DB>(config: &PoolConfig, connected: Connected) -> PoolOptions<DB>
@@ -249,12 +238,12 @@ where
     for<'c> &'c mut DB::Connection: sqlx::Executor<'c, Database = DB>,
 {
     let mut options = PoolOptions::new().acquire_timeout(config.acquire_timeout);
-    let statements: Arc<[String]> = config.on_connect.as_slice().into();
-    options = options.after_connect(move |connection, _| {
-        connected.tell();
-        let statements = Arc::clone(&statements);
-        Box::pin(async move { tell(connection, &statements).await })
-    });
+    options = set_up(
+        options,
+        connected,
+        config.on_connect.as_slice().into(),
+        None,
+    );
     if let Some(most) = config.max_connections {
         options = options.max_connections(most);
     }

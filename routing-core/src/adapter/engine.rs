@@ -100,10 +100,9 @@ where
                 .refused_as_write_patiently::<T>(&statement.sql(), call.caller)
                 .await
         } else {
-            leave(call.set, connections, &running, &error, failure);
-            if failure == Failure::NotOnStandby {
-                running.refused_by_standby(&statement.sql());
-            }
+            leave(call.set, connections, &running, &error, failure, || {
+                statement.sql().into_owned()
+            });
             running.failed_patiently::<T>(failure, call.caller).await
         };
         let next = follow::<C>(call, next, error)?;
@@ -209,10 +208,7 @@ where
         let next = if failure == Failure::ReadOnly {
             running.refused_as_write_blocking(&sql(), call.caller)
         } else {
-            leave(call.set, connections, &running, &error, failure);
-            if failure == Failure::NotOnStandby {
-                running.refused_by_standby(&sql());
-            }
+            leave(call.set, connections, &running, &error, failure, &sql);
             running.failed_blocking(failure, call.caller)
         };
         let next = follow::<C>(call, next, error)?;
@@ -282,8 +278,12 @@ fn leave<C: Connections>(
     running: &Running<'_, C::Pool>,
     error: &ErrorOf<C>,
     failure: Failure,
+    sql: impl FnOnce() -> String,
 ) {
     set.log_failure(running.node(), error, failure);
+    if failure == Failure::NotOnStandby {
+        running.refused_by_standby(&sql());
+    }
     if failure.ends_connection() {
         connections.close(running.node(), running.role());
     }

@@ -11,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 #[cfg(feature = "rustls")]
 use super::certificate::client_config;
-use super::security::Target;
+use super::security::{Target, text_of};
 
 /// Connects to one server.
 struct Connector {
@@ -60,10 +60,8 @@ impl Connector {
         #[cfg(not(feature = "rustls"))]
         let tls = NoTls;
         let connected = self.target.config.connect(tls).await;
-        let (client, connection) = connected.map_err(|error| {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-            ConnectionError::BadConnection(format!("{error}{}", cause.unwrap_or_default()))
-        })?;
+        let (client, connection) =
+            connected.map_err(|error| ConnectionError::BadConnection(text_of(&error)))?;
         AsyncPgConnection::try_from_client_and_connection(client, connection).await
     }
 }

@@ -4,6 +4,7 @@
 //! refuses when it connects, behind a pool that only says that time has passed. Here a URL is understood
 //! once, when the configuration is read.
 
+use std::error::Error;
 use std::path::PathBuf;
 
 use tokio_postgres::Config;
@@ -90,16 +91,20 @@ impl Target {
             ));
         }
         let url = format!("{place}?{}", others.join("&"));
-        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-            // It says what, and not why, unless it is asked.
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-            format!("{error}{}", cause.unwrap_or_default())
-        })?;
+        let mut config: Config = url.parse().map_err(|error| text_of(&error))?;
         config.ssl_mode(ssl_mode);
         Ok(Self {
             config,
             verification,
         })
+    }
+}
+
+/// The driver's error says what failed; its source says why.
+pub(super) fn text_of(error: &tokio_postgres::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 
