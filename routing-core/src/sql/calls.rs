@@ -8,7 +8,9 @@
 use super::Dialect;
 use super::bytes::is_any;
 use super::clause::{Before, Part};
-use super::functions::{Functions, Volatility, mysql, postgres, postgres_catalog, sqlite};
+use super::functions::{
+    Functions, Volatility, mysql, postgres, postgres_catalog, postgres_extensions, sqlite,
+};
 use super::names::{Lower, Names, hash};
 use crate::sql::kind::StatementKind;
 
@@ -25,6 +27,8 @@ pub(super) struct Call<'a> {
     pub(super) is_grouping: bool,
     /// What is before the chain.
     pub(super) lead: Before<'a>,
+    /// What is before that, if that is a name.
+    pub(super) earlier: Before<'a>,
 }
 
 /// What is known of a call.
@@ -90,6 +94,12 @@ static POSTGRES: Tables<128, 4096, 256, 64, 256> = Tables {
     state: Names::new(postgres::STATE),
     keywords: Names::new(postgres::KEYWORDS),
 };
+
+/// What is taken for an extension's function until the server's catalog says what is there.
+static EXTENSIONS: [Names<4096>; 2] = [
+    Names::new(postgres_extensions::READ),
+    Names::new(postgres::OF_EXTENSIONS),
+];
 
 static MYSQL: Tables<1024, 128, 64, 16, 256> = Tables {
     read: Names::new(mysql::READ),
@@ -211,6 +221,9 @@ impl Call<'_> {
         {
             return Verdict::Writes;
         }
+        if dialect == Dialect::Postgres && name == postgres::LEAVES.as_bytes() {
+            return Verdict::Leaves;
+        }
         let schema = schema.as_ref().map(Lower::as_bytes);
         // A qualified name is the system's only in PostgreSQL's own schema.
         let built_in = if schema.is_none_or(|schema| schema == b"pg_catalog") {
@@ -223,6 +236,14 @@ impl Call<'_> {
             _ if matches!(built_in, Verdict::Writes | Verdict::Leaves) => built_in,
             Some(Volatility::Read) => Verdict::Harmless,
             Some(Volatility::Volatile) => Verdict::Unknown,
+            None if built_in == Verdict::Unknown
+                && dialect == Dialect::Postgres
+                && schema.is_none_or(|schema| schema == b"public")
+                && !functions.is_some_and(Functions::have_catalog)
+                && EXTENSIONS.iter().any(|names| names.contains(name, hash)) =>
+            {
+                Verdict::Harmless
+            }
             None => built_in,
         }
     }
@@ -282,6 +303,15 @@ impl Call<'_> {
         Some((own, Some(name(schema, is_quoted)?)))
     }
 
+    /// Whether an expression is before it, or before the `NOT` that is: then it is an operator.
+    fn follows_expression(&self) -> bool {
+        if self.lead.is_word("not") {
+            self.earlier.ends_expression()
+        } else {
+            self.lead.ends_expression()
+        }
+    }
+
     /// Whether it is a keyword because of what is before it, and no name.
     fn follows_its_keyword(&self, dialect: Dialect) -> bool {
         let word = |words: &[&str]| is_any(self.name, words);
@@ -309,17 +339,19 @@ impl Call<'_> {
                 word(&["sets"]) && lead.is_word("grouping")
                     || word(&["cube", "rollup"]) && self.is_grouping
                     || word(&["columns"]) && lead.ends_expression()
-                    || word(&["stdout"]) && lead.is_word("to")
+                    || word(&["stdout"]) && lead.is_word("to") && self.earlier.part == Part::Close
                     || word(&["repeatable"]) && lead.part == Part::Close
-                    || word(&["second"]) && (lead.part == Part::Literal || lead.is_word("to"))
+                    || word(&["second"]) && lead.part == Part::Literal
+                    || word(&["second"])
+                        && lead.is_word("to")
+                        && self.earlier.is_any(&["day", "hour", "minute"])
                     || word(&["varying"]) && lead.is_any(&["character", "char", "bit", "nchar"])
                     || word(&["bernoulli", "system"]) && lead.is_word("tablesample")
                     || word(&["zone"]) && lead.is_word("time")
                     || word(&["first", "next"]) && lead.is_word("fetch")
                     || word(&["escape"]) && lead.part != Part::Start && lead.ends_expression()
                     || word(&["join"]) && lead.precedes_join()
-                    || word(&["like", "ilike", "overlaps"])
-                        && (lead.ends_expression() || lead.is_word("not"))
+                    || word(&["like", "ilike", "overlaps"]) && self.follows_expression()
             }
             Dialect::MySql => {
                 word(&["against"]) && lead.part == Part::Close
@@ -329,8 +361,7 @@ impl Call<'_> {
                     || word(&["values"]) && lead.part == Part::Start
             }
             Dialect::Sqlite => {
-                word(&["like", "glob", "match", "regexp"])
-                    && (lead.ends_expression() || lead.is_word("not"))
+                word(&["like", "glob", "match", "regexp"]) && self.follows_expression()
             }
         }
     }

@@ -51,6 +51,9 @@ const AFTER_NAME: [Place; PLACES] = places(&[
     (ALIASED, CONDITION),
     (CTE, CTE_NAMED),
     (CTE_BODY, CTE_BODY),
+    // SEARCH and CYCLE name columns, and then another part may follow.
+    (CTE_NAMED, CTE_DONE),
+    (CTE_DONE, CTE_DONE),
     (LIST, LIST),
     (CONDITION, CONDITION),
     (GROUPING, GROUPING),
@@ -82,6 +85,7 @@ const AFTER_OTHER: [Place; PLACES] = places(&[
     (SOURCED, CONDITION),
     (ALIASED, CONDITION),
     (CTE_BODY, CTE_BODY),
+    (CTE_DONE, CTE_DONE),
     (LIST, LIST),
     (CONDITION, CONDITION),
     (GROUPING, GROUPING),
@@ -291,11 +295,11 @@ impl Before<'_> {
         // of functions and types only, and some that are reserved nowhere.
         #[rustfmt::skip] // A word a line would hide them.
         const BEGINS: &[&str] = &[
-            "all", "analyse", "analyze", "and", "any", "array", "as", "asymmetric", "between", "both", "by",
+            "all", "analyse", "analyze", "and", "any", "array", "as", "asymmetric", "between", "binary", "both", "by",
             "case", "cast", "check", "collate", "column", "cross", "distinct", "div", "do", "else", "escape",
             "except", "fetch", "first", "for", "freeze", "from", "full", "glob", "group", "having", "ilike",
-            "in", "inner", "intersect", "into", "is", "join", "lateral", "leading", "left", "like", "limit",
-            "match", "natural", "next", "not", "offset", "on", "only", "or", "order", "outer", "overlaps",
+            "in", "inner", "intersect", "interval", "into", "is", "join", "lateral", "leading", "left", "like", "limit",
+            "match", "mod", "natural", "next", "not", "offset", "on", "only", "or", "order", "outer", "overlaps",
             "placing", "regexp", "returning", "right", "rlike", "select", "similar", "some", "sql_no_cache", "symmetric", "table",
             "tablesample", "then", "to", "trailing", "union", "using", "values", "variadic", "verbose",
             "when", "where", "window", "with", "xor", "zone",

@@ -30,6 +30,11 @@ pub(super) fn show(
         let is_of_session = token == Token::Word && is_any(ahead.slice(), &["session", "local"]);
         let is_own = is_of_session && after.next() == Token::Word && is_any(after.slice(), OWN)
             || token == Token::Word && is_any(ahead.slice(), OWN);
+        if token == Token::Word && is_any(ahead.slice(), &["grants"]) && is_only_of_accounts(ahead)
+        {
+            while tokens.next() != Token::End {}
+            return Ok(StatementKind::Show);
+        }
         if is_own || token == Token::Word && is_any(ahead.slice(), LEFT) {
             let found = Found {
                 kind: StatementKind::SessionQuery,
@@ -45,6 +50,18 @@ pub(super) fn show(
     let first = tokens.next();
     query(tokens, functions, first)?;
     Ok(StatementKind::Show)
+}
+
+/// Whether `SHOW GRANTS` only names accounts, `'user'@'host'`, whose host looks like a variable; nothing is called.
+fn is_only_of_accounts(mut tokens: Lexer<'_>) -> bool {
+    loop {
+        match tokens.next() {
+            Token::End => return true,
+            Token::Semicolon => return tokens.next() == Token::End,
+            Token::Word | Token::Quoted | Token::Literal | Token::Variable | Token::Comma => {}
+            _ => return false,
+        }
+    }
 }
 
 /// `COPY … TO STDOUT` reads, if what it copies does.

@@ -8,6 +8,7 @@
 pub(super) mod mysql;
 pub(super) mod postgres;
 pub(super) mod postgres_catalog;
+pub(super) mod postgres_extensions;
 pub(super) mod sqlite;
 
 use std::collections::HashMap;
@@ -68,7 +69,7 @@ pub struct CatalogFunction {
 ///
 /// An aggregate is as volatile as the functions that it is made of; the catalog calls it immutable
 /// (manual, `CREATE AGGREGATE`). A procedure is volatile.
-pub const CATALOG_QUERY: &str = "\
+pub const CATALOG_QUERY: &str = "/* routing: functions */ \
 SELECT n.nspname::text, p.proname::text, \
 bool_or(p.provolatile = 'v' OR p.prokind = 'p' OR EXISTS (\
 SELECT 1 FROM pg_catalog.pg_proc AS part WHERE part.provolatile = 'v' AND part.oid IN (\
@@ -139,6 +140,11 @@ impl Functions {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.named.is_empty() && self.catalog.is_empty()
+    }
+
+    /// Whether a server's catalog is among what is known.
+    pub(super) fn have_catalog(&self) -> bool {
+        !self.catalog.is_empty()
     }
 
     /// What is known of a name, as the server looks for it.

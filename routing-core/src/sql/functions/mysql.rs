@@ -125,10 +125,10 @@ pub(in crate::sql) const ADJACENT: &[&str] = &[
 /// Reserved words that a parenthesis may follow.
 #[rustfmt::skip] // A name a line would hide the groups.
 pub(in crate::sql) const KEYWORDS: &[&str] = &[
-    "all", "and", "any", "as", "between", "bigint", "case", "collate", "cross", "dec", "decimal",
+    "all", "and", "any", "as", "between", "bigint", "both", "case", "collate", "cross", "dec", "decimal",
     "distinct", "distinctrow", "div", "double", "else", "end", "except", "exists", "float", "for", "force", "from", "group",
     "having", "ignore", "in", "index", "inner", "int", "integer", "intersect", "is", "join", "key", "lateral",
-    "like", "limit", "match", "mediumint", "natural", "not", "numeric", "offset", "on", "or", "order", "outer",
+    "leading", "like", "limit", "match", "mediumint", "natural", "not", "numeric", "offset", "on", "or", "order", "outer",
     "partition", "real", "recursive", "regexp", "rlike", "row", "rows", "select", "separator", "smallint", "some",
-    "straight_join", "then", "tinyint", "union", "use", "using", "varbinary", "varchar", "when", "where", "window", "with", "xor",
+    "straight_join", "then", "tinyint", "trailing", "union", "use", "using", "varbinary", "varchar", "when", "where", "window", "with", "xor",
 ];

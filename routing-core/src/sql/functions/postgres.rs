@@ -82,15 +82,34 @@ pub(in crate::sql) const WRITE: &[&str] = &[
     "gin_clean_pending_list", "pg_import_system_collations",
 ];
 
-/// Functions of extensions that run the statement which their argument contains, whatever their schema and
-/// whatever the catalog calls them: those of tablefunc and xml2.
+/// Functions of extensions that write, whatever their schema and whatever the catalog calls them: those of
+/// tablefunc and xml2 run the statement which their argument contains, and PostGIS' makes a table.
 pub(in crate::sql) const RUNS: &[&str] = &[
     "connectby",
     "crosstab",
     "crosstab2",
     "crosstab3",
     "crosstab4",
+    "st_fromflatgeobuftotable",
     "xpath_table",
+];
+
+/// The one of isn's that sets a flag of the connection, whatever the catalog calls it.
+pub(in crate::sql) const LEAVES: &str = "isn_weak";
+
+/// Functions of extensions that only read, and are not in
+/// [`postgres_extensions`](super::postgres_extensions): pgvector's (0.8) and TimescaleDB's (2.17), by their
+/// documentation, and volatile ones that write nothing.
+#[rustfmt::skip] // A name a line would hide the groups.
+pub(in crate::sql) const OF_EXTENSIONS: &[&str] = &[
+    // Chance.
+    "gen_random_bytes", "gen_salt", "normal_rand", "st_generatepoints", "uuid_generate_v1", "uuid_generate_v1mc",
+    "uuid_generate_v4",
+    // pgvector.
+    "binary_quantize", "cosine_distance", "hamming_distance", "inner_product", "jaccard_distance", "l1_distance",
+    "l2_distance", "l2_norm", "l2_normalize", "subvector", "vector_dims", "vector_norm",
+    // TimescaleDB.
+    "interpolate", "locf", "time_bucket", "time_bucket_gapfill",
 ];
 
 /// They leave something in the connection, or end it.
@@ -117,13 +136,13 @@ pub(in crate::sql) const STATE: &[&str] = &[
 /// have a modifier there.
 #[rustfmt::skip] // A name a line would hide the groups.
 pub(in crate::sql) const KEYWORDS: &[&str] = &[
-    "all", "and", "any", "array", "as", "between", "bit", "case", "cast", "char", "character",
+    "all", "and", "any", "array", "as", "asymmetric", "between", "bit", "both", "case", "cast", "char", "character",
     "check", "coalesce", "current_time", "current_timestamp", "dec", "decimal", "distinct", "do",
     "else", "end", "except", "exists", "extract", "fetch", "float", "for", "from", "greatest",
-    "group", "grouping", "having", "in", "intersect", "interval", "lateral", "least", "limit",
+    "group", "grouping", "having", "in", "intersect", "interval", "lateral", "leading", "least", "limit",
     "localtime", "localtimestamp", "nchar", "normalize", "not", "nullif", "numeric", "offset",
-    "on", "only", "or", "order", "overlay", "position", "precision", "row", "select", "some",
-    "substring", "then", "time", "timestamp", "to", "treat", "trim", "union", "using", "values",
+    "on", "only", "or", "order", "overlay", "placing", "position", "precision", "row", "select", "some",
+    "substring", "symmetric", "then", "time", "timestamp", "to", "trailing", "treat", "trim", "union", "using", "values",
     "varchar", "variadic", "when", "where", "window", "with", "xmlattributes", "xmlconcat",
     "xmlelement", "xmlexists", "xmlforest", "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot",
     "xmlserialize", "xmltable",

@@ -35,6 +35,7 @@ impl Query<'_, '_> {
             is_adjacent: end == tokens.start(),
             is_grouping: self.clauses.place == GROUPING,
             lead: tokens.before(self.lead, self.lead_start),
+            earlier: tokens.before(self.earlier, self.earlier_start),
         };
         if self.is_operator(call.name) {
             return Ok(());

@@ -36,6 +36,9 @@ pub(in crate::sql) struct Query<'l, 'a> {
     /// The token before that chain, and where it begins if it is a word.
     lead: Part,
     lead_start: usize,
+    /// The same of the token before that one, if that one is a name.
+    earlier: Part,
+    earlier_start: usize,
     /// Whether a setting of the transaction's was found before.
     is_local: bool,
 }
@@ -51,6 +54,8 @@ impl<'l, 'a> Query<'l, 'a> {
             chain: 0,
             lead: Part::Start,
             lead_start: 0,
+            earlier: Part::Start,
+            earlier_start: 0,
             is_local: false,
         }
     }
@@ -127,6 +132,8 @@ impl<'l, 'a> Query<'l, 'a> {
 
     #[inline(always)]
     fn begin_name(&mut self, part: Part) {
+        self.earlier = self.lead;
+        self.earlier_start = self.lead_start;
         self.lead = self.part;
         self.lead_start = self.chain;
         self.chain = self.tokens.start();

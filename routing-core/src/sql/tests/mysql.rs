@@ -7,6 +7,11 @@ fn what_reads() {
         &[
             "TABLE cake",
             "SHOW TABLES",
+            "SHOW GRANTS FOR 'u'@'h'",
+            "SHOW GRANTS FOR u@`h` USING r, 's'@'%'",
+            "SHOW GRANTS FOR CURRENT_USER()",
+            "SHOW GRANTS",
+            "SHOW GRANTS FOR 'u'@'h';",
             "SHOW FULL COLUMNS FROM t LIKE 'a%'",
             "DESCRIBE t",
             "DESC t a",
@@ -54,6 +59,12 @@ fn what_writes() {
             (Kind::FunctionCall, "SELECT `count`(a) FROM t"),
             (Kind::FunctionCall, "SELECT shop.lower(a) FROM t"),
             (Kind::FunctionCall, "SELECT $lower(1)"),
+            (Kind::FunctionCall, "SELECT 2 MOD escape()"),
+            (Kind::FunctionCall, "SELECT BINARY escape()"),
+            (
+                Kind::FunctionCall,
+                "SELECT DATE_ADD(a, INTERVAL escape() DAY) FROM t",
+            ),
             (Kind::FunctionCall, "SELECT load_file('/etc/passwd')"),
             (
                 Kind::FunctionCall,
@@ -118,6 +129,8 @@ fn what_writes() {
             (Kind::SessionState, "SELECT @a, GET_LOCK('x', 1)"),
             (Kind::SessionQuery, "SHOW VARIABLES LIKE 'last_insert_id'"),
             (Kind::SessionQuery, "SHOW BINARY LOG STATUS"),
+            (Kind::FunctionCall, "SHOW GRANTS FOR f(1)"),
+            (Kind::Unknown, "SHOW GRANTS FOR 'u'@'h /*! DELETE FROM t */"),
             (Kind::SessionQuery, "SELECT @@gtid_executed"),
             (Kind::Unknown, "SELECT '\\' /*! INTO @v */ -- '"),
             (

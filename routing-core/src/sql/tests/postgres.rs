@@ -1,4 +1,4 @@
-use super::{Dialect, Kind, reads, writes};
+use super::{CatalogFunction, Dialect, Functions, Kind, Statement, reads, writes};
 
 #[test]
 fn what_reads() {
@@ -42,6 +42,14 @@ fn what_reads() {
             "WITH a AS MATERIALIZED (SELECT 1), b (x) AS NOT MATERIALIZED (SELECT 2) TABLE b",
             "WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t) SELECT sum(n) FROM t",
             "SELECT (WITH x (a) AS (SELECT 1) SELECT a FROM x)",
+            "SELECT a NOT LIKE (b), 'a' NOT ILIKE ('b'), (a) NOT LIKE (b), \"a\" NOT ILIKE (b), 1 NOT LIKE (2) FROM t",
+            "SELECT trim(BOTH (' ') FROM a), overlay(a PLACING (b) FROM 1) FROM t",
+            "WITH RECURSIVE x(a, b) AS (SELECT 1, 2) SEARCH DEPTH FIRST BY a, b SET o, y(c) AS (SELECT o FROM x) TABLE y",
+            "WITH RECURSIVE x(a) AS (SELECT 1) CYCLE a SET c TO 'y' DEFAULT 'n' USING p, y(c) AS (TABLE x) TABLE y",
+            "SELECT unaccent(a), similarity(a, 'b'), digest(a, 'sha256'), public.crypt(a, b) FROM t",
+            "SELECT a FROM t WHERE ST_DWithin(g, ST_MakePoint(1, 2)::geography, 100)",
+            "SELECT a FROM t ORDER BY l2_distance(v, '[1,2]') LIMIT 3",
+            "SELECT akeys(h), hstore('a', b), uuid_generate_v4(), subpath(p, 0, 1), soundex(a) FROM t",
             "SELECT E'it\\'s', U&'\\0041', N'x', B'01', X'ff', 'a' 'b'",
             "SELECT E'a'\n'\\'; DELETE FROM t'",
             "SELECT a -> 'b' ->> 'c', d ? 'e', f #> '{g}', @ -1 FROM t",
@@ -70,6 +78,52 @@ fn what_reads() {
             "COPY (SELECT a FROM t) TO STDOUT",
         ],
     );
+}
+
+#[test]
+fn an_extension_is_believed_in_until_the_catalog_is_there() {
+    let kind = |functions: &Functions, sql| {
+        Statement::with_functions(sql, Dialect::Postgres, functions).kind()
+    };
+    let unknown = Functions::default();
+    let known = Functions::new(["f"], ["st_area"]);
+    let of_catalog = |name: &str, is_volatile| CatalogFunction {
+        schema: "public".to_owned(),
+        name: name.to_owned(),
+        is_volatile,
+    };
+    let loaded =
+        Functions::default().with_catalog([of_catalog("digest", true), of_catalog("akeys", false)]);
+    for (functions, sql, expected) in [
+        (&unknown, "SELECT st_area(g) FROM t", Kind::Select),
+        (
+            &unknown,
+            "SELECT shop.st_area(g) FROM t",
+            Kind::FunctionCall,
+        ),
+        (
+            &unknown,
+            "SELECT updategeometrysrid('t', 'g', 1)",
+            Kind::FunctionCall,
+        ),
+        (
+            &unknown,
+            "SELECT public.st_fromflatgeobuftotable('a', 'b', c) FROM t",
+            Kind::WritingFunction,
+        ),
+        (&loaded, "SELECT isn_weak(true)", Kind::SessionState),
+        (&known, "SELECT st_length(g) FROM t", Kind::Select),
+        (&known, "SELECT st_area(g) FROM t", Kind::WritingFunction),
+        (&loaded, "SELECT st_area(g) FROM t", Kind::FunctionCall),
+        (
+            &loaded,
+            "SELECT digest(a, 'md5') FROM t",
+            Kind::FunctionCall,
+        ),
+        (&loaded, "SELECT akeys(h) FROM t", Kind::Select),
+    ] {
+        assert_eq!(kind(functions, sql), expected, "{sql}");
+    }
 }
 
 #[test]
@@ -207,6 +261,13 @@ fn what_writes() {
                 "SELECT * FROM public.connectby('a', 'b', 'c', 'd', 0) AS t (x text)",
             ),
             (Kind::FunctionCall, "SELECT 1 WHERE 'b' LIKE is('x')"),
+            (Kind::FunctionCall, "SELECT NOT ilike() = 1"),
+            (
+                Kind::FunctionCall,
+                "SELECT a FROM t WHERE a AND NOT ilike(b)",
+            ),
+            (Kind::FunctionCall, "SELECT 'a' SIMILAR TO stdout()::text"),
+            (Kind::FunctionCall, "SELECT 'a' SIMILAR TO second()::text"),
             (
                 Kind::FunctionCall,
                 "SELECT * FROM t LEFT JOIN escape('x') ON true",
