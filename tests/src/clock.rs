@@ -27,7 +27,12 @@ impl MovedClock {
 
     /// Stops it: from now on it moves by [`advance`](Self::advance) alone.
     pub fn stop(&self) {
-        self.with(|hands| hands.stopped_at = Some(hands.now()));
+        self.with(|hands| {
+            *hands = Hands {
+                ahead: Duration::ZERO,
+                stopped_at: Some(hands.now()),
+            };
+        });
     }
 
     /// Lets it go on from where it stands.

@@ -9,6 +9,7 @@ use crate::observe::decision::Role;
 use crate::observe::exclusion::Exclusion;
 use crate::observe::failure::Failure;
 use crate::position::log::Hurry;
+use crate::time::clock::Timestamp;
 
 impl<P> ReplicaSet<P> {
     /// Writes in the log with what error a statement failed: the first of a node that was well as a
@@ -90,6 +91,35 @@ pub(crate) fn hurry_of<'s, P>(set: &'s ReplicaSet<P>, node: &'s Node<P>) -> &'s 
     match set.role_of(node) {
         Role::Primary => &set.samples().primary,
         Role::Replica => node.hurry(),
+    }
+}
+
+/// Compares what reads of the replicas take, if it is time: whoever is slower than the others takes less of its
+/// share.
+pub(crate) fn compare_replicas<P>(set: &ReplicaSet<P>, now: Timestamp) {
+    let nodes = set.nodes();
+    let replicas = nodes.iter().filter(|node| {
+        set.role_of(node) == Role::Replica && node.is_up() && node.exclusions.is_empty()
+    });
+    let loads: Vec<_> = replicas.map(|node| &node.load).collect();
+    if !set
+        .comparison
+        .is_due(now, || loads.iter().all(|load| load.has_enough()))
+    {
+        loads.iter().for_each(|load| load.give_back(now));
+        return;
+    }
+    let medians: Vec<_> = loads.iter().map(|load| load.close()).collect();
+    for (index, load) in loads.iter().enumerate() {
+        let others = medians
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != index);
+        let mut others: Vec<_> = others.filter_map(|(_, median)| *median).collect();
+        others.sort_unstable();
+        // Of two, the faster: one slow replica must not be the measure of another.
+        let typical = others.get(others.len().saturating_sub(1) / 2).copied();
+        load.weigh(medians[index], typical, now);
     }
 }
 

@@ -2,11 +2,15 @@
 //!
 //! A replica that has just come back has cold caches and no connections; at its full share, all
 //! sessions rush to it at once. One that is alive but slow fails nothing, so no breaker sees it.
-//! Both take a part of their share, in 256ths, which is never nothing: who takes no reads cannot
-//! show that he is well.
+//! Both take a part of their share, in 256ths, which is never nothing: a replica that takes no reads
+//! cannot show that it is well.
+//!
+//! Whether a replica is slow is decided as Envoy ejects outliers: at an interval, from enough reads, and for a
+//! time that grows (Envoy, *Outlier detection*). The measure is the median: one report that takes a minute, or
+//! a first statement on a new connection, says nothing about the replica.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::time::clock::Timestamp;
@@ -19,18 +23,30 @@ const LEAST: u32 = WHOLE / 16;
 const OUTLIER: u64 = 3;
 /// And by how much: a difference that is no more than noise is none.
 const NOTICED: Duration = Duration::from_millis(2);
-/// A measurement moves the average by one part in so many.
-const INERTIA: u64 = 8;
+/// From one decision to the next, at least; Envoy's `interval`.
+const INTERVAL: Duration = Duration::from_secs(10);
+/// How many measured reads a decision needs: some 250 reads in all.
+const ENOUGH: u32 = 16;
+/// For how long a replica takes less, the first time; Envoy's `base_ejection_time`.
+const WITHHELD_FOR: Duration = Duration::from_secs(30);
+/// For how long at most; Envoy's `max_ejection_time`.
+const WITHHELD_FOR_AT_MOST: Duration = Duration::from_secs(300);
 
-/// What is known of a node's load, one word each.
+/// What is known of a node's load.
 #[derive(Debug, Default)]
 pub(crate) struct Load {
     /// When it came back, in nanoseconds; 0 if that is long ago.
     back_since: AtomicU64,
-    /// The moving average of what reads take, in nanoseconds; 0 if none was measured.
-    latency: AtomicU64,
-    /// What the average takes away from the share.
-    withheld: AtomicU64,
+    /// What its reads take.
+    window: Window,
+    /// The median of the last window that had enough reads, in nanoseconds; 0 if there was none.
+    median: AtomicU64,
+    /// What being slow takes away from the share.
+    withheld: AtomicU32,
+    /// Until when, in nanoseconds.
+    until: AtomicU64,
+    /// How often in a row it was found to be slow.
+    times: AtomicU32,
 }
 
 impl Load {
@@ -38,7 +54,8 @@ impl Load {
         self.back_since
             .store(now.as_nanos().max(1), Ordering::Relaxed);
         // What it was before says nothing of what it is.
-        self.latency.store(0, Ordering::Relaxed);
+        self.window.clear();
+        self.median.store(0, Ordering::Relaxed);
         self.withheld.store(0, Ordering::Relaxed);
     }
 
@@ -50,7 +67,8 @@ impl Load {
 
     /// The part of its share that it takes.
     pub(crate) fn part(&self, slow_start: Duration, now: Timestamp) -> u32 {
-        let by_latency = WHOLE - withheld(&self.withheld);
+        let withheld = self.withheld.load(Ordering::Relaxed);
+        let by_latency = WHOLE - withheld.min(WHOLE - LEAST);
         let since = self.back_since.load(Ordering::Relaxed);
         if since == 0 {
             return by_latency;
@@ -67,40 +85,70 @@ impl Load {
         by_latency.min(ramp)
     }
 
-    /// A read took so long; says what they take on average.
-    pub(crate) fn measured(&self, took: Duration) -> Duration {
-        let took = nanos(took).max(1);
-        let before = self.latency.load(Ordering::Relaxed);
-        let after = match before {
-            0 => took,
-            _ => before - before / INERTIA + took / INERTIA,
-        };
-        // Of two at once, one is lost: it is an average.
-        self.latency.store(after.max(1), Ordering::Relaxed);
-        Duration::from_nanos(after)
+    /// A read took so long.
+    #[inline]
+    pub(crate) fn measured(&self, took: Duration) {
+        self.window.measured(took);
     }
 
-    /// What reads take on average, if any was measured.
+    /// What reads take, by the median of the last window that had enough of them.
     pub(crate) fn latency(&self) -> Option<Duration> {
-        let word = self.latency.load(Ordering::Relaxed);
+        let word = self.median.load(Ordering::Relaxed);
         (word != 0).then(|| Duration::from_nanos(word))
     }
 
-    /// The others take so long, on average.
-    pub(crate) fn compare(&self, others: Option<Duration>) {
-        let part = match (self.latency(), others) {
-            (Some(own), Some(others)) => part_of(nanos(own), nanos(others)),
-            _ => WHOLE,
-        };
-        self.withheld
-            .store(u64::from(WHOLE - part), Ordering::Relaxed);
+    /// Whether a decision has enough reads.
+    pub(crate) fn has_enough(&self) -> bool {
+        self.window.count() >= ENOUGH
     }
-}
 
-fn withheld(word: &AtomicU64) -> u32 {
-    u32::try_from(word.load(Ordering::Relaxed))
-        .unwrap_or(0)
-        .min(WHOLE - LEAST)
+    /// The median of the window, if it has enough reads; the next one begins.
+    pub(crate) fn close(&self) -> Option<Duration> {
+        let median = self.window.median().filter(|_| self.has_enough());
+        self.window.clear();
+        if let Some(median) = median {
+            self.median.store(nanos(median).max(1), Ordering::Relaxed);
+        }
+        median
+    }
+
+    /// Takes a part of the share away if its reads took longer than the others' in the same window.
+    pub(crate) fn weigh(&self, own: Option<Duration>, others: Option<Duration>, now: Timestamp) {
+        match (own, others) {
+            (Some(own), Some(others)) => {
+                let part = part_of(nanos(own), nanos(others));
+                self.withhold(WHOLE - part, now);
+            }
+            _ => self.give_back(now),
+        }
+    }
+
+    /// A node that gets too few reads to show that it is well gets its share back in time.
+    pub(crate) fn give_back(&self, now: Timestamp) {
+        if self.withheld.load(Ordering::Relaxed) > 0 && self.is_time_over(now) {
+            self.came_back(now);
+        }
+    }
+
+    fn withhold(&self, withheld: u32, now: Timestamp) {
+        let times = self.times.load(Ordering::Relaxed);
+        let is_new = self.withheld.swap(withheld, Ordering::Relaxed) == 0;
+        let times = match (withheld, is_new) {
+            (0, _) => times.saturating_sub(1),
+            (_, true) => times.saturating_add(1),
+            (_, false) => times,
+        };
+        self.times.store(times, Ordering::Relaxed);
+        let lasts = WITHHELD_FOR.saturating_mul(times).min(WITHHELD_FOR_AT_MOST);
+        self.until
+            .store(now.after(lasts).as_nanos(), Ordering::Relaxed);
+    }
+
+    fn is_time_over(&self, now: Timestamp) -> bool {
+        let left = Timestamp::from_nanos(self.until.load(Ordering::Relaxed)).since(now);
+        // A clock that has jumped back takes no share away for longer.
+        left.is_zero() || left > WITHHELD_FOR_AT_MOST
+    }
 }
 
 fn part_of(own: u64, others: u64) -> u32 {
@@ -114,6 +162,85 @@ fn part_of(own: u64, others: u64) -> u32 {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// When a set's replicas are compared next. All of their windows are of one time, so that what has the reads of
+/// all of them take longer is nobody's fault.
+#[derive(Debug, Default)]
+pub(crate) struct Comparison {
+    /// When the windows began, in nanoseconds.
+    began: AtomicU64,
+}
+
+impl Comparison {
+    /// Whether the windows are over, which then begin anew: after [`INTERVAL`] if there are enough reads, and
+    /// after six in any case. Of two callers at once, one is told so.
+    pub(crate) fn is_due(&self, now: Timestamp, are_enough: impl FnOnce() -> bool) -> bool {
+        let word = self.began.load(Ordering::Relaxed);
+        let began = Timestamp::from_nanos(word);
+        let lasted = now.since(began);
+        // A clock that has jumped back would keep them open.
+        let is_over = now < began || lasted >= 6 * INTERVAL || (lasted >= INTERVAL && are_enough());
+        let (relaxed, next) = (Ordering::Relaxed, now.as_nanos());
+        is_over
+            && self
+                .began
+                .compare_exchange(word, next, relaxed, relaxed)
+                .is_ok()
+    }
+}
+
+/// How many reads took how long, by half powers of two of microseconds.
+#[derive(Debug)]
+struct Window([AtomicU32; BUCKETS]);
+
+/// The last is for what takes longer than half a minute.
+const BUCKETS: usize = 50;
+
+impl Default for Window {
+    fn default() -> Self {
+        Self([const { AtomicU32::new(0) }; BUCKETS])
+    }
+}
+
+impl Window {
+    #[inline]
+    fn measured(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
+        let octave = micros.ilog2();
+        let is_upper_half = octave > 0 && micros & (1 << (octave - 1)) != 0;
+        let bucket = 2 * octave as usize + usize::from(is_upper_half);
+        self.0[bucket.min(BUCKETS - 1)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn clear(&self) {
+        for count in &self.0 {
+            count.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn counts(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().map(|count| count.load(Ordering::Relaxed))
+    }
+
+    fn count(&self) -> u32 {
+        self.counts().fold(0, u32::saturating_add)
+    }
+
+    fn median(&self) -> Option<Duration> {
+        let (all, mut below) = (self.count(), 0_u32);
+        let median = self.counts().position(|count| {
+            below = below.saturating_add(count);
+            below > all / 2
+        });
+        median.map(middle_of)
+    }
+}
+
+/// What a read took that was counted in this bucket.
+fn middle_of(bucket: usize) -> Duration {
+    let quarters: u64 = if bucket.is_multiple_of(2) { 5 } else { 7 };
+    Duration::from_nanos(((quarters * 1_000) << (bucket / 2)) / 4)
 }
 
 /// One of sixteen is measured: the clock costs more than the rest of a decision. Not each sixteenth,
@@ -167,29 +294,116 @@ mod tests {
         assert_eq!(load.part(Duration::ZERO, at(1)), WHOLE);
     }
 
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// Enough reads that take so long, and the decision at this time.
+    fn weighed(load: &Load, took: Duration, others: Option<Duration>, now: Timestamp) -> u32 {
+        for _ in 0..ENOUGH {
+            load.measured(took);
+        }
+        load.weigh(load.close(), others, now);
+        load.part(Duration::ZERO, now)
+    }
+
     #[test]
-    fn who_is_slow_takes_less_until_he_is_not() {
-        let millis = Duration::from_millis;
+    fn a_slow_replica_takes_less_until_it_is_not_slow() {
         let load = Load::default();
-        for _ in 0..100 {
-            load.measured(millis(100));
-        }
-        load.compare(Some(millis(10)));
-        let part = load.part(Duration::ZERO, at(0));
+        let part = weighed(&load, millis(100), Some(millis(10)), at(10));
         assert!((20..=30).contains(&part), "{part}");
-        load.compare(Some(millis(1)));
-        assert_eq!(load.part(Duration::ZERO, at(0)), LEAST);
-        for _ in 0..100 {
-            load.measured(millis(11));
-        }
-        load.compare(Some(millis(10)));
+        assert_eq!(weighed(&load, millis(100), Some(millis(1)), at(20)), LEAST);
+        assert_eq!(weighed(&load, millis(11), Some(millis(10)), at(30)), WHOLE);
         assert!(load.is_whole());
-        // Three times nothing is nothing.
-        let noise = Load::default();
-        noise.measured(Duration::from_micros(900));
-        noise.compare(Some(Duration::from_micros(100)));
-        assert!(noise.is_whole());
-        noise.compare(None);
-        assert!(noise.is_whole());
+        // Three times nothing is nothing, and without others there is nothing to compare with.
+        let micros = Duration::from_micros;
+        assert_eq!(
+            weighed(&load, micros(900), Some(micros(100)), at(40)),
+            WHOLE
+        );
+        assert_eq!(weighed(&load, millis(900), None, at(50)), WHOLE);
+    }
+
+    #[test]
+    fn few_slow_reads_are_no_slow_replica() {
+        let (load, others) = (Load::default(), Some(millis(1)));
+        // A report, while all else is fast.
+        for took in [1, 1, 60_000, 1, 1].repeat(20) {
+            load.measured(millis(took));
+        }
+        load.weigh(load.close(), others, at(10));
+        assert!(load.is_whole());
+        assert!(load.latency().is_some_and(|median| median < millis(2)));
+        // Too few reads.
+        for _ in 1..ENOUGH {
+            load.measured(millis(500));
+        }
+        assert!(!load.has_enough());
+        load.weigh(load.close(), others, at(20));
+        assert!(load.is_whole());
+    }
+
+    #[test]
+    fn time_gives_the_share_back() {
+        let load = Load::default();
+        for (found, lasts) in [(10, 30), (100, 60), (200, 90)] {
+            assert_eq!(
+                weighed(&load, millis(500), Some(millis(1)), at(found)),
+                LEAST
+            );
+            load.give_back(at(found + lasts - 1));
+            assert_eq!(load.part(Duration::ZERO, at(found + lasts - 1)), LEAST);
+            load.give_back(at(found + lasts));
+            assert_eq!(load.part(Duration::ZERO, at(found + lasts)), WHOLE);
+        }
+        // However often, and wherever the clock is.
+        for _ in 0..100 {
+            weighed(&load, millis(500), Some(millis(1)), at(1_000_000));
+            load.give_back(at(1_000_300));
+            assert_eq!(load.part(Duration::ZERO, at(1_000_300)), WHOLE);
+        }
+        weighed(&load, millis(500), Some(millis(1)), at(1_000_000));
+        load.give_back(at(0));
+        assert_eq!(load.part(Duration::ZERO, at(0)), WHOLE);
+    }
+
+    #[test]
+    fn windows_end_with_enough_reads_or_with_time() {
+        let comparison = Comparison::default();
+        for (seconds, are_enough, expected) in [
+            (1_000, false, true),
+            (1_009, true, false),
+            (1_010, false, false),
+            (1_010, true, true),
+            (1_069, false, false),
+            (1_070, false, true),
+            // The clock has jumped back.
+            (10, false, true),
+            (19, true, false),
+        ] {
+            let is_due = comparison.is_due(at(seconds), || are_enough);
+            assert_eq!(is_due, expected, "{seconds} {are_enough}");
+        }
+    }
+
+    #[test]
+    fn a_window_knows_what_it_counts() {
+        for micros in [1, 2, 3, 5, 100, 400, 2_900, 10_000, 999_999, 20_000_000] {
+            let (window, took) = (Window::default(), Duration::from_micros(micros));
+            window.measured(took);
+            let median = window.median().expect("one of them");
+            let ratio = median.as_secs_f64() / took.as_secs_f64();
+            assert!((0.8..1.3).contains(&ratio), "{took:?} counts as {median:?}");
+        }
+        let window = Window::default();
+        assert_eq!(window.median(), None);
+        for took in [Duration::MAX, Duration::ZERO, Duration::MAX] {
+            window.measured(took);
+        }
+        assert!(
+            window
+                .median()
+                .is_some_and(|median| median > millis(20_000))
+        );
     }
 }

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use crate::cluster::balancer::Balancer;
 use crate::cluster::budget::Budget;
 use crate::cluster::election::History;
+use crate::cluster::latency::Comparison;
 use crate::cluster::members::{Member, Members, Rolls};
 use crate::cluster::node::Node;
 use crate::config::rules::{LagLimits, Rules};
@@ -43,6 +44,7 @@ pub struct ReplicaSet<P> {
     pub(crate) lag_limits: ArcSwap<LagLimits>,
     pub(crate) budget: Budget,
     pub(crate) balancer: Box<dyn Balancer>,
+    pub(crate) comparison: Comparison,
     samples: Arc<Samples>,
     is_surveyed: AtomicBool,
     /// How often the survey went on because the primary has answered nothing, and is up.
@@ -106,6 +108,7 @@ impl<P> ReplicaSet<P> {
             history: Mutex::default(),
             lag_limits: ArcSwap::from_pointee(rules.lag),
             budget: Budget::new(rules.fallback_budget),
+            comparison: Comparison::default(),
             ports: Ports::default(),
             roster,
             name,

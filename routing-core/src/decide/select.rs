@@ -255,31 +255,6 @@ impl<P> ReplicaSet<P> {
             eligible.trailing_zeros() as usize
         }
     }
-
-    /// A read of a replica took so long: who is slower than the others takes less of his share.
-    pub(crate) fn measured(&self, place: usize, took: Duration) {
-        let node = self.node_at(place);
-        node.load.measured(took);
-        let members = self.members();
-        let mut others = [Duration::ZERO; MAX_NODES];
-        let mut count = 0;
-        for (index, member) in members.all().iter().enumerate() {
-            let other = self.node_at(member.place);
-            let counts = index != members.primary()
-                && member.place != place
-                && other.breaker.is_up()
-                && other.exclusions.is_empty();
-            if counts && let Some(latency) = other.load.latency() {
-                others[count] = latency;
-                count += 1;
-            }
-        }
-        let others = &mut others[..count];
-        others.sort_unstable();
-        // Of two, the faster: one slow replica must not be the measure of another.
-        let typical = others.get(count.saturating_sub(1) / 2).copied();
-        node.load.compare(typical);
-    }
 }
 
 /// Parts of a share are whole numbers, so that a sixteenth of a weight of 1 is one.

@@ -128,7 +128,7 @@ impl<'r, P> Running<'r, P> {
         route.mark(caller);
         if let Some(started) = route.started {
             let took = route.set.ports.clock.now().since(started);
-            route.set.measured(route.place, took);
+            route.node.load.measured(took);
         }
         route.answered();
     }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use event_listener::{EventListener, Listener};
 
 use crate::cluster::breaker::Admission;
-use crate::cluster::events::hurry_of;
+use crate::cluster::events::{compare_replicas, hurry_of};
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::config::rules::ProbeRules;
@@ -177,6 +177,9 @@ impl<P> Monitor<P> {
             return Turn::Wait(Pause { hurried, lasts });
         }
         self.last = Some(now);
+        if role == Role::Replica {
+            compare_replicas(&set, now);
+        }
         let asked = hurry.take();
         let trial = match node.breaker.admit_if_down(now) {
             Some(Admission::Trial(trial)) => Some(trial),

@@ -218,28 +218,50 @@ async fn a_slow_replica_takes_less<A: Adapter>() {
     let takes = |proxy: &Proxy, millis| proxy.takes(Duration::from_millis(millis), &setup.clock);
     takes(&slow, 8);
     takes(&other, 1);
-    let reads_there = async || setup.session().server().await == "replica-1";
-    let part = || {
-        let status = setup.db.status();
-        status.node("default", "replica-1").expect("a member").part
-    };
-    // One read of sixteen is measured, and an average takes some to move.
-    let until_part = async |is_so: fn(f64) -> bool| {
-        for _ in 0..20_000 {
-            if is_so(part()) {
-                return;
-            }
-            reads_there().await;
+    let of_new_sessions = async |sessions: usize| {
+        let mut there = 0;
+        for _ in 0..sessions {
+            there += usize::from(setup.session().server().await == "replica-1");
         }
-        panic!("{:#?}", setup.db.status());
+        there
     };
-    until_part(|part| part <= 0.25).await;
-    let mut taken = 0;
-    for _ in 0..200 {
-        taken += usize::from(reads_there().await);
-    }
-    assert!((1..80).contains(&taken), "{taken} of 200");
-    // Who takes some can show that he is well again.
+    // A monitor decides when the windows are over, and the machine's clock has it wake.
+    let until_part = async |seconds: u64, is_so: fn(f64) -> bool| {
+        setup.clock.advance(Duration::from_secs(seconds));
+        setup.clock.go_on();
+        let is_weighed = |status: &Status| {
+            let node = status.node("default", "replica-1").expect("a member");
+            is_so(node.part)
+        };
+        until(&setup, "its share is decided on", is_weighed).await;
+        setup.clock.stop();
+    };
+    // A few statements that take long are no slow replica.
+    takes(&slow, 5_000);
+    assert_eq!(of_new_sessions(40).await, 20);
     takes(&slow, 1);
-    until_part(|part| part >= 1.0).await;
+    assert_eq!(of_new_sessions(40).await, 20);
+    // One read of sixteen is measured.
+    of_new_sessions(800).await;
+    until_part(10, |part| part >= 1.0).await;
+    let measured = |status: &Status| {
+        status
+            .node("default", "replica-1")
+            .is_some_and(|node| node.latency.is_some())
+    };
+    setup.clock.go_on();
+    until(&setup, "its reads are compared", measured).await;
+    setup.clock.stop();
+    assert_eq!(of_new_sessions(40).await, 20);
+
+    takes(&slow, 8);
+    of_new_sessions(800).await;
+    until_part(10, |part| part <= 0.25).await;
+    let taken = of_new_sessions(100).await;
+    assert!((1..40).contains(&taken), "{taken} of 100");
+    // It takes too few to show that it is well again: time gives its share back, and it begins slowly.
+    until_part(30, |part| part > 0.25).await;
+    until_part(10, |part| part >= 1.0).await;
+    takes(&slow, 1);
+    assert_eq!(of_new_sessions(40).await, 20);
 }
