@@ -17,6 +17,9 @@ pub enum Exclusion {
     Foreign,
     /// It takes writes, and another node is the primary.
     Superseded,
+    /// It is the server that the primary is, under another address: as a replica it would take nothing off it. With
+    /// [`allow_same_server`](crate::Rules::allow_same_server) it serves.
+    SameServer,
     /// It is the set's primary, and says that it is a replica: whom it follows, and how far it is
     /// behind, nobody knows.
     Demoted,
@@ -34,10 +37,11 @@ pub enum Exclusion {
 }
 
 impl Exclusion {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Unseen,
         Self::Foreign,
         Self::Superseded,
+        Self::SameServer,
         Self::Demoted,
         Self::OtherHistory,
         Self::ReadOnly,
@@ -50,6 +54,7 @@ impl Exclusion {
     pub(crate) const OF_TOPOLOGY: Exclusions = Exclusions(
         Self::Foreign.bit()
             | Self::Superseded.bit()
+            | Self::SameServer.bit()
             | Self::Demoted.bit()
             | Self::OtherHistory.bit()
             | Self::ReadOnly.bit()
@@ -60,6 +65,7 @@ impl Exclusion {
     pub(crate) const OF_ALL: Exclusions = Exclusions(
         Self::Foreign.bit()
             | Self::Superseded.bit()
+            | Self::SameServer.bit()
             | Self::Demoted.bit()
             | Self::OtherHistory.bit()
             | Self::Undecided.bit(),
@@ -76,6 +82,7 @@ impl Exclusion {
             Self::Unseen => "unseen",
             Self::Foreign => "foreign",
             Self::Superseded => "superseded",
+            Self::SameServer => "same server",
             Self::Demoted => "demoted",
             Self::OtherHistory => "other history",
             Self::ReadOnly => "read-only",

@@ -169,6 +169,33 @@ mod tests {
     }
 
     #[test]
+    fn the_primary_under_another_address_is_left_out() {
+        let with = |server: u64, last: u32, time: u64| Sighting {
+            server: Some(server),
+            ..mysql(
+                true,
+                &format!("aaaaaaaa-0000-0000-0000-000000000000:1-{last}"),
+                time,
+            )
+        };
+        // It was asked later, and so shows more: the other is asked again.
+        let (early, alias, later) = (with(1, 10, 1), with(1, 12, 1), with(1, 13, 2));
+        let first = ruling(
+            0,
+            History::default(),
+            &[(Some(&early), true), (Some(&alias), true)],
+        );
+        assert!(!first.history.is_elected);
+        let then = ruling(
+            0,
+            first.history,
+            &[(Some(&later), true), (Some(&alias), true)],
+        );
+        assert_eq!((then.primary, then.history.is_elected), (0, true));
+        assert_eq!(words(&then), ["", "same server"]);
+    }
+
+    #[test]
     fn while_it_is_undecided_nobody_is_used_who_may_be_the_primary() {
         let one = mysql(true, "aaaaaaaa-0000-0000-0000-000000000000:1-12", 1);
         let gtids = "aaaaaaaa-0000-0000-0000-000000000000:1-10,\

@@ -125,10 +125,11 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
         } else if index == primary {
             of_primary(sighting, &history)
         } else {
-            let replica = of_replica(sighting, primary_seen, &history);
-            let is_primarys = nodes[index].may_be_primarys
-                && primary_seen.is_some_and(|primary| is_same_server(sighting, primary));
-            if is_primarys { none } else { replica }
+            match primary_seen.is_some_and(|primary| is_same_server(sighting, primary)) {
+                true if nodes[index].may_be_primarys => none,
+                true => none.with(Exclusion::SameServer),
+                false => of_replica(sighting, primary_seen, &history),
+            }
         }
     });
     Ruling {

@@ -34,19 +34,12 @@ pub(crate) struct Seen<'a> {
     pub(crate) may_be_primarys: bool,
 }
 
-/// Whether two answers may be those of one server: MySQL's say so, PostgreSQL's do not contradict it.
+/// Whether a node that takes writes is the server that the primary is: MySQL's and MariaDB's servers say so by
+/// their ids. A server of PostgreSQL's that is promoted begins a timeline, so that two on one timeline are one, or
+/// one is a copy that was started beside the other.
 pub(super) fn is_same_server(one: &Sighting, other: &Sighting) -> bool {
-    (
-        one.role,
-        one.takes_writes,
-        one.system,
-        one.timeline,
-        one.server,
-    ) == (
-        other.role,
-        other.takes_writes,
-        other.system,
-        other.timeline,
-        other.server,
-    )
+    let is_writable = one.takes_writes || one.role == Some(Role::Primary);
+    let says_which = one.server.is_some() || one.timeline.is_some();
+    let facts = |of: &Sighting| (of.role, of.takes_writes, of.system, of.timeline, of.server);
+    is_writable && says_which && facts(one) == facts(other)
 }

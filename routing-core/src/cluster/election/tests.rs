@@ -197,7 +197,7 @@ fn two_primaries_on_one_timeline_change_nothing() {
         let both = ruling(current, ON_1, &[(Some(&one), true), (Some(&two), true)]);
         assert_eq!(both.primary, current);
         assert_eq!(both.exclusions[current], Exclusions::default());
-        assert_eq!(words(&both)[1 - current], "superseded");
+        assert_eq!(words(&both)[1 - current], "same server");
     }
 }
 
