@@ -21,11 +21,14 @@
 //! | 4 | in [`Scope::node`] | that node; a write is refused on a replica, and so is a read after state was left on the primary | `Named` |
 //! | 5 | a write in [`Scope::primary`] | the primary; the session is not pinned | `Forced` |
 //! | | a write of a pinned session | the primary | `Pinned` |
+//! | | a write in [`Scope::migration`] | the primary; the session is pinned, in either mode | `Write` |
 //! | | a write, [`Mode::Strict`] | refused: [`UnpinnedWrite`](RoutingError::UnpinnedWrite) | |
 //! | | a write, [`Mode::Greedy`] | the primary; the session is pinned | `Write` |
-//! | 6 | a read in [`Scope::primary`] | the primary | `Forced` |
+//! | 6 | a read in [`Scope::primary`] or [`Scope::migration`] | the primary | `Forced` |
 //! | | a read after a statement that has left state in a connection | the primary | `SessionState` |
+//! | | a read that no standby runs | the primary | `NotOnStandby` |
 //! | | a read in [`Scope::replica`] | a replica, stale or not | `Forced` |
+//! | | a read in [`Scope::prefer_primary`] | the primary; if it does not answer or is known to be down, a replica | `Preferred` |
 //! | | a read without a session | the primary, or as [`AnonymousReads`] says | `NoSession` |
 //! | | a read of a pinned session, until [`PinRelease`] lets go | the primary | `Pinned` |
 //! | | any other read | the session's replica, else the balancer's choice, among those that are known to have what the session requires | `Affine`, `Balanced` |
@@ -60,7 +63,7 @@ mod time;
 pub mod web;
 
 pub use adapter::builder::{Routed, RoutedBuilder};
-pub use adapter::pool::{BackgroundTasks, Pool};
+pub use adapter::pool::{BackgroundTasks, Pool, PoolState};
 pub use adapter::status::{NodeStatus, SetStatus, Status};
 pub use cluster::balancer::{Balancer, Candidates};
 pub use cluster::builder::ReplicaSetBuilder;
@@ -127,10 +130,10 @@ pub mod application {
         ConfigProblem, Context, Decision, Delegate, Entered, Exclusion, Failure, FallbackBudget,
         HandOver, InContext, InvalidPosition, Lag, LagLimits, LatePin, ManualClock, Mode,
         NoReplica, NodeBuilder, NodeConfig, NodeName, NodeStatus, Observer, PinInfo, PinReason,
-        PinRelease, PoolConfig, PoolMode, Position, ProbeRules, Reach, Reason, RetryRules, Role,
-        RoutedBuilder, RoutingConfig, RoutingConfigBuilder, RoutingError, Rules, Scope, Session,
-        SetBuilder, SetConfig, SetName, SetStatus, StatementKind, Status, SystemClock, Timestamp,
-        in_current_session, sql,
+        PinRelease, PoolConfig, PoolMode, PoolState, Position, ProbeRules, Reach, Reason,
+        RetryRules, Role, RoutedBuilder, RoutingConfig, RoutingConfigBuilder, RoutingError, Rules,
+        Scope, Session, SetBuilder, SetConfig, SetName, SetStatus, StatementKind, Status,
+        SystemClock, Timestamp, in_current_session, sql,
     };
     #[cfg(feature = "token")]
     pub use crate::{

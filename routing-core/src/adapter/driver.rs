@@ -15,6 +15,9 @@ use crate::observe::decision::Role;
 use crate::observe::failure::Failure;
 use crate::sql::kind::Access;
 
+/// A question that fails in an aborted transaction of PostgreSQL's, which a commit would roll back.
+pub const ABORTED_QUESTION: &str = "/* routing: transaction */ SELECT 1";
+
 /// Any error of a pool.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 

@@ -248,7 +248,7 @@ macro_rules! routed_handle {
             #[must_use]
             pub fn status(&self) -> $crate::Status {
                 self.handle.router.start_background_of_all();
-                self.handle.router.status()
+                self.handle.router.status_with_pools()
             }
 
             /// Whether this handle's set takes no writes now: its primary is down or read-only, and no

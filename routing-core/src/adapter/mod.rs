@@ -23,8 +23,8 @@ mod tokio;
 mod unanswered;
 
 pub use driver::{
-    AsyncConnections, AsyncStatement, Attempt, BlockingConnections, BoxError, Connections, Done,
-    ErrorOf, OrmErrors,
+    ABORTED_QUESTION, AsyncConnections, AsyncStatement, Attempt, BlockingConnections, BoxError,
+    Connections, Done, ErrorOf, OrmErrors,
 };
 pub use engine::{Call, connect, connect_blocking, run, run_blocking};
 pub use find::find_routing_error;

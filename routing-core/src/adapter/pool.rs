@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::cluster::replica_set::ReplicaSet;
 use crate::config::NodeConfig;
 use crate::execute::router::Router;
@@ -15,6 +17,16 @@ pub trait BackgroundTasks: Sized {
 
     /// Loads the functions of the set's database in the background.
     fn start_catalog(set: &Arc<ReplicaSet<Self>>);
+}
+
+/// How many connections a pool has open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[expect(clippy::exhaustive_structs, reason = "an adapter makes one")]
+pub struct PoolState {
+    /// All of them.
+    pub connections: u32,
+    /// Those that no statement has.
+    pub idle: u32,
 }
 
 /// An adapter's pool of connections to one node.
@@ -44,6 +56,11 @@ pub trait Pool: BackgroundTasks {
 
     /// Whether the adapter can [probe](crate::Probe) the node.
     fn can_be_probed(&self) -> bool;
+
+    /// How many connections it has open just now: **`None`**, if nobody can tell.
+    fn state(&self) -> Option<PoolState> {
+        None
+    }
 
     /// Gives the pool of a removed node up, which ends with the last statement on it.
     fn retire(&self);

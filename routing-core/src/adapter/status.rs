@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::adapter::pool::{Pool, PoolState};
 use crate::cluster::latency::WHOLE;
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
@@ -69,8 +70,12 @@ pub struct NodeStatus {
     pub lag: Option<f64>,
     /// How many bytes of log it misses; PostgreSQL's only.
     pub lag_bytes: Option<u64>,
-    /// What reads take on average, of those that are measured; in seconds.
+    /// What reads take, by the median of the last window that had enough of them; in seconds. `None` if none
+    /// had, and where nodes are not probed.
     pub latency: Option<f64>,
+    /// The connections of its pool, if one is open; those of the monitor and of `read_only()` handles are not
+    /// among them.
+    pub pool: Option<PoolState>,
 }
 
 impl Status {
@@ -85,6 +90,23 @@ impl Status {
     pub fn node(&self, set: &str, node: &str) -> Option<&NodeStatus> {
         let set = self.sets.iter().find(|one| one.name == set)?;
         set.nodes.iter().find(|one| one.name == node)
+    }
+}
+
+impl<P: Pool> Router<P> {
+    /// What is known of all nodes just now, and what their pools have; nobody is asked for it.
+    #[must_use]
+    pub fn status_with_pools(&self) -> Status {
+        let mut status = self.status();
+        for (set, of_set) in self.sets().iter().zip(&mut status.sets) {
+            for node in set.nodes() {
+                let mut nodes = of_set.nodes.iter_mut();
+                if let Some(of_node) = nodes.find(|one| node.name() == one.name.as_str()) {
+                    of_node.pool = node.pool().state();
+                }
+            }
+        }
+        status
     }
 }
 
@@ -147,6 +169,7 @@ impl<P> Router<P> {
             lag: lag.and_then(|lag| lag.time).map(seconds),
             lag_bytes: lag.and_then(|lag| lag.bytes),
             latency: node.load.latency().map(seconds),
+            pool: None,
         }
     }
 }

@@ -55,7 +55,7 @@ impl Observation {
 /// One statement, so that the location and the role are those of one moment: a standby may be
 /// promoted in between. `pg_current_wal_insert_lsn`, as with asynchronous commit what
 /// `pg_current_wal_lsn` says does not include what has been acknowledged.
-const POSTGRES: &str = "\
+const POSTGRES: &str = "/* routing: probe */ \
 WITH server AS MATERIALIZED (SELECT pg_is_in_recovery() AS standby) \
 SELECT concat_ws(' ', \
 CASE WHEN standby THEN 'replica' ELSE 'primary' END, \
@@ -67,10 +67,12 @@ CASE WHEN standby THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn()
 pg_size_bytes(current_setting('wal_segment_size'))) FROM server";
 
 /// Not `@@last_gtid`, which is the connection's.
-const MARIADB: &str = "SELECT CONCAT_WS('|', @@global.read_only, @@global.gtid_binlog_pos, @@global.gtid_slave_pos, \
+const MARIADB: &str = "/* routing: probe */ \
+     SELECT CONCAT_WS('|', @@global.read_only, @@global.gtid_binlog_pos, @@global.gtid_slave_pos, \
      @@global.server_id, @@global.gtid_current_pos)";
 
-const MYSQL: &str = "SELECT CONCAT_WS('|', @@global.read_only, @@global.gtid_executed, @@global.gtid_executed, \
+const MYSQL: &str = "/* routing: probe */ \
+     SELECT CONCAT_WS('|', @@global.read_only, @@global.gtid_executed, @@global.gtid_executed, \
      @@global.server_id)";
 
 impl Probe {
@@ -80,7 +82,7 @@ impl Probe {
     #[must_use]
     pub const fn version_question(dialect: Dialect) -> Option<&'static str> {
         match dialect {
-            Dialect::MySql => Some("SELECT version()"),
+            Dialect::MySql => Some("/* routing: probe */ SELECT version()"),
             _ => None,
         }
     }

@@ -15,7 +15,7 @@ use crate::session::Session;
 use crate::session::connection_state::Kept;
 use crate::session::context::Context;
 use crate::session::pin::PinReason;
-use crate::session::scope::ScopeView;
+use crate::session::scope::{Override, ScopeView};
 use crate::session::set_state::Slot;
 use crate::sql::kind::{Access, StatementKind};
 
@@ -211,7 +211,10 @@ pub(crate) fn allow_in_transaction<P>(
         match caller.state() {
             Some(state) if set.has_rules() => state.keep(node.id()),
             Some(_) => {}
-            None => note_state(set, slot, kind, caller, scopes.write.is_some()),
+            None => {
+                let is_forced = matches!(scopes.write, Some(Override::Primary | Override::Node(_)));
+                note_state(set, slot, kind, caller, is_forced);
+            }
         }
     }
     Ok(match verdict {

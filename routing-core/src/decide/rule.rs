@@ -160,6 +160,11 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
         Access::Write => match (forced, session, set.mode) {
             (Some(Override::Primary), ..) => Verdict::Primary(Reason::Forced),
             _ if pinned => Verdict::Primary(Reason::Pinned),
+            (Some(Override::Migration), None, _) => Verdict::Primary(Reason::Forced),
+            (Some(Override::Migration), Some(_), _) if scopes.frozen => {
+                return Err(Refusal::Frozen);
+            }
+            (Some(Override::Migration), Some(_), _) => Verdict::Pin { late: None },
             (.., Mode::Strict) => return Err(Refusal::UnpinnedWrite),
             (_, None, Mode::Greedy) => Verdict::Primary(Reason::Write),
             (_, Some(_), Mode::Greedy) if scopes.frozen => return Err(Refusal::Frozen),
@@ -170,7 +175,7 @@ pub(crate) fn decide<'a>(question: &Question<'a>, set: &SetView<'_>) -> Answer<'
         },
         // 6. A read.
         Access::Read => match (forced, session, set.anonymous_reads) {
-            (Some(Override::Primary), ..) => Verdict::Primary(Reason::Forced),
+            (Some(Override::Primary | Override::Migration), ..) => Verdict::Primary(Reason::Forced),
             _ if has_state => Verdict::Primary(Reason::SessionState),
             _ if kind.needs_primary() => Verdict::Primary(Reason::NotOnStandby),
             (Some(Override::Replica), ..) => Verdict::Replica(Wanted::AnyForced),
@@ -221,7 +226,7 @@ fn decide_in_transaction<'a>(
         }
         // The session that began it is pinned, or was not to be. This may be another.
         (Access::Write, Access::Write, Some(session))
-            if !session.pinned && scopes.write.is_none() =>
+            if !session.pinned && matches!(scopes.write, None | Some(Override::Migration)) =>
         {
             match session.late {
                 _ if scopes.frozen => Err(Refusal::Frozen),

@@ -194,7 +194,8 @@ pub enum RoutingError {
         known: Vec<SetName>,
     },
 
-    /// A node is down that a scope names, or that is the last one left.
+    /// No connection could be had to a node that a scope names, or that is the last one left: it is down, or
+    /// its pool is exhausted; `cause` has what the pool said.
     #[error(
         "set `{set}`: node `{node}` cannot serve this{}{}",
         Cause(cause.as_deref()), Retry(*retry_in)
@@ -202,11 +203,11 @@ pub enum RoutingError {
     NodeUnavailable {
         /// The replica set.
         set: SetName,
-        /// The node that the scope names.
+        /// The node.
         node: NodeName,
         /// When it will be tried again at the latest, if that is known.
         retry_in: Option<Duration>,
-        /// What the driver said, or why nobody was asked, if that is not that it is down.
+        /// What the driver or its pool said, or why nobody was asked, if that is not that it is down.
         cause: Option<String>,
     },
 

@@ -60,7 +60,8 @@ pub enum Reason {
     Balanced,
     /// The session has read from the node before.
     Affine,
-    /// No standby runs it: it reads an unlogged table, say, or begins a serializable transaction.
+    /// No standby runs it: it reads an unlogged table, say, or begins a serializable transaction. Or it is the read
+    /// with which SeaORM ends a write on MySQL and MariaDB.
     NotOnStandby,
     /// No replica is known to have what the session requires.
     NotCaughtUp,

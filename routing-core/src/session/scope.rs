@@ -11,8 +11,8 @@ use crate::names::{NodeName, SetName};
 
 /// An override of the routing rule for a stretch of code: a handle, a future or a closure.
 ///
-/// Scopes nest; of `primary`, `prefer_primary`, `replica` and `node`, the innermost that applies wins. Each covers
-/// all replica sets unless [`on`](Self::on) narrows it.
+/// Scopes nest; of `primary`, `migration`, `prefer_primary`, `replica` and `node`, the innermost that applies
+/// wins. Each covers all replica sets unless [`on`](Self::on) narrows it.
 ///
 /// ```
 /// use routing_core::Scope;
@@ -34,6 +34,7 @@ pub struct Scope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ScopeKind {
     Primary,
+    Migration,
     PreferPrimary,
     Replica,
     Node(NodeName),
@@ -49,9 +50,15 @@ impl Scope {
         Self::new(ScopeKind::Primary)
     }
 
-    /// Reads inside go to the primary; while it is unavailable, to a replica that has what the session
-    /// requires. Without a session any replica will do, so that such a read may be stale. Writes inside
-    /// follow the set's mode.
+    /// Everything inside goes to the primary, in either mode, and counts as the session's own: the
+    /// first write inside pins the session. For migrations; Diesel's are in such a scope by themselves.
+    pub const fn migration() -> Self {
+        Self::new(ScopeKind::Migration)
+    }
+
+    /// Reads inside go to the primary; if it does not answer, or is known to be down, to a replica that has what
+    /// the session requires, and if there is none, they are refused. Without a session any replica will do, so
+    /// that such a read may be stale. Writes inside follow the set's mode.
     pub const fn prefer_primary() -> Self {
         Self::new(ScopeKind::PreferPrimary)
     }
@@ -77,7 +84,7 @@ impl Scope {
 
     /// Statements that are writes only because nobody knows what they do, and transactions that
     /// are not declared read-only, count as reads inside. Weak: it has no effect once the session
-    /// is pinned, nor inside a `primary` or `prefer_primary` scope.
+    /// is pinned, nor inside a `primary`, `migration` or `prefer_primary` scope.
     ///
     /// A transaction that is begun inside is read-only, wherever it goes: a write in it is the error
     /// [`WriteInReadOnlyTransaction`](crate::RoutingError::WriteInReadOnlyTransaction).
@@ -173,6 +180,7 @@ impl Scopes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Override<'a> {
     Primary,
+    Migration,
     PreferPrimary,
     Replica,
     Node(&'a NodeName),
@@ -181,9 +189,9 @@ pub(crate) enum Override<'a> {
 /// What the open scopes say about one set.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ScopeView<'a> {
-    /// For a read: the innermost of `primary`, `prefer_primary`, `replica` and `node`.
+    /// For a read: the innermost that sends it somewhere.
     pub(crate) read: Option<Override<'a>>,
-    /// For a write: the innermost of `primary` and `node`, as the others do not apply to it.
+    /// For a write: the innermost of `primary`, `migration` and `node`, as the others do not apply to it.
     pub(crate) write: Option<Override<'a>>,
     pub(crate) frozen: bool,
     pub(crate) ambiguous_to_replica: bool,
@@ -203,6 +211,7 @@ impl<'a> ScopeView<'a> {
         for scope in scopes.filter(|scope| scope.covers(set)) {
             let target = match &scope.kind {
                 ScopeKind::Primary => Override::Primary,
+                ScopeKind::Migration => Override::Migration,
                 ScopeKind::PreferPrimary => Override::PreferPrimary,
                 ScopeKind::Replica => Override::Replica,
                 ScopeKind::Node(name) => Override::Node(name),
@@ -219,7 +228,7 @@ impl<'a> ScopeView<'a> {
                     continue;
                 }
             };
-            primary |= matches!(target, Override::Primary | Override::PreferPrimary);
+            primary |= !matches!(target, Override::Replica | Override::Node(_));
             view.read.get_or_insert(target);
             if !matches!(target, Override::Replica | Override::PreferPrimary) {
                 view.write.get_or_insert(target);
