@@ -4,13 +4,18 @@
 //! only be asked for its texts. So a routing error travels as a `QueryBuilderError`. Diesel's
 //! `source()` skips the box that is in there, and goes on with what the box says is its source:
 //! the box is a carrier, and its source the error itself.
+//!
+//! A write in a read-only transaction is the exception, as a server would refuse it too, and programs match on
+//! that. It is found again by its text.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
-use diesel::result::Error;
-use routing_core::adapter::{BoxError, OrmErrors, find_routing_error};
-use routing_core::{NodeName, RoutingError, SetName};
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
+use routing_core::RoutingError;
+use routing_core::adapter::{OrmErrors, find_routing_error};
 
 use crate::failure::{is_deadlock, is_mysql_syntax_error};
 
@@ -47,6 +52,9 @@ impl RoutingErrExt for Error {
                 let carrier = boxed.downcast_ref::<Carrier>()?;
                 carrier.0.downcast_ref()
             }
+            Self::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, information) => {
+                refused_as_the_server_would(information.message())
+            }
             Self::RollbackErrorOnCommit {
                 rollback_error,
                 commit_error,
@@ -70,46 +78,6 @@ impl RoutingErrExt for dyn StdError + Send + Sync + 'static {
     }
 }
 
-/// No connection could be had from a node's pool, and there was no other node to ask.
-///
-/// It is the source of a [`diesel::result::Error`], and the pool's own error is its source.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct CheckoutError {
-    /// The replica set.
-    pub set: SetName,
-    /// The node whose pool it is.
-    pub node: NodeName,
-    source: Box<dyn StdError + Send + Sync>,
-}
-
-impl CheckoutError {
-    pub(crate) fn new(
-        set: &SetName,
-        node: &NodeName,
-        source: impl Into<Box<dyn StdError + Send + Sync>>,
-    ) -> Self {
-        Self {
-            set: set.clone(),
-            node: node.clone(),
-            source: source.into(),
-        }
-    }
-}
-
-impl fmt::Display for CheckoutError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { set, node, source } = self;
-        write!(f, "set `{set}`: no connection to `{node}`: {source}")
-    }
-}
-
-impl StdError for CheckoutError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&*self.source)
-    }
-}
-
 #[derive(Debug)]
 struct Carrier(Box<dyn StdError + Send + Sync>);
 
@@ -126,8 +94,59 @@ impl StdError for Carrier {
 }
 
 /// The error as Diesel reports one.
-pub(crate) fn into_diesel(error: impl StdError + Send + Sync + 'static) -> Error {
-    Error::QueryBuilderError(Box::new(Carrier(Box::new(error))))
+pub(crate) fn into_diesel(error: RoutingError) -> Error {
+    if !matches!(error, RoutingError::WriteInReadOnlyTransaction { .. }) {
+        return Error::QueryBuilderError(Box::new(Carrier(Box::new(error))));
+    }
+    let text = error.to_string();
+    let mut refusals = REFUSALS.lock().unwrap_or_else(PoisonError::into_inner);
+    if !refusals.contains_key(&text) {
+        refusals.insert(text.clone(), Box::leak(Box::new(error)));
+    }
+    let information = Box::new(Refused(text));
+    Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, information)
+}
+
+/// Those that were made in the server's stead, by their texts. They are kept for good: there is one for each
+/// node and kind of statement.
+static REFUSALS: Mutex<BTreeMap<String, &'static RoutingError>> = Mutex::new(BTreeMap::new());
+
+fn refused_as_the_server_would(text: &str) -> Option<&'static RoutingError> {
+    let refusals = REFUSALS.lock().unwrap_or_else(PoisonError::into_inner);
+    refusals.get(text).copied()
+}
+
+/// What the server's error would tell.
+struct Refused(String);
+
+impl DatabaseErrorInformation for Refused {
+    fn message(&self) -> &str {
+        &self.0
+    }
+
+    fn details(&self) -> Option<&str> {
+        None
+    }
+
+    fn hint(&self) -> Option<&str> {
+        None
+    }
+
+    fn table_name(&self) -> Option<&str> {
+        None
+    }
+
+    fn column_name(&self) -> Option<&str> {
+        None
+    }
+
+    fn constraint_name(&self) -> Option<&str> {
+        None
+    }
+
+    fn statement_position(&self) -> Option<i32> {
+        None
+    }
 }
 
 /// Diesel's errors.
@@ -138,10 +157,6 @@ impl OrmErrors for Orm {
 
     fn refused(error: RoutingError) -> Error {
         into_diesel(error)
-    }
-
-    fn no_connection(set: &SetName, node: &NodeName, error: BoxError) -> Error {
-        into_diesel(CheckoutError::new(set, node, error))
     }
 
     fn is_syntax_error(error: &Error) -> bool {

@@ -68,8 +68,8 @@ pub(crate) fn answer(error: &Error, dialect: Dialect, role: Role) -> Answer {
 /// A question of no consequence, which can be asked even in a transaction that has failed.
 pub(crate) const fn question(dialect: Dialect) -> &'static str {
     match dialect {
-        Dialect::Postgres => "",
-        _ => "DO 0",
+        Dialect::Postgres => "/* routing: liveness */",
+        _ => "/* routing: liveness */ DO 0",
     }
 }
 

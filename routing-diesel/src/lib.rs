@@ -43,7 +43,8 @@
 //!
 //! `postgres`, `mysql` and `sqlite` are Diesel's own connections; no runtime is in their tree of
 //! dependencies. `async-postgres`, `async-mysql` and `async-sqlite` are diesel-async's, over bb8;
-//! `deadpool` takes that one's pools too, with `from_pools`.
+//! `deadpool` takes that one's pools too, with `from_pools`; `rustls` adds TLS to `async-postgres`. `token`,
+//! `tower` and `redis` carry sessions across requests.
 //!
 //! # A connection is checked out when it is needed
 //!
@@ -55,9 +56,10 @@
 //!
 //! | | instead |
 //! |---|---|
-//! | `COPY … TO`, sync | `diesel::copy_to(…).load(conn.primary()?)` |
+//! | `COPY … TO`, sync | `diesel::copy_to(…).load(&mut pool.dedicated_connection()?)`: libpq is left in a state in which a query that is prepared and returns no rows may never end, so that the connection is not to go back to a pool |
 //! | SQLite: an insert of several rows with `RETURNING` | the same, or one by one |
-//! | what only a driver's type has: notifications, cancel tokens, SQLite's functions and collations | `conn.primary()`; for all connections, pools of your own with a customizer: `from_pools` |
+//! | what only a driver's type has: notifications, cancel tokens, SQLite's functions and collations | `conn.primary()`, or `pool.dedicated_connection()` for a `LISTEN` that is to stay; for all connections, pools of your own with a customizer: `from_pools` |
+//! | `#[derive(MultiConnection)]` | a type alias for each routed connection: `type Routed = RoutedConnection<PgConnection>` |
 //! | `AnsiTransactionManager::begin_transaction_sql(conn, …)`, async | `conn.build_transaction()`, `conn.read_transaction(…)` |
 //! | rows one by one from MySQL, async | they are taken first; `load_stream` on `conn.primary().await?` |
 //! | SQLite, async, on a runtime of one thread | as in diesel-async: a statement's future cannot be dropped there |
@@ -93,7 +95,7 @@ pub use asynchronous::{
     RoutedTransactionManager,
 };
 pub use database::{Database, Routable};
-pub use error::{CheckoutError, RoutingErrExt};
+pub use error::RoutingErrExt;
 pub use read_only::ReadOnly;
 pub use sync::{RoutedConnection, RoutedPool, RoutedPoolBuilder};
 

@@ -67,7 +67,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
     ///
     /// # Errors
     ///
-    /// `PrimaryUnavailable` or a [`CheckoutError`](crate::CheckoutError) if there is none to be had.
+    /// `PrimaryUnavailable` or `NodeUnavailable` if there is none to be had.
     pub async fn primary(&mut self) -> QueryResult<&mut C> {
         self.settle();
         if self.is_lost {
@@ -194,15 +194,13 @@ impl<C: AsyncRoutable> Drop for AsyncRoutedConnection<C> {
         self.settle();
         if let Some(transaction) = self.transaction.take() {
             let node = Arc::clone(transaction.node());
-            // What Diesel has not counted, the pool would not notice.
-            if self
-                .checkouts
-                .connected(&node)
-                .is_some_and(|connection| depth(connection).is_none())
-            {
-                self.checkouts.discard(&node);
-            } else {
+            // The pool would not notice what Diesel has not counted, and keep what `begin_test_transaction` began.
+            let is_counted = self.checkouts.connected(&node).and_then(depth).is_some();
+            let is_kept = transaction.around().is_some() || node.pool().is_in_memory();
+            if is_counted && is_kept {
                 self.checkouts.release(&node);
+            } else {
+                self.checkouts.discard(&node);
             }
             transaction.rolled_back();
         }

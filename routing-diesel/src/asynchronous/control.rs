@@ -7,7 +7,7 @@ use diesel::result::{Error, QueryResult};
 use diesel_async::TransactionManager;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use routing_core::adapter::{AsyncConnections, OpenTransaction, TokioTimer, run};
+use routing_core::adapter::{ABORTED_QUESTION, AsyncConnections, OpenTransaction, TokioTimer, run};
 use routing_core::sql::{Dialect, TransactionControl};
 use routing_core::{Access, Failure, Node, RoutingError, StatementKind};
 
@@ -444,7 +444,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
             return Some(false);
         }
         let asking = self.control(Purpose::Statement, |connection| {
-            manage(connection.batch_execute("SELECT 1"))
+            manage(connection.batch_execute(ABORTED_QUESTION))
         });
         asking.await.map(|answer| answer.is_err())
     }

@@ -8,7 +8,9 @@ use std::pin::Pin;
 use diesel_async::pooled_connection::PoolError;
 use routing_core::adapter::{BoxError, SingleDial, enter_runtime, run_to_end};
 use routing_core::sql::Dialect;
-use routing_core::{Connected, Failure, NodeConfig, PoolConfig, PoolEpochs, PoolKey, Role};
+use routing_core::{
+    Connected, Failure, NodeConfig, PoolConfig, PoolEpochs, PoolKey, PoolState, Role,
+};
 
 use super::driver::{AsyncRoutable, DatabaseOf};
 use crate::database::{Database, set_up};
@@ -25,6 +27,29 @@ pub enum AsyncPool<C: AsyncRoutable> {
     /// A pool of deadpool's.
     #[cfg(feature = "deadpool")]
     Deadpool(deadpool::managed::Pool<C::Manager>),
+}
+
+impl<C: AsyncRoutable> AsyncPool<C> {
+    fn state(&self) -> PoolState {
+        match self {
+            Self::Bb8(pool) => {
+                let state = pool.state();
+                PoolState {
+                    connections: state.connections,
+                    idle: state.idle_connections,
+                }
+            }
+            #[cfg(feature = "deadpool")]
+            Self::Deadpool(pool) => {
+                let status = pool.status();
+                let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+                PoolState {
+                    connections: number(status.size),
+                    idle: number(status.available),
+                }
+            }
+        }
+    }
 }
 
 /// The same pool: whatever its connections are, they need not be cloned for that.
@@ -131,6 +156,13 @@ impl<C: AsyncRoutable> routing_core::Pool for NodePool<C> {
         true
     }
 
+    fn state(&self) -> Option<PoolState> {
+        match &self.source {
+            Source::Configured { opened, .. } => opened.current().map(|pool| pool.state()),
+            Source::Given(pool) => Some(pool.state()),
+        }
+    }
+
     fn retire(&self) {
         if let Source::Configured { opened, .. } = &self.source {
             opened.retire(|_| ());
@@ -211,6 +243,26 @@ impl<C: AsyncRoutable> NodePool<C> {
         match self.dial.failure(dial).await {
             None => (Failure::Busy, error.into()),
             Some(cause) => (Failure::Unreachable, format!("{error}: {cause}").into()),
+        }
+    }
+
+    /// The same for the application: set up as the pool's are.
+    pub(super) async fn dedicated_and_set_up(&self) -> Result<C, PoolError> {
+        let mut connection = self.dedicated().await?;
+        if let Source::Configured { node, .. } = &self.source {
+            for statement in set_up(DatabaseOf::<C>::DIALECT, Role::Primary, node.pool()) {
+                let done = connection.batch_execute(&statement).await;
+                done.map_err(PoolError::QueryError)?;
+            }
+        }
+        Ok(connection)
+    }
+
+    /// Whether its database ends with its connection.
+    pub(super) fn is_in_memory(&self) -> bool {
+        match &self.source {
+            Source::Configured { url, .. } => url::is_in_memory(url, DatabaseOf::<C>::DIALECT),
+            Source::Given(_) => false,
         }
     }
 

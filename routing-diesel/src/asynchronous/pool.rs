@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-use diesel::result::QueryResult;
+use diesel::result::{Error, QueryResult};
 use diesel_async::pooled_connection::PoolError;
-use routing_core::adapter::{Handle, TokioTimer, load_functions};
+use routing_core::adapter::{Handle, OrmErrors, TokioTimer, load_functions};
 use routing_core::{RoutedBuilder, RoutingError, Scope, Session, catch_up, routed_handle};
 
 use super::connection::AsyncRoutedConnection;
 use super::dedicated::DedicatedConnection;
 use super::driver::AsyncRoutable;
 use super::node_pool::{AsyncPool, NodePool};
-use crate::error::{CheckoutError, into_diesel};
+use crate::error::Orm;
 use crate::read_only::ReadOnly;
 
 /// A pool of [`AsyncRoutedConnection`]s to a replica set, in place of a bb8 or deadpool pool.
@@ -19,8 +19,8 @@ use crate::read_only::ReadOnly;
 /// It is a cheap clone. A handle looks at one set, has a session of its own or takes the one that
 /// its caller runs in, and may have scopes of its own.
 ///
-/// Connections to PostgreSQL are made without TLS, as diesel-async does by itself; for TLS hand over
-/// pools: [`from_pools`](Self::from_pools).
+/// Connections to PostgreSQL are made with TLS as their URL says, if the feature `rustls` is on, and without
+/// it with none.
 pub struct AsyncRoutedPool<C: AsyncRoutable> {
     handle: Handle<NodePool<C>>,
 }
@@ -102,6 +102,23 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         pool.get().await.map(ReadOnly)
     }
 
+    /// A new connection to the primary, which belongs to no pool and is not routed: for `LISTEN`, and for what leaves
+    /// something in a connection that no other statement is to find. What is written through it pins no session.
+    ///
+    /// # Errors
+    ///
+    /// `NodeUnavailable` if the primary makes none.
+    pub async fn dedicated_connection(&self) -> QueryResult<C> {
+        let primary = self.handle.set.primary();
+        let connected = primary.pool().dedicated_and_set_up().await;
+        connected.map_err(|error| self.no_connection(error))
+    }
+
+    fn no_connection(&self, error: PoolError) -> Error {
+        let set = &self.handle.set;
+        Orm::no_connection(set.name(), set.primary().name(), error.into())
+    }
+
     /// Asks PostgreSQL which of its functions may write, now: after functions were created or
     /// changed. The first statement of a program does so in the background
     /// ([`Rules::load_functions`](routing_core::Rules)); a database of another kind is not asked.
@@ -114,9 +131,7 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         let loaded = load_functions::<_, DedicatedConnection<C>>(set).await;
         loaded.map_err(|error| match error {
             PoolError::QueryError(error) => error,
-            error @ PoolError::ConnectionError(_) => {
-                into_diesel(CheckoutError::new(set.name(), set.primary().name(), error))
-            }
+            error @ PoolError::ConnectionError(_) => self.no_connection(error),
         })
     }
 }

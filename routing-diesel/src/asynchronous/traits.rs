@@ -116,8 +116,8 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
 impl<C: AsyncRoutable> SimpleAsyncConnection for AsyncRoutedConnection<C> {
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
         if query == diesel::migration::CREATE_MIGRATIONS_TABLE {
-            // Migrations run on the primary: from here on the connection stays there.
-            self.handle = self.handle.scoped(Scope::primary());
+            // Nobody says when migrations are done: the connection stays on the primary for good.
+            self.handle = self.handle.scoped(Scope::migration());
         }
         let kind = self.handle.examine(query)?;
         let query: Arc<str> = query.into();

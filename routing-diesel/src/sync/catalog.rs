@@ -5,11 +5,12 @@ use std::thread;
 
 use diesel::result::QueryResult;
 use routing_core::ReplicaSet;
+use routing_core::adapter::OrmErrors;
 use routing_core::sql::CatalogFunction;
 
 use super::node_pool::NodePool;
 use crate::database::{Database, Routable};
-use crate::error::{CheckoutError, into_diesel};
+use crate::error::Orm;
 
 type Set<C> = ReplicaSet<NodePool<C>>;
 
@@ -38,6 +39,6 @@ pub(super) fn ask<C: Routable>(set: &Set<C>) -> QueryResult<Vec<CatalogFunction>
     let mut connection = node
         .pool()
         .checkout(set.pool_key(node), || false)
-        .map_err(|(_, error)| into_diesel(CheckoutError::new(set.name(), node.name(), error)))?;
+        .map_err(|(_, error)| Orm::no_connection(set.name(), node.name(), error.into()))?;
     C::Backend::catalog::<C>(&mut connection)
 }

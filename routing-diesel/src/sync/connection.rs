@@ -70,7 +70,7 @@ impl<C: Routable> RoutedConnection<C> {
     ///
     /// # Errors
     ///
-    /// `PrimaryUnavailable` or a [`CheckoutError`](crate::CheckoutError) if there is none to be had.
+    /// `PrimaryUnavailable` or `NodeUnavailable` if there is none to be had.
     pub fn primary(&mut self) -> QueryResult<&mut C> {
         self.settle();
         self.check_lost()?;
@@ -114,23 +114,6 @@ impl<C: Routable> RoutedConnection<C> {
             begun
         };
         self.run_transaction(begin, callback)
-    }
-
-    /// Runs a closure in a transaction or, inside one, a savepoint.
-    ///
-    /// It is what [`Connection::transaction`](diesel::Connection::transaction) is, and takes care of one
-    /// thing more: after a transaction whose connection broke, this one takes another. Through the trait,
-    /// as generic code calls it, it is of no use until it is dropped, like Diesel's own.
-    ///
-    /// # Errors
-    ///
-    /// The closure's, or Diesel's if the transaction cannot be begun or ended.
-    pub fn transaction<T, E, F>(&mut self, callback: F) -> Result<T, E>
-    where
-        F: FnOnce(&mut Self) -> Result<T, E>,
-        E: From<Error>,
-    {
-        self.run_transaction(AnsiTransactionManager::begin_transaction, callback)
     }
 
     /// Begins a transaction, runs the callback, and commits if it succeeds.
@@ -211,15 +194,14 @@ impl<C: Routable> Drop for RoutedConnection<C> {
         self.settle();
         if let Some(transaction) = self.transaction.take() {
             let side = transaction.role();
-            // What Diesel has not counted, r2d2 would not notice.
-            if self
-                .checkouts
-                .connected(side)
-                .is_some_and(|connection| depth(connection).is_none())
-            {
-                self.checkouts.discard(side);
-            } else {
+            // The pool would not notice what Diesel has not counted, and keep what `begin_test_transaction` began.
+            let is_counted = self.checkouts.connected(side).and_then(depth).is_some();
+            let is_kept =
+                transaction.around().is_some() || transaction.node().pool().is_in_memory();
+            if is_counted && is_kept {
                 self.checkouts.release(side);
+            } else {
+                self.checkouts.discard(side);
             }
             transaction.rolled_back();
         }

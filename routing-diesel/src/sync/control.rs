@@ -6,7 +6,7 @@
 //! read as they pass: a `BEGIN` that is written by hand is understood as well.
 
 use diesel::result::{Error, QueryResult};
-use routing_core::adapter::{BlockingConnections, OpenTransaction, run_blocking};
+use routing_core::adapter::{ABORTED_QUESTION, BlockingConnections, OpenTransaction, run_blocking};
 use routing_core::sql::{Dialect, TransactionControl};
 use routing_core::{Access, StatementKind};
 
@@ -273,6 +273,6 @@ impl<C: Routable> RoutedConnection<C> {
             && self
                 .checkouts
                 .permitted(transaction.permit())
-                .is_ok_and(|connection| connection.batch_execute("SELECT 1").is_err())
+                .is_ok_and(|connection| connection.batch_execute(ABORTED_QUESTION).is_err())
     }
 }

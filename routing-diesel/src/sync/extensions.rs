@@ -24,14 +24,14 @@ where
     }
 }
 
-/// Migrations run on the primary: once they are set up, the connection stays there for good, and
-/// pins nobody.
+/// Migrations run on the primary, whatever the mode, and what they write counts as the session's. Nobody says when
+/// they are done: the connection stays there for good.
 impl<C> MigrationConnection for RoutedConnection<C>
 where
     C: Routable + MigrationConnection,
 {
     fn setup(&mut self) -> QueryResult<usize> {
-        self.handle = self.handle.scoped(Scope::primary());
+        self.handle = self.handle.scoped(Scope::migration());
         self.run(StatementKind::Ddl, String::new, MigrationConnection::setup)
     }
 }

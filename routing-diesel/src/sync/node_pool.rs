@@ -12,8 +12,8 @@ use diesel::r2d2::{
 };
 use routing_core::sql::Dialect;
 use routing_core::{
-    Clock, Connected, Failure, NodeConfig, PoolConfig, PoolEpochs, PoolKey, PoolMode, Role,
-    SystemClock,
+    Clock, Connected, Failure, NodeConfig, PoolConfig, PoolEpochs, PoolKey, PoolMode, PoolState,
+    Role, SystemClock,
 };
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
@@ -107,6 +107,17 @@ impl<C: Routable> routing_core::Pool for NodePool<C> {
 
     fn can_be_probed(&self) -> bool {
         true
+    }
+
+    fn state(&self) -> Option<PoolState> {
+        let state = match &self.source {
+            Source::Configured { opened, .. } => opened.current()?.state(),
+            Source::Given(pool) => pool.state(),
+        };
+        Some(PoolState {
+            connections: state.connections,
+            idle: state.idle_connections,
+        })
     }
 
     fn retire(&self) {
@@ -211,6 +222,31 @@ impl<C: Routable> NodePool<C> {
                 let said = diesel::ConnectionError::BadConnection(error.to_string());
                 Error::ConnectionError(said)
             }),
+        }
+    }
+
+    /// The same for the application, set up as the pool's are.
+    pub(crate) fn dedicated_and_set_up(&self) -> Result<C, Error> {
+        let own = match &self.source {
+            Source::Configured { node, .. } => Some((node, self.dedicated()?)),
+            Source::Given(_) => None,
+        };
+        let Some((node, Beside::Own(mut connection))) = own else {
+            let said = "the application made the pool, and only it knows how to connect";
+            let error = diesel::ConnectionError::BadConnection(said.to_owned());
+            return Err(Error::ConnectionError(error));
+        };
+        for statement in set_up(C::Backend::DIALECT, Role::Primary, node.pool()) {
+            connection.batch_execute(&statement)?;
+        }
+        Ok(connection)
+    }
+
+    /// Whether its database ends with its connection.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        match &self.source {
+            Source::Configured { url, .. } => url::is_in_memory(url, C::Backend::DIALECT),
+            Source::Given(_) => false,
         }
     }
 

@@ -4,13 +4,14 @@ use std::fmt;
 
 use diesel::r2d2::{ConnectionManager, Pool};
 use diesel::result::QueryResult;
-use routing_core::adapter::Handle;
+use routing_core::adapter::{Handle, OrmErrors};
 use routing_core::{RoutedBuilder, RoutingError, Scope, Session, catch_up, routed_handle};
 
 use super::catalog::ask;
 use super::connection::RoutedConnection;
 use super::node_pool::NodePool;
 use crate::database::Routable;
+use crate::error::Orm;
 use crate::read_only::ReadOnly;
 
 /// A pool of [`RoutedConnection`]s to a replica set, in place of an r2d2 pool.
@@ -94,6 +95,19 @@ impl<C: Routable> RoutedPool<C> {
     pub fn get_read_only(&self) -> Result<ReadOnly<RoutedConnection<C>>, RoutingError> {
         let pool = self.scoped(Scope::read_only());
         pool.get().map(ReadOnly)
+    }
+
+    /// A new connection to the primary, which belongs to no pool and is not routed: for `LISTEN`, and for what leaves
+    /// something in a connection that no other statement is to find. What is written through it pins no session.
+    ///
+    /// # Errors
+    ///
+    /// `NodeUnavailable` if the primary makes none, and over a pool that the application made itself, as
+    /// r2d2 shows nobody how that one connects.
+    pub fn dedicated_connection(&self) -> QueryResult<C> {
+        let (set, primary) = (&self.handle.set, self.handle.set.primary());
+        let connected = primary.pool().dedicated_and_set_up();
+        connected.map_err(|error| Orm::no_connection(set.name(), primary.name(), error.into()))
     }
 
     /// Asks PostgreSQL which of its functions may write, now: after functions were created or

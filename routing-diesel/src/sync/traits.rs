@@ -2,11 +2,11 @@
 
 use diesel::connection::{
     AnsiTransactionManager, CacheSize, Connection, ConnectionSealed, Instrumentation,
-    LoadConnection, SimpleConnection,
+    LoadConnection, SimpleConnection, TransactionManager,
 };
 use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
-use diesel::result::{ConnectionError, ConnectionResult, QueryResult};
+use diesel::result::{ConnectionError, ConnectionResult, Error, QueryResult};
 
 use super::checkouts::depth;
 use super::connection::{RoutedConnection, Settling};
@@ -56,6 +56,15 @@ impl<C: Routable> Connection for RoutedConnection<C> {
                 })
             }
         }
+    }
+
+    /// After a transaction whose connection broke, the next one takes another.
+    fn transaction<T, E, F>(&mut self, callback: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Self) -> Result<T, E>,
+        E: From<Error>,
+    {
+        self.run_transaction(AnsiTransactionManager::begin_transaction, callback)
     }
 
     fn transaction_state(&mut self) -> &mut AnsiTransactionManager {

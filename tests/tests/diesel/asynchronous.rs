@@ -2,14 +2,14 @@
 
 use diesel::prelude::*;
 use diesel_async::{AsyncMigrationHarness, RunQueryDsl};
-use diesel_migrations::{FileBasedMigrations, MigrationHarness};
+use diesel_migrations::MigrationHarness;
 use routing_core::{AnonymousReads, Mode, Session};
 use routing_diesel::AsyncRoutedPool;
 use routing_tests::runtime::run;
 use routing_tests::schema::{cake, server};
 use routing_tests::world::{Backend, World};
 
-use crate::support::{AsyncSqliteConnection, sqlite_async};
+use crate::support::{AsyncSqliteConnection, oven, sqlite_async};
 
 #[test]
 fn migrations_run_on_the_primary_whatever_the_rules_say() {
@@ -21,14 +21,9 @@ fn migrations_run_on_the_primary_whatever_the_rules_say() {
                 .anonymous_reads(AnonymousReads::Replica)
         });
         let pool = AsyncRoutedPool::<AsyncSqliteConnection>::new(&config).expect("a pool");
-        let directory = tempfile::tempdir().expect("a directory");
-        let first = directory.path().join("2026-01-01-000000_oven");
-        std::fs::create_dir(&first).expect("a directory");
-        std::fs::write(first.join("up.sql"), "CREATE TABLE oven (id integer)").expect("a file");
-        std::fs::write(first.join("down.sql"), "DROP TABLE oven").expect("a file");
+        let (_directory, migrations) = oven();
         tokio::spawn(async move {
-            let migrations =
-                || FileBasedMigrations::from_path(directory.path()).expect("migrations");
+            let migrations = || migrations.clone();
             let conn = pool.get().await.expect("a connection");
             let mut harness = AsyncMigrationHarness::new(conn);
             let ran = harness
@@ -45,6 +40,36 @@ fn migrations_run_on_the_primary_whatever_the_rules_say() {
         })
         .await
         .expect("no panic");
+    });
+}
+
+#[test]
+fn what_migrations_write_is_the_sessions() {
+    run(async {
+        let world = World::new(Backend::Sqlite, false).await;
+        let config = world.config(|config| config.mode(Mode::Strict));
+        let pool = AsyncRoutedPool::<AsyncSqliteConnection>::new(&config).expect("a pool");
+        let (_directory, migrations) = oven();
+        let session = Session::new();
+        let conn = pool.get_in(&session).await.expect("a connection");
+        let migrated = tokio::spawn(async move {
+            let mut harness = AsyncMigrationHarness::new(conn);
+            let pending = harness.has_pending_migration(migrations);
+            pending.expect("an answer");
+            harness.into_inner()
+        });
+        let mut conn = migrated.await.expect("no panic");
+        let mut other = pool.get_in(&session).await.expect("a connection");
+        let name = || server::table.select(server::name);
+        let read: String = name().first(&mut other).await.expect("a name");
+        assert_eq!(read, "primary");
+        session.unpin_all();
+        let inserted = diesel::insert_into(cake::table)
+            .values(cake::name.eq("Sacher"))
+            .execute(&mut conn);
+        inserted.await.expect("an insert");
+        let read: String = name().first(&mut other).await.expect("a name");
+        assert_eq!(read, "primary");
     });
 }
 

@@ -4,17 +4,18 @@ use diesel::connection::Connection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool, TestCustomizer};
+use diesel::sql_types::Integer;
 use diesel::sqlite::SqliteConnection;
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
 use routing_core::{NodeBuilder, ProbeRules, RoutingConfig, RoutingError, Rules, Session};
-use routing_diesel::{AsyncRoutedPool, RoutedPool};
+use routing_diesel::{AsyncRoutedPool, RoutedPool, RoutingErrExt};
 use routing_tests::runtime::run;
 use routing_tests::schema::{cake, server};
 use routing_tests::wait::{until, until_blocking};
 use routing_tests::world::{Backend, World, patient_probes};
 
-use crate::support::{blocking, server_of};
+use crate::support::{AsyncSqliteConnection, blocking, server_of};
 
 fn urls(config: &RoutingConfig) -> (String, String) {
     let set = config.default_set();
@@ -229,5 +230,114 @@ fn a_probe_that_is_not_answered_keeps_no_other_alive() {
             async || threads("routing-answers") <= 1,
         )
         .await;
+    });
+}
+
+/// Diesel's own pools keep such a transaction, as it is not counted as broken.
+#[test]
+fn a_test_transaction_ends_with_its_connection() {
+    run(async {
+        let world = World::new(Backend::Sqlite, false).await;
+        let (primary, _) = urls(&world.config(|config| config));
+        let config = RoutingConfig::builder().primary(NodeBuilder::url(primary).max_connections(1));
+        let config = config.build().expect("a configuration");
+        let insert = || diesel::insert_into(cake::table).values(cake::name.eq("Sacher"));
+        blocking(|| {
+            let pool = RoutedPool::<SqliteConnection>::new(&config).expect("a pool");
+            let mut conn = pool.get().expect("a connection");
+            conn.begin_test_transaction().expect("a transaction");
+            insert().execute(&mut conn).expect("an insert");
+            drop(conn);
+            let mut conn = pool.get().expect("a connection");
+            let count = cake::table.count().get_result::<i64>(&mut conn);
+            assert_eq!(count, Ok(0));
+        });
+        let pool = AsyncRoutedPool::<AsyncSqliteConnection>::new(&config).expect("a pool");
+        let mut conn = pool.get().await.expect("a connection");
+        let begun = diesel_async::AsyncConnection::begin_test_transaction(&mut conn).await;
+        begun.expect("a transaction");
+        let inserted = diesel_async::RunQueryDsl::execute(insert(), &mut conn).await;
+        inserted.expect("an insert");
+        drop(conn);
+        let mut conn = pool.get().await.expect("a connection");
+        let count = cake::table.count();
+        let count = diesel_async::RunQueryDsl::get_result::<i64>(count, &mut conn).await;
+        assert_eq!(count, Ok(0));
+    });
+}
+
+/// The error has the node, and its cause.
+#[test]
+fn an_exhausted_pool_is_named() {
+    run(async {
+        let world = World::new(Backend::Sqlite, false).await;
+        let (primary, _) = urls(&world.config(|config| config));
+        let node = NodeBuilder::url(primary).max_connections(1);
+        let node = node.acquire_timeout(std::time::Duration::from_millis(20));
+        let config = RoutingConfig::builder().primary(node);
+        let config = config.build().expect("a configuration");
+        let is_named = |error: diesel::result::Error| match error.routing() {
+            Some(error @ RoutingError::NodeUnavailable { node, cause, .. }) => {
+                assert!(error.is_unavailable() && cause.is_some(), "{error:?}");
+                assert_eq!(node, "primary");
+            }
+            other => panic!("{other:?}"),
+        };
+        let insert = || diesel::insert_into(cake::table).values(cake::name.eq("Sacher"));
+        blocking(|| {
+            let pool = RoutedPool::<SqliteConnection>::new(&config).expect("a pool");
+            let mut holds = pool.get().expect("a connection");
+            insert().execute(&mut holds).expect("an insert");
+            let mut waits = pool.get().expect("a connection");
+            is_named(insert().execute(&mut waits).expect_err("no connection"));
+        });
+        let pool = AsyncRoutedPool::<AsyncSqliteConnection>::new(&config).expect("a pool");
+        let mut holds = pool.get().await.expect("a connection");
+        let deleted = diesel_async::RunQueryDsl::execute(diesel::delete(cake::table), &mut holds);
+        deleted.await.expect("a delete");
+        let mut waits = pool.get().await.expect("a connection");
+        let inserted = diesel_async::RunQueryDsl::execute(insert(), &mut waits).await;
+        is_named(inserted.expect_err("no connection"));
+    });
+}
+
+#[test]
+fn a_dedicated_connection_is_none_of_the_pools() {
+    run(async {
+        let world = World::new(Backend::Sqlite, false).await;
+        let (primary, _) = urls(&world.config(|config| config));
+        let node = NodeBuilder::url(primary).max_connections(1);
+        let node = node.on_connect(["PRAGMA cache_size = 17"]);
+        let config = RoutingConfig::builder().primary(node);
+        let config = config.build().expect("a configuration");
+        let cache_size = || diesel::dsl::sql::<Integer>("PRAGMA cache_size");
+        let states = |status: routing_core::Status| {
+            let pool = status.sets[0].nodes[0].pool;
+            pool.map(|pool| (pool.connections, pool.idle))
+        };
+        blocking(|| {
+            let pool = RoutedPool::<SqliteConnection>::new(&config).expect("a pool");
+            assert_eq!(states(pool.status()), None, "none is open");
+            let mut holds = pool.get().expect("a connection");
+            diesel::delete(cake::table)
+                .execute(&mut holds)
+                .expect("a delete");
+            assert_eq!(states(pool.status()), Some((1, 0)));
+            let mut own = pool.dedicated_connection().expect("another");
+            let size = RunQueryDsl::get_result::<i32>(cache_size(), &mut own);
+            assert_eq!(size, Ok(17), "it is set up");
+            drop(holds);
+            assert_eq!(states(pool.status()), Some((1, 1)));
+        });
+        let pool = AsyncRoutedPool::<AsyncSqliteConnection>::new(&config).expect("a pool");
+        let mut holds = pool.get().await.expect("a connection");
+        let deleted = diesel_async::RunQueryDsl::execute(diesel::delete(cake::table), &mut holds);
+        deleted.await.expect("a delete");
+        assert_eq!(states(pool.status()), Some((1, 0)));
+        let mut own = pool.dedicated_connection().await.expect("another");
+        let size = diesel_async::RunQueryDsl::get_result::<i32>(cache_size(), &mut own).await;
+        assert_eq!(size, Ok(17), "it is set up");
+        drop(holds);
+        assert_eq!(states(pool.status()), Some((1, 1)));
     });
 }

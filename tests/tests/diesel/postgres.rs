@@ -3,7 +3,7 @@
 use diesel::connection::{Connection, SimpleConnection};
 use diesel::pg::{PgConnection, PgRowByRowLoadingMode};
 use diesel::prelude::*;
-use diesel::result::Error;
+use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::BigInt;
 use routing_core::{Reason, RoutingError, Scope, Session};
 use routing_diesel::{RoutedConnection, RoutingErrExt};
@@ -108,6 +108,11 @@ fn transactions_with_options_go_where_they_may() {
                 .run(|conn| {
                     let refused = diesel::delete(cake::table).execute(conn);
                     let refused = refused.expect_err("a refusal");
+                    // As the server's own refusal, for programs that match on that.
+                    assert!(matches!(
+                        refused,
+                        Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)
+                    ));
                     let refused = refused.routing();
                     assert!(matches!(
                         refused,

@@ -11,6 +11,7 @@ use diesel::sql_types::{Integer, Record, SqlType};
 use diesel::sqlite::SqliteConnection;
 use diesel_async::AsyncPgConnection;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+use diesel_migrations::FileBasedMigrations;
 use routing_core::Mode;
 use routing_diesel::{AsyncRoutedConnection, AsyncRoutedPool, RoutedPool};
 use routing_tests::recorder::Recorder;
@@ -59,6 +60,17 @@ pub(crate) async fn server_of(conn: &mut AsyncRoutedConnection<AsyncPgConnection
 /// Runs a test of synchronous Diesel, which needs no runtime but to make its servers.
 pub(crate) fn blocking<T>(test: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(test)
+}
+
+/// One migration, in files.
+pub(crate) fn oven() -> (tempfile::TempDir, FileBasedMigrations) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let first = directory.path().join("2026-01-01-000000_oven");
+    std::fs::create_dir(&first).expect("a directory");
+    std::fs::write(first.join("up.sql"), "CREATE TABLE oven (id integer)").expect("a file");
+    std::fs::write(first.join("down.sql"), "DROP TABLE oven").expect("a file");
+    let migrations = FileBasedMigrations::from_path(directory.path()).expect("migrations");
+    (directory, migrations)
 }
 
 pub(crate) const TYPES: &str = "

@@ -7,14 +7,14 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::Error;
 use diesel::sqlite::SqliteConnection;
-use diesel_migrations::{FileBasedMigrations, MigrationHarness};
+use diesel_migrations::MigrationHarness;
 use routing_core::{AnonymousReads, Mode, Reason, RoutingError, Session};
 use routing_diesel::{RoutedConnection, RoutedPool, RoutingErrExt};
 use routing_tests::runtime::run;
 use routing_tests::schema::{cake, fruit, server};
 use routing_tests::world::{Backend, World};
 
-use crate::support::{blocking, sqlite};
+use crate::support::{blocking, oven, sqlite};
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Identifiable, AsChangeset, Selectable)]
 #[diesel(table_name = cake)]
@@ -141,12 +141,8 @@ fn migrations_run_on_the_primary_whatever_the_rules_say() {
                 .anonymous_reads(AnonymousReads::Replica)
         });
         let pool = RoutedPool::<SqliteConnection>::new(&config).expect("a pool");
-        let directory = tempfile::tempdir().expect("a directory");
-        let first = directory.path().join("2026-01-01-000000_oven");
-        std::fs::create_dir(&first).expect("a directory");
-        std::fs::write(first.join("up.sql"), "CREATE TABLE oven (id integer)").expect("a file");
-        std::fs::write(first.join("down.sql"), "DROP TABLE oven").expect("a file");
-        let migrations = || FileBasedMigrations::from_path(directory.path()).expect("migrations");
+        let (_directory, migrations) = oven();
+        let migrations = || migrations.clone();
         blocking(|| {
             let mut conn = pool.get().expect("a connection");
             let ran = conn.run_pending_migrations(migrations()).expect("they run");
@@ -158,6 +154,40 @@ fn migrations_run_on_the_primary_whatever_the_rules_say() {
             conn.revert_last_migration(migrations())
                 .expect("it is reverted");
         });
+    });
+}
+
+/// In either mode, and for the session's other connections.
+#[test]
+fn what_migrations_write_is_the_sessions() {
+    run(async {
+        let world = World::new(Backend::Sqlite, false).await;
+        let (_directory, migrations) = oven();
+        for mode in [Mode::Strict, Mode::Greedy] {
+            let config = world.config(|config| config.mode(mode));
+            let pool = RoutedPool::<SqliteConnection>::new(&config).expect("a pool");
+            blocking(|| {
+                let session = Session::new();
+                let mut conn = pool.get_in(&session).expect("a connection");
+                let of = |conn: &mut RoutedConnection<SqliteConnection>| {
+                    let name = server::table.select(server::name);
+                    name.first::<String>(conn).expect("a name")
+                };
+                let pending = conn.has_pending_migration(migrations.clone());
+                pending.expect("an answer");
+                let mut other = pool.get_in(&session).expect("a connection");
+                assert_eq!(of(&mut other), "primary", "{mode:?}");
+                // What the connection writes later is no less the session's.
+                session.unpin_all();
+                assert_ne!(of(&mut other), "primary", "{mode:?}");
+                assert_eq!(of(&mut conn), "primary", "{mode:?}");
+                diesel::insert_into(cake::table)
+                    .values(cake::name.eq(format!("{mode:?}")))
+                    .execute(&mut conn)
+                    .expect("an insert");
+                assert_eq!(of(&mut other), "primary", "{mode:?}");
+            });
+        }
     });
 }
 
