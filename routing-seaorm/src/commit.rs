@@ -1,7 +1,7 @@
 //! How a transaction ends.
 
 use async_trait::async_trait;
-use routing_core::adapter::TokioTimer;
+use routing_core::adapter::{ABORTED_QUESTION, TokioTimer};
 use routing_core::{RoutingError, StatementKind};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, TransactionError, TransactionSession};
 
@@ -104,7 +104,7 @@ impl RoutedTransaction {
         if self.get_database_backend() != DbBackend::Postgres || !self.level.has_failed() {
             return Some(false);
         }
-        let asking = self.transaction.execute_unprepared("SELECT 1");
+        let asking = self.transaction.execute_unprepared(ABORTED_QUESTION);
         let answer = self.open.watch::<TokioTimer, _>(asking).await;
         answer.map(|answer| answer.is_err())
     }

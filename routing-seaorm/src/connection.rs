@@ -14,6 +14,7 @@ use crate::connections::{
 };
 use crate::handle::RoutedConnection;
 use crate::pool::NodePool;
+use crate::read_back::Note;
 use crate::read_only::ReadOnly;
 use crate::statement::kind_of;
 use crate::transaction::RoutedTransaction;
@@ -39,8 +40,12 @@ impl RoutedConnection {
         let built = backend.build(statement);
         let set = self.set_of(&built.sql)?;
         let kind = kind_of::<S>(&built.sql, set.classifier());
+        let note = Note::of(&built.sql, kind, backend, set.name());
+        let kind = Note::take(&built.sql, kind, backend, set.name());
         let query = Query::<M>::new(Text::Typed(Some(built), backend, statement));
-        Ok(self.run(set, kind, query).await?.value)
+        let done = self.run(set, kind, query).await?;
+        Note::leave(note);
+        Ok(done.value)
     }
 
     pub(crate) async fn run_raw<M: Method>(

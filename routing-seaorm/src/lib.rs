@@ -65,6 +65,7 @@ mod opened;
 mod pool;
 #[cfg(feature = "rbac")]
 mod rbac;
+mod read_back;
 mod read_only;
 mod statement;
 #[cfg(feature = "stream")]

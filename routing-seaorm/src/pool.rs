@@ -5,7 +5,8 @@ use std::fmt;
 use routing_core::adapter::SingleDial;
 use routing_core::sql::Dialect;
 use routing_core::{
-    Failure, NodeConfig, OpenPool, Permit, Pool, PoolConfig, PoolEpochs, PoolKey, PoolMode, Role,
+    Failure, NodeConfig, OpenPool, Permit, Pool, PoolConfig, PoolEpochs, PoolKey, PoolMode,
+    PoolState, Role,
 };
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, sqlx,
@@ -93,6 +94,35 @@ impl Pool for NodePool {
                 DatabaseConnectionType::SqlxMySqlPoolConnection(_) => true,
                 _ => false,
             },
+        }
+    }
+
+    fn state(&self) -> Option<PoolState> {
+        let opened = match &self.source {
+            Source::Configured { opened, .. } => opened.current()?,
+            Source::Given(pool) => pool.clone(),
+        };
+        let state = |connections: u32, idle: usize| PoolState {
+            connections,
+            idle: u32::try_from(idle).unwrap_or(u32::MAX),
+        };
+        match &opened.inner {
+            #[cfg(feature = "sqlx-postgres")]
+            DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
+                let pool = opened.get_postgres_connection_pool();
+                Some(state(pool.size(), pool.num_idle()))
+            }
+            #[cfg(feature = "sqlx-mysql")]
+            DatabaseConnectionType::SqlxMySqlPoolConnection(_) => {
+                let pool = opened.get_mysql_connection_pool();
+                Some(state(pool.size(), pool.num_idle()))
+            }
+            #[cfg(feature = "sqlx-sqlite")]
+            DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
+                let pool = opened.get_sqlite_connection_pool();
+                Some(state(pool.size(), pool.num_idle()))
+            }
+            _ => None,
         }
     }
 

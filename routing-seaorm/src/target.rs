@@ -68,22 +68,30 @@ impl Target {
         )),
         expect(clippy::unused_async, reason = "there is nobody to connect to")
     )]
+    /// A connection for the router's own questions, which are not the application's statements.
     pub(crate) async fn connect(&self) -> Result<DedicatedConnection, sqlx::Error> {
         // By place and not by reference, so that without a driver there is nothing to match.
         match *self {
             #[cfg(feature = "sqlx-postgres")]
             Self::Postgres(ref target) => {
-                let connected = for_pooler(target).connect().await?;
+                let target = for_pooler(target).disable_statement_logging();
+                let connected = target.connect().await?;
                 Ok(DedicatedConnection::Postgres(Box::new(connected)))
             }
             #[cfg(feature = "sqlx-mysql")]
-            Self::MySql(ref target) => Ok(DedicatedConnection::MySql(Box::new(
-                target.connect().await?,
-            ))),
+            Self::MySql(ref target) => {
+                let target = (**target).clone().disable_statement_logging();
+                Ok(DedicatedConnection::MySql(Box::new(
+                    target.connect().await?,
+                )))
+            }
             #[cfg(feature = "sqlx-sqlite")]
-            Self::Sqlite(ref target) => Ok(DedicatedConnection::Sqlite(Box::new(
-                target.connect().await?,
-            ))),
+            Self::Sqlite(ref target) => {
+                let target = (**target).clone().disable_statement_logging();
+                Ok(DedicatedConnection::Sqlite(Box::new(
+                    target.connect().await?,
+                )))
+            }
         }
     }
 

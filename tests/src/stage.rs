@@ -39,7 +39,15 @@ impl Stage {
 
     /// A stage whose replicas can be [paused](Self::pause).
     pub async fn lagging(backend: Backend, mode: Mode) -> Self {
-        Self::build(World::new(backend, true).await, |config| config.mode(mode))
+        Self::lagging_with(backend, |config| config.mode(mode)).await
+    }
+
+    /// A stage of that kind with more settings.
+    pub async fn lagging_with(
+        backend: Backend,
+        settings: impl FnOnce(RoutingConfigBuilder) -> RoutingConfigBuilder,
+    ) -> Self {
+        Self::build(World::new(backend, true).await, settings)
     }
 
     fn build(

@@ -149,6 +149,9 @@ fn an_exhausted_pool_is_named_and_nothing_is_lost() {
             "the driver's own error: {error}"
         );
         assert!(stage.recorder.down().is_empty(), "the node is not to blame");
+        let status = db.status();
+        let pool = status.sets[0].nodes[0].pool.expect("it is open");
+        assert_eq!((pool.connections, pool.idle), (1, 0));
         transaction.commit().await.expect("a commit");
         assert_eq!(cake::Entity::find().count(&db).await.expect("a count"), 1);
         cake::named("again")
