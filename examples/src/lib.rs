@@ -6,3 +6,5 @@ pub mod lagging_files;
 pub mod notes;
 pub mod seaorm_shop;
 pub mod tally;
+#[cfg(feature = "tenants")]
+pub mod tenants;

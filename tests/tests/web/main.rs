@@ -4,4 +4,5 @@ mod jobs;
 mod layer;
 mod notes;
 mod store;
+mod tenants;
 mod tokens;

@@ -1,0 +1,9 @@
+//! The table, for Diesel.
+
+diesel::table! {
+    memo (id) {
+        id -> Integer,
+        tenant -> Text,
+        text -> Text,
+    }
+}
