@@ -6,8 +6,8 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use routing_core::{
-    Context, Failure, HandOver, Next, PinRelease, ReplicaSet, Role, Router, RoutingError, Rules,
-    Scope, Session, StatementKind,
+    ConnectionState, Context, Failure, HandOver, Next, PinRelease, ReplicaSet, Role, Router,
+    RoutingError, Rules, Scope, Session, StatementKind,
 };
 
 use super::cluster::{self, Cluster, Entry, Line, Statement, execute, wait_in_pool, with};
@@ -22,6 +22,8 @@ pub(crate) struct Outcome {
     pub(crate) reads: usize,
     pub(crate) on_replicas: usize,
     pub(crate) failed_reads: usize,
+    /// Reads that came after a statement which left something in its connection.
+    pub(crate) reads_with_state: usize,
     pub(crate) writes: usize,
     pub(crate) failed_writes: usize,
     pub(crate) promotions: u32,
@@ -93,9 +95,12 @@ impl App {
     async fn run(
         &self,
         kind: StatementKind,
-        caller: &Context,
+        caller: &Caller,
         what: Statement,
-    ) -> Result<([u64; 2], Role), Failed> {
+    ) -> Result<Answered, Failed> {
+        let kept = caller.kept();
+        let Caller { context, state, .. } = caller;
+        let caller = context;
         let set = self.router.default_set();
         let refused = |_why| Failed::Refused { _why };
         let mut route = self
@@ -112,15 +117,29 @@ impl App {
             }
             let (permit, running) = route.start();
             let (index, role) = (*permit.node().pool(), permit.role());
-            let connected = permit.node().connected().clone();
+            let (node, connected) = (permit.node(), permit.node().connected().clone());
+            // A caller keeps the connection that its state is in.
+            let is_gone = kept.is_some_and(|(place, start)| {
+                place == index && start != with(|cluster| cluster.start_of(index))
+            });
             attempts += 1;
             if attempts > 8 {
                 self.violation(format!("{kind:?} was tried {attempts} times"));
             }
             self.check_write(what, index, role);
-            let mut attended = running
-                .attend::<VirtualTimer, _>(execute(index, what, connected.clone()))
-                .await;
+            let start = with(|cluster| cluster.start_of(index));
+            let mut attended = if is_gone {
+                Some(Err(Failure::Lost))
+            } else {
+                let executing = execute(index, what, connected.clone());
+                running.attend::<VirtualTimer, _>(executing).await
+            };
+            if matches!(
+                attended,
+                None | Some(Err(Failure::Lost | Failure::Silent | Failure::Unreachable))
+            ) {
+                state.lose(node);
+            }
             if self.bug == Some(Bug::RetriesWrites) && attended == Some(Err(Failure::Lost)) {
                 attended = Some(execute(index, what, connected).await);
             }
@@ -130,7 +149,12 @@ impl App {
                 }
                 Some(Ok(answer)) => {
                     running.succeeded(caller);
-                    return Ok((answer, role));
+                    return Ok(Answered {
+                        answer,
+                        role,
+                        index,
+                        start,
+                    });
                 }
                 Some(Err(Failure::ReadOnly)) => {
                     running
@@ -172,6 +196,43 @@ impl App {
     }
 }
 
+/// Who runs statements: with a connection to each node for as long as it likes, as Diesel's callers.
+struct Caller {
+    context: Context,
+    state: ConnectionState,
+    /// The server that state was left on, and which start of it.
+    kept: Mutex<Option<(usize, u64)>>,
+}
+
+impl Caller {
+    fn new(session: &Session, bug: Option<Bug>) -> Self {
+        let state = ConnectionState::default();
+        let context = Context::default().with_session(session);
+        Self {
+            context: if bug == Some(Bug::ForgetsState) {
+                context
+            } else {
+                context.with_state(&state)
+            },
+            state,
+            kept: Mutex::default(),
+        }
+    }
+
+    fn kept(&self) -> Option<(usize, u64)> {
+        *self.kept.lock().expect("one thread")
+    }
+}
+
+/// What a server has answered, and which.
+#[derive(Debug)]
+struct Answered {
+    answer: [u64; 2],
+    role: Role,
+    index: usize,
+    start: u64,
+}
+
 /// One client: requests one after the other, with what each hands over to the next.
 struct Client {
     app: App,
@@ -188,12 +249,14 @@ impl Client {
         let session = Session::with_clock(Arc::clone(&self.app.steady) as _);
         session.expect_hand_over();
         session.take_over(self.token.drain(..));
-        let caller = Context::default().with_session(&session);
+        let caller = Caller::new(&session, self.app.bug);
         // What an earlier read of this request has shown of the neighbour's.
         let mut seen = 0;
         for _ in 0..self.random.random_range(1..7) {
             if self.random.random_bool(0.3) {
                 self.write(&caller).await;
+            } else if self.random.random_bool(0.1) {
+                self.leave_state(&caller).await;
             } else {
                 seen = self.read(&caller, seen).await;
             }
@@ -206,7 +269,19 @@ impl Client {
         self.token = session.hand_over();
     }
 
-    async fn write(&mut self, caller: &Context) {
+    /// Runs a statement such as `SET`.
+    async fn leave_state(&self, caller: &Caller) {
+        let read = Statement::Read(self.id, self.id);
+        let left = self
+            .app
+            .run(StatementKind::SessionState, caller, read)
+            .await;
+        if let Ok(Answered { index, start, .. }) = left {
+            *caller.kept.lock().expect("one thread") = Some((index, start));
+        }
+    }
+
+    async fn write(&mut self, caller: &Caller) {
         self.number += 1;
         let entry = Entry {
             client: self.id,
@@ -216,6 +291,9 @@ impl Client {
             .app
             .run(StatementKind::Insert, caller, Statement::Write(entry))
             .await;
+        if let Ok(Answered { index, start, .. }) = done {
+            self.check_state(caller, index, start);
+        }
         let mut outcome = self.app.outcome.lock().expect("one thread");
         outcome.writes += 1;
         match done {
@@ -224,11 +302,32 @@ impl Client {
         }
     }
 
-    async fn read(&mut self, caller: &Context, seen: u64) -> u64 {
-        let caller = if self.app.bug == Some(Bug::NoFence) {
-            caller.clone().with_scope(Scope::replica())
-        } else {
-            caller.clone()
+    /// Nothing runs without what its caller has left in a connection.
+    fn check_state(&self, caller: &Caller, index: usize, start: u64) {
+        if let Some(kept) = caller.kept()
+            && kept != (index, start)
+        {
+            let what = format!(
+                "client {} left state in {kept:?}, and is on {:?}",
+                self.id,
+                (index, start)
+            );
+            self.app.violation(what);
+        }
+    }
+
+    async fn read(&mut self, caller: &Caller, seen: u64) -> u64 {
+        let kept = caller.kept();
+        let Caller { context, state, .. } = caller;
+        let context = context.clone();
+        let caller = Caller {
+            context: if self.app.bug == Some(Bug::NoFence) {
+                context.with_scope(Scope::replica())
+            } else {
+                context
+            },
+            state: state.clone(),
+            kept: Mutex::new(kept),
         };
         let neighbour = (self.id + 1) % CLIENTS;
         let promotions = with(|cluster| cluster.promotions);
@@ -236,12 +335,20 @@ impl Client {
         let done = self.app.run(StatementKind::Select, &caller, what).await;
         let mut outcome = self.app.outcome.lock().expect("one thread");
         outcome.reads += 1;
-        let Ok(([own, theirs], role)) = done else {
+        let Ok(Answered {
+            answer: [own, theirs],
+            role,
+            index,
+            start,
+        }) = done
+        else {
             outcome.failed_reads += 1;
             return seen;
         };
         outcome.on_replicas += usize::from(role == Role::Replica);
+        outcome.reads_with_state += usize::from(kept.is_some());
         drop(outcome);
+        self.check_state(&caller, index, start);
         let required = with(|cluster| {
             let kept = self.acknowledged.iter();
             kept.filter(|entry| !cluster.lost.contains(entry))
@@ -327,7 +434,7 @@ async fn finish(app: &App) {
     with(Cluster::heal);
     sleep(Duration::from_secs(90)).await;
     let session = Session::with_clock(Arc::clone(&app.steady) as _);
-    let caller = Context::default().with_session(&session);
+    let caller = Caller::new(&session, None);
     let read = Statement::Read(CLIENTS, 0);
     if let Err(error) = app.run(StatementKind::Select, &caller, read).await {
         app.violation(format!("after healing, a read: {error:?}"));
@@ -344,7 +451,12 @@ async fn finish(app: &App) {
             write.await,
             app.run(StatementKind::Select, &caller, read).await,
         ) {
-            (Ok(_), Ok(([seen, _], _))) if seen == number => failed.clear(),
+            (
+                Ok(_),
+                Ok(Answered {
+                    answer: [seen, _], ..
+                }),
+            ) if seen == number => failed.clear(),
             other => failed.push(other),
         }
         if failed.is_empty() {

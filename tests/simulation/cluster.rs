@@ -122,6 +122,11 @@ impl Cluster {
         self.servers[index].timeline < self.told_timeline
     }
 
+    /// How often this server was started: a connection is to one start.
+    pub(crate) fn start_of(&self, index: usize) -> u64 {
+        self.servers[index].start
+    }
+
     fn probe_answer(&self, index: usize) -> String {
         let server = &self.servers[index];
         let (role, at) = if server.is_primary {

@@ -57,6 +57,7 @@ fn no_schedule_breaks_a_promise() {
                     total.reads += outcome.reads;
                     total.on_replicas += outcome.on_replicas;
                     total.failed_reads += outcome.failed_reads;
+                    total.reads_with_state += outcome.reads_with_state;
                     total.writes += outcome.writes;
                     total.failed_writes += outcome.failed_writes;
                     total.promotions += outcome.promotions;
@@ -71,6 +72,7 @@ fn no_schedule_breaks_a_promise() {
     assert!(total.on_replicas * 4 > total.reads, "{total:?}");
     assert!(total.failed_writes * 2 < total.writes, "{total:?}");
     assert!(u64::from(total.promotions) > last / 10, "{total:?}");
+    assert!(total.reads_with_state * 50 > total.reads, "{total:?}");
 }
 
 #[test]
@@ -106,6 +108,11 @@ fn writes_that_are_sent_again_are_found() {
 #[test]
 fn decisions_that_nobody_looks_at_again_are_found() {
     is_found(Bug::NeverLooksAgain);
+}
+
+#[test]
+fn reads_without_their_state_are_found() {
+    is_found(Bug::ForgetsState);
 }
 
 #[test]

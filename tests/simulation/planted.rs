@@ -9,6 +9,8 @@ pub(crate) enum Bug {
     RetriesWrites,
     /// What was decided is done, however long it took to get a connection.
     NeverLooksAgain,
+    /// What a statement leaves in a connection is forgotten.
+    ForgetsState,
     /// Servers do not say on which timeline they are.
     IgnoresTimelines,
 }

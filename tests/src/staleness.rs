@@ -12,7 +12,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use routing_core::{Clock, PinRelease, Scope, Session, SystemClock, Timestamp, TokenKeys};
 use routing_seaorm::{RoutedConnection, RoutingConfigBuilder};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{
+    AccessMode, ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, TransactionTrait,
+};
 
 /// How reads after a write are kept from being stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub struct Plan {
     pub think: Duration,
     /// How his reads are kept from being stale.
     pub strategy: Strategy,
+    /// Whether one read of four asks for the row of whoever a setting of its transaction names; PostgreSQL's only.
+    pub is_tenant: bool,
 }
 
 /// What came of it.
@@ -59,6 +63,8 @@ pub struct Outcome {
     pub stale: usize,
     /// Reads that showed less than an earlier one of the same request.
     pub backwards: usize,
+    /// Reads on replicas by a setting of their transaction.
+    pub by_setting: usize,
 }
 
 /// One read.
@@ -103,6 +109,7 @@ impl Outcome {
         self.writes.extend(other.writes);
         self.stale += other.stale;
         self.backwards += other.backwards;
+        self.by_setting += other.by_setting;
     }
 }
 
@@ -277,6 +284,22 @@ impl User {
         self.outcome.writes.push(SystemClock.now().since(start));
     }
 
+    /// Another user's row would show another number, or none.
+    async fn read_as_tenant(
+        &self,
+        db: &RoutedConnection,
+        read: Statement,
+    ) -> Result<Option<QueryResult>, DbErr> {
+        let transaction = db
+            .begin_with_config(None, Some(AccessMode::ReadOnly))
+            .await?;
+        let set = format!("SET LOCAL shop.reader = '{}'", self.id);
+        transaction.execute_unprepared(&set).await?;
+        let row = transaction.query_one_raw(read).await?;
+        transaction.commit().await?;
+        Ok(row)
+    }
+
     /// Reads the user's own register and a neighbour's, of which the request has `seen` so much.
     async fn read(&mut self, session: &Session, seen: i64) -> i64 {
         let mut db = self.db.with_session(session);
@@ -289,17 +312,34 @@ impl User {
             // A number or, as MariaDB 10.11.19 has it, a word.
             _ => "(@@global.read_only IN ('1', 'ON'))",
         };
-        let sql = format!(
-            "SELECT (SELECT number FROM register WHERE id = {id}) AS own, \
-             (SELECT number FROM register WHERE id = {other}) AS neighbour, {role} AS role"
-        );
+        let sql = |own: &str| {
+            let sql = format!(
+                "SELECT (SELECT number FROM register WHERE id = {own}) AS own, \
+                 (SELECT number FROM register WHERE id = {other}) AS neighbour, {role} AS role"
+            );
+            Statement::from_string(db.get_database_backend(), sql)
+        };
         let at = SystemClock.now();
-        let statement = Statement::from_string(db.get_database_backend(), sql);
-        let row = db
-            .query_one_raw(statement)
-            .await
-            .expect("a read")
-            .expect("a row");
+        let is_postgres = db.get_database_backend() == DbBackend::Postgres;
+        let is_tenant = self.plan.is_tenant && is_postgres && self.outcome.reads.len() % 4 == 3;
+        let by_setting = if is_tenant {
+            let own = sql("current_setting('shop.reader')::int");
+            let read = self.read_as_tenant(&db, own).await;
+            let is_without = |error: &DbErr| error.to_string().contains("shop.reader");
+            assert!(!read.as_ref().is_err_and(is_without), "{read:?}");
+            read.ok().flatten()
+        } else {
+            None
+        };
+        let is_by_setting = by_setting.is_some();
+        let row = match by_setting {
+            Some(row) => row,
+            // Also if the connection was cut: a transaction is not run again by itself.
+            None => {
+                let row = db.query_one_raw(sql(&id.to_string())).await;
+                row.expect("a read").expect("a row")
+            }
+        };
         let took = SystemClock.now().since(at);
         let get = |column| row.try_get::<i64>("", column);
         let (own, neighbour) = (
@@ -310,7 +350,9 @@ impl User {
             DbBackend::Postgres => row.try_get::<i32>("", "role").expect("a role") == 1,
             _ => row.try_get::<i64>("", "role").expect("a role") == 1,
         };
+        self.outcome.by_setting += usize::from(is_by_setting && on_replica);
         self.outcome.stale += usize::from(own < self.number);
+        assert!(own <= self.number, "another user's number: {own}");
         self.outcome.backwards += usize::from(neighbour < seen);
         self.outcome.reads.push(Read {
             at,

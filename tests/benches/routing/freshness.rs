@@ -66,6 +66,7 @@ pub(crate) async fn table(effort: f64) {
                     reads_per_write: *reads_per_write,
                     think: THINK,
                     strategy,
+                    is_tenant: false,
                 };
                 let (outcome, oracle) = measure(&cluster, *lag, &plan).await;
                 row(*lag, &plan, &outcome, oracle);

@@ -68,6 +68,7 @@ mod health;
 mod members;
 mod own;
 mod positions;
+mod programs;
 mod scenario;
 mod scopes;
 mod sessions;
