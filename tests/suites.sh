@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds all tests, and runs those whose names have FILTER in them, or all: ./tests/suites.sh [FILTER…]
 #
-# A program's tests run side by side, more of them than there are cores, as most of what they do is
-# wait. The output of each program that fails is printed whole, at the end. `--exact` and more filters are
-# taken as libtest takes them. `--build` only builds.
+# A program's tests run side by side, more of them than there are cores, as most of what they do is wait; and
+# so do two programs. The output of each program that fails is printed whole, at the end. `--exact` and more
+# filters are taken as libtest takes them. `--build` only builds.
 #
 #   SUITES="core sea_orm_sqlite"   only these programs
 #   PROGRAMS=FILE                  what was built: --build writes it, and a later run builds nothing
@@ -61,13 +61,22 @@ run() {
     [ $status = passed ] || touch "$logs/$name.failed"
 }
 
+# Two programs at a time: the last tests of each leave the cores to the next.
 all() {
-    local name program
+    local name program running=0
     while read -r name program; do
         case " ${SUITES:-$name} " in
-            *" $name "*) run "$name" "$program" ;;
+            *" $name "*) ;;
+            *) continue ;;
         esac
+        if [ $running = 2 ]; then
+            wait -n
+            running=1
+        fi
+        run "$name" "$program" &
+        running=$((running + 1))
     done < "$logs/programs"
+    wait
 }
 part "tests" all
 
