@@ -55,6 +55,16 @@ pub fn others(dialect: Dialect) -> Vec<String> {
             all.insert(place.replace('?', call));
         }
     }
+    let (words, places): (&[&str], &[&str]) = match dialect {
+        Dialect::Postgres => (POSTGRES_WORDS, POSTGRES_WORD_PLACES),
+        Dialect::MySql => (MYSQL_WORDS, MYSQL_WORD_PLACES),
+        _ => (&[], &[]),
+    };
+    for word in words {
+        for place in places {
+            all.insert(place.replace('?', &format!("{word}()")));
+        }
+    }
     let data = DATA_CHANGES.iter().chain(statements);
     for statement in data {
         for dress in DRESSES {
@@ -124,6 +134,11 @@ const POSTGRES_EXPRESSIONS: &[&str] = &[
     "timestamp '2020-01-01' AT TIME ZONE ('UTC')", "xmlelement(name a, c.name)", "c.id AS into",
     "format('%s', c.id)", "width_bucket(c.id, 1, 10, 3)", "regexp_replace(c.name, 'a', 'b')",
     "generate_series(1, 2)", "unnest(ARRAY[c.id])", "json_agg(c)", "row_to_json(c)",
+    "c.name OPERATOR(pg_catalog.~) 'a+'", "c.id OPERATOR(pg_catalog.=) 1", "array_to_string(ARRAY[c.id], ',')",
+    "c.name LIKE ('a%') ESCAPE ('!')", "trim(BOTH (' ') FROM c.name)", "c.id IS NOT DISTINCT FROM (1)",
+    "now() AT TIME ZONE ('UTC')", "(c.id, 1) OVERLAPS (c.id, 2)", "c.id::varchar(10)", "NOT (c.id) IN (1)",
+    "json_build_array(c.id)", "lag(c.id) OVER (ORDER BY (c.id))", "'a' NOT ILIKE (c.name)", "pg_typeof(c.id)",
+    "current_date - (1)", "EXTRACT(epoch FROM (now()))", "c.name IS NORMALIZED",
 ];
 
 #[rustfmt::skip] // A statement a line would hide the groups.
@@ -138,6 +153,11 @@ const MYSQL_EXPRESSIONS: &[&str] = &[
     "extract(year FROM now())", "truncate(1.5, 0)", "x'4D'", "0x4D", "BINARY c.name",
     "timestampdiff(day, now(), now())", "interval(c.id, 1, 2)", "values(name)", "md5(c.name)",
     "sql_no_cache.id", "char(65)", "substring_index(c.name, 'a', 1)", "row_number() OVER ()",
+    "CONVERT(c.id, DECIMAL(4,2))", "c.name LIKE 2 ESCAPE ('!')", "json_value('{}', '$.a')", "c.name SOUNDS LIKE ('a')",
+    "NOT (c.id) IN (1)", "c.name RLIKE ('a')", "CAST(c.id AS DECIMAL(4, 2))", "TRIM(LEADING ('a') FROM c.name)",
+    "c.id XOR (1)", "json_extract('{}', \"$.a\")", "date_sub(now(), INTERVAL (1) DAY)", "CASE (c.id) WHEN (1) THEN (2) END",
+    "position('a' IN (c.name))", "lag(c.id) OVER (ORDER BY (c.id))", "c.id BETWEEN (1) AND (2)", "ST_AsText(POINT(1, 2))",
+    "(SELECT b FROM JSON_TABLE('[1]', '$[*]' COLUMNS (b VARCHAR(9) PATH '$')) j LIMIT 1)", "WEIGHT_STRING(c.name)",
 ];
 
 #[rustfmt::skip] // A statement a line would hide the groups.
@@ -149,6 +169,11 @@ const SQLITE_EXPRESSIONS: &[&str] = &[
     "unicode(c.name)", "json_group_array(c.id)", "sqlite_version()", "julianday('now')",
     "max(c.id, 2)", "c.name COLLATE NOCASE", "sum(c.id) FILTER (WHERE c.id > 1)",
     "\"abs\"(c.id)", "likelihood(c.id, 0.5)", "zeroblob(1)", "c.name NOT LIKE ('a')",
+    "c.name LIKE ('a') ESCAPE ('!')", "c.id IN (SELECT value FROM json_each('[1]'))", "NOT (c.id) IN (1)",
+    "(SELECT name FROM pragma_table_info('cake') LIMIT 1)", "CAST(c.id AS varchar(10))", "c.name IS NOT ('a')",
+    "lag(c.id) OVER (ORDER BY (c.id))", "CASE (c.id) WHEN (1) THEN (2) END", "c.id BETWEEN (1) AND (2)",
+    "json('[1]') -> '$[0]'", "nullif((c.id), (1))", "ltrim(c.name, ('a'))", "[c].[name] || ('a')", "round((1.5))",
+    "date('now', ('+1 day'))",
 ];
 
 #[rustfmt::skip] // A statement a line would hide the groups.
@@ -278,6 +303,48 @@ const MYSQL_CALLS: &[&str] = &[
     "NEXT VALUE FOR seq", "lastval(seq)", "setval(seq, 100)", "@a", "@a := 1", "@@last_insert_id",
     "@@identity", "@@session.insert_id", "release_all_locks()", "load_file('/x')", "bake/**/()",
     "`nextval`(seq)", "PREVIOUS VALUE FOR seq", "master_gtid_wait('0-1-1', 0)", "count (1)",
+];
+
+/// Words of the grammar that a function of the user's may be called.
+#[rustfmt::skip] // A word a line would hide them.
+pub const POSTGRES_WORDS: &[&str] = &[
+    "authorization", "binary", "concurrently", "cross", "freeze", "full", "ilike", "inner", "is", "isnull", "join",
+    "natural", "notnull", "outer", "similar", "tablesample", "verbose",
+    "escape", "zone", "first", "next", "columns", "cube", "rollup", "sets", "second", "stdout", "repeatable", "over",
+    "filter", "by", "recursive", "system", "operator", "within", "ties", "rows", "value",
+];
+
+/// Where such a function can be called, after words that something else may follow.
+#[rustfmt::skip] // A statement a line would hide the groups.
+const POSTGRES_WORD_PLACES: &[&str] = &[
+    "SELECT 'b' LIKE ?::text", "SELECT 'b' NOT ILIKE ?::text", "SELECT NOT ? = 1", "SELECT now() AT TIME ZONE ?::text",
+    "SELECT trim(BOTH ?::text FROM 'a')", "SELECT 1 FETCH FIRST ? ROWS ONLY", "SELECT 1 LIMIT ?", "SELECT 1 OFFSET ?",
+    "SELECT 1 FROM cake t LEFT JOIN ? e ON true", "SELECT 1 FROM cake t, ? e", "SELECT 1 BETWEEN ? AND 2",
+    "SELECT 1 BETWEEN SYMMETRIC ? AND 2", "SELECT CASE ? WHEN 1 THEN 2 END", "SELECT CASE WHEN true THEN ? ELSE 1 END",
+    "SELECT 1 IS DISTINCT FROM ?", "SELECT ARRAY[?]", "SELECT 1 WHERE 1 IN (2, ?)", "SELECT 'a' SIMILAR TO ?::text",
+    "SELECT 'a' LIKE 'b' ESCAPE ?::text", "SELECT DISTINCT ON (?) 1", "SELECT ALL ?", "SELECT 1 ORDER BY ? DESC",
+    "SELECT 1 GROUP BY ?", "SELECT count(*) FILTER (WHERE ? = 1)", "SELECT sum(1) OVER (PARTITION BY ?)",
+    "SELECT * FROM LATERAL ? x", "SELECT * FROM ROWS FROM (?) x", "SELECT overlay('a' PLACING ?::text FROM 1)",
+    "SELECT position(?::text IN 'a')", "SELECT extract(year FROM now() + ? * interval '1 day')",
+    "WITH x AS (SELECT ?) TABLE x", "SELECT 1 UNION ALL SELECT ?", "SELECT -?", "SELECT 1 + ?", "SELECT (?) + 1",
+    "SELECT a FROM (VALUES (?)) v (a)", "SELECT (1, ?) = (1, 2)", "SELECT 1 AS a, ? AS b",
+];
+
+/// Words of the grammar that a stored function may be called.
+#[rustfmt::skip] // A word a line would hide them.
+pub const MYSQL_WORDS: &[&str] = &[
+    "against", "columns", "escape", "first", "member", "next", "of", "only", "rollup",
+    "second", "some", "sounds", "sql_cache", "stdout", "value", "via", "without",
+];
+
+/// Where such a function can be called, after words that something else may follow.
+#[rustfmt::skip] // A statement a line would hide the groups.
+const MYSQL_WORD_PLACES: &[&str] = &[
+    "SELECT 'b' LIKE ?", "SELECT NOT ?", "SELECT 2 DIV ?", "SELECT 2 MOD ?", "SELECT 1 XOR ?", "SELECT 'a' REGEXP ?",
+    "SELECT 'a' NOT RLIKE ?", "SELECT BINARY ?", "SELECT CASE ? WHEN 1 THEN 2 END", "SELECT CASE WHEN 1 THEN ? END",
+    "SELECT DATE_ADD(now(), INTERVAL ? DAY)", "SELECT 1 IN (2, ?)", "SELECT trim(LEADING ? FROM 'a')",
+    "SELECT 1 FROM cake ORDER BY ?", "SELECT DISTINCT ?", "SELECT SQL_NO_CACHE ?", "SELECT 1 BETWEEN ? AND 2",
+    "SELECT ALL ?", "SELECT id FROM cake GROUP BY ?", "SELECT (?) + 1", "SELECT -?", "SELECT ! ?", "SELECT 1 && ?",
 ];
 
 #[rustfmt::skip] // A statement a line would hide the groups.
