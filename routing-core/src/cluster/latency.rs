@@ -13,6 +13,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::cluster::window::Window;
 use crate::time::clock::Timestamp;
 
 /// The whole share.
@@ -23,9 +24,9 @@ const LEAST: u32 = WHOLE / 16;
 const OUTLIER: u64 = 3;
 /// And by how much: a difference that is no more than noise is none.
 const NOTICED: Duration = Duration::from_millis(2);
-/// From one decision to the next, at least; Envoy's `interval`.
+/// From one comparison to the next, at least; Envoy's `interval`.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// How many measured reads a decision needs: some 250 reads in all.
+/// How many measured reads a comparison needs: some 250 reads in all.
 const ENOUGH: u32 = 16;
 /// For how long a replica takes less, the first time; Envoy's `base_ejection_time`.
 const WITHHELD_FOR: Duration = Duration::from_secs(30);
@@ -97,7 +98,7 @@ impl Load {
         (word != 0).then(|| Duration::from_nanos(word))
     }
 
-    /// Whether a decision has enough reads.
+    /// Whether a comparison has enough reads of it.
     pub(crate) fn has_enough(&self) -> bool {
         self.window.count() >= ENOUGH
     }
@@ -164,8 +165,8 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// When a set's replicas are compared next. All of their windows are of one time, so that what has the reads of
-/// all of them take longer is nobody's fault.
+/// When a set's monitors compare its replicas next. The windows of all replicas begin and end together: if a
+/// batch job slows them all down, none of them is slower than the others.
 #[derive(Debug, Default)]
 pub(crate) struct Comparison {
     /// When the windows began, in nanoseconds.
@@ -173,8 +174,8 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Whether the windows are over, which then begin anew: after [`INTERVAL`] if there are enough reads, and
-    /// after six in any case. Of two callers at once, one is told so.
+    /// Whether the windows are over, and begin anew: after [`INTERVAL`] if each has enough reads, and after six
+    /// of them in any case. Of two monitors that ask at once, one is told so.
     pub(crate) fn is_due(&self, now: Timestamp, are_enough: impl FnOnce() -> bool) -> bool {
         let word = self.began.load(Ordering::Relaxed);
         let began = Timestamp::from_nanos(word);
@@ -188,59 +189,6 @@ impl Comparison {
                 .compare_exchange(word, next, relaxed, relaxed)
                 .is_ok()
     }
-}
-
-/// How many reads took how long, by half powers of two of microseconds.
-#[derive(Debug)]
-struct Window([AtomicU32; BUCKETS]);
-
-/// The last is for what takes longer than half a minute.
-const BUCKETS: usize = 50;
-
-impl Default for Window {
-    fn default() -> Self {
-        Self([const { AtomicU32::new(0) }; BUCKETS])
-    }
-}
-
-impl Window {
-    #[inline]
-    fn measured(&self, took: Duration) {
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
-        let octave = micros.ilog2();
-        let is_upper_half = octave > 0 && micros & (1 << (octave - 1)) != 0;
-        let bucket = 2 * octave as usize + usize::from(is_upper_half);
-        self.0[bucket.min(BUCKETS - 1)].fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn clear(&self) {
-        for count in &self.0 {
-            count.store(0, Ordering::Relaxed);
-        }
-    }
-
-    fn counts(&self) -> impl Iterator<Item = u32> {
-        self.0.iter().map(|count| count.load(Ordering::Relaxed))
-    }
-
-    fn count(&self) -> u32 {
-        self.counts().fold(0, u32::saturating_add)
-    }
-
-    fn median(&self) -> Option<Duration> {
-        let (all, mut below) = (self.count(), 0_u32);
-        let median = self.counts().position(|count| {
-            below = below.saturating_add(count);
-            below > all / 2
-        });
-        median.map(middle_of)
-    }
-}
-
-/// What a read took that was counted in this bucket.
-fn middle_of(bucket: usize) -> Duration {
-    let quarters: u64 = if bucket.is_multiple_of(2) { 5 } else { 7 };
-    Duration::from_nanos(((quarters * 1_000) << (bucket / 2)) / 4)
 }
 
 /// One of sixteen is measured: the clock costs more than the rest of a decision. Not each sixteenth,
@@ -384,26 +332,5 @@ mod tests {
             let is_due = comparison.is_due(at(seconds), || are_enough);
             assert_eq!(is_due, expected, "{seconds} {are_enough}");
         }
-    }
-
-    #[test]
-    fn a_window_knows_what_it_counts() {
-        for micros in [1, 2, 3, 5, 100, 400, 2_900, 10_000, 999_999, 20_000_000] {
-            let (window, took) = (Window::default(), Duration::from_micros(micros));
-            window.measured(took);
-            let median = window.median().expect("one of them");
-            let ratio = median.as_secs_f64() / took.as_secs_f64();
-            assert!((0.8..1.3).contains(&ratio), "{took:?} counts as {median:?}");
-        }
-        let window = Window::default();
-        assert_eq!(window.median(), None);
-        for took in [Duration::MAX, Duration::ZERO, Duration::MAX] {
-            window.measured(took);
-        }
-        assert!(
-            window
-                .median()
-                .is_some_and(|median| median > millis(20_000))
-        );
     }
 }

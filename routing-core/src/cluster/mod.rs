@@ -15,3 +15,4 @@ pub(crate) mod pools;
 pub(crate) mod probe;
 pub(crate) mod reconcile;
 pub(crate) mod replica_set;
+pub(crate) mod window;

@@ -50,8 +50,8 @@ impl Scope {
         Self::new(ScopeKind::Primary)
     }
 
-    /// Everything inside goes to the primary, in either mode, and counts as the session's own: the
-    /// first write inside pins the session. For migrations; Diesel's are in such a scope by themselves.
+    /// Everything inside goes to the primary, in either mode, and what a statement writes is its session's own:
+    /// the first write pins the session. For migrations; Diesel's are in such a scope by themselves.
     pub const fn migration() -> Self {
         Self::new(ScopeKind::Migration)
     }
