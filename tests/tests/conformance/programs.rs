@@ -171,6 +171,10 @@ impl Writer {
             Planned::Scoped(number, steps) => vec![Step::Scoped(scope(*number), self.write(steps))],
             // It has no read-only savepoints either.
             Planned::Transaction(Begin::ReadOnly, steps, _) if self.depth > 0 => self.write(steps),
+            // In the adapters a read-only transaction's closure has room for one savepoint.
+            Planned::Transaction(_, steps, _) if self.is_read_only && self.depth > 1 => {
+                self.write(steps)
+            }
             Planned::Transaction(begin, steps, end) => {
                 let before = (self.now, self.after);
                 let was_read_only = self.is_read_only;
