@@ -25,10 +25,11 @@ chmod 755 "$ROUTING_TEMPLATES"
 
 build() {
     cargo test --workspace --no-run --message-format=json-render-diagnostics > "$logs/build" || return 1
-    # The programs that have tests, by name and path: those with quick answers come first.
+    # The programs that have tests, by name and path: those with quick answers come first, then the one
+    # that waits most, so that others run beside it.
     sed -n 's|.*"reason":"compiler-artifact".*"executable":"\([^"]*/deps/\([^"]*\)-[0-9a-f]*\)".*|\2 \1|p' \
         "$logs/build" |
-        awk '{ print $1 ~ /core|sqlite|simulation/ ? 0 : $1 == "chaos" ? 2 : 1, $0 }' |
+        awk '{ print $1 ~ /core|sqlite|simulation/ ? 0 : $1 == "chaos" ? 1 : 2, $0 }' |
         sort -s -n -k1,1 | cut -d' ' -f2- > "$logs/programs" || return 1
     [ -s "$logs/programs" ]
 }
