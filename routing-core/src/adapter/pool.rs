@@ -57,7 +57,7 @@ pub trait Pool: BackgroundTasks {
     /// Whether the adapter can [probe](crate::Probe) the node.
     fn can_be_probed(&self) -> bool;
 
-    /// How many connections it has open just now: **`None`**, if nobody can tell.
+    /// How many connections it has open now: **`None`**, if its driver does not tell.
     fn state(&self) -> Option<PoolState> {
         None
     }

@@ -70,8 +70,8 @@ pub struct NodeStatus {
     pub lag: Option<f64>,
     /// How many bytes of log it misses; PostgreSQL's only.
     pub lag_bytes: Option<u64>,
-    /// What reads take, by the median of the last window that had enough of them; in seconds. `None` if none
-    /// had, and where nodes are not probed.
+    /// The median duration of the node's reads in the last window that had enough of them; in seconds. `None` if
+    /// no window had, and where the router does not probe nodes.
     pub latency: Option<f64>,
     /// The connections of its pool, if one is open; those of the monitor and of `read_only()` handles are not
     /// among them.
@@ -94,7 +94,7 @@ impl Status {
 }
 
 impl<P: Pool> Router<P> {
-    /// What is known of all nodes just now, and what their pools have; nobody is asked for it.
+    /// What the router knows of all nodes now, and what their pools have; it asks no server for that.
     #[must_use]
     pub fn status_with_pools(&self) -> Status {
         let mut status = self.status();

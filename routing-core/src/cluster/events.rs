@@ -94,8 +94,8 @@ pub(crate) fn hurry_of<'s, P>(set: &'s ReplicaSet<P>, node: &'s Node<P>) -> &'s 
     }
 }
 
-/// Compares what reads of the replicas take, if it is time: whoever is slower than the others takes less of its
-/// share.
+/// Compares the replicas' medians, if their windows are over: a replica that is slower than the others takes less of
+/// its share.
 pub(crate) fn compare_replicas<P>(set: &ReplicaSet<P>, now: Timestamp) {
     let nodes = set.nodes();
     let replicas = nodes.iter().filter(|node| {

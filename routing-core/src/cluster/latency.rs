@@ -33,16 +33,16 @@ const WITHHELD_FOR: Duration = Duration::from_secs(30);
 /// For how long at most; Envoy's `max_ejection_time`.
 const WITHHELD_FOR_AT_MOST: Duration = Duration::from_secs(300);
 
-/// What is known of a node's load.
+/// A node's load, as the router measures it.
 #[derive(Debug, Default)]
 pub(crate) struct Load {
     /// When it came back, in nanoseconds; 0 if that is long ago.
     back_since: AtomicU64,
-    /// What its reads take.
+    /// How long its reads take.
     window: Window,
     /// The median of the last window that had enough reads, in nanoseconds; 0 if there was none.
     median: AtomicU64,
-    /// What being slow takes away from the share.
+    /// How much of the share the monitors withhold while the node is slow.
     withheld: AtomicU32,
     /// Until when, in nanoseconds.
     until: AtomicU64,
@@ -92,7 +92,7 @@ impl Load {
         self.window.measured(took);
     }
 
-    /// What reads take, by the median of the last window that had enough of them.
+    /// The median duration of its reads in the last window that had enough of them.
     pub(crate) fn latency(&self) -> Option<Duration> {
         let word = self.median.load(Ordering::Relaxed);
         (word != 0).then(|| Duration::from_nanos(word))

@@ -1,4 +1,4 @@
-//! What reads of a node took since its window began, and their median.
+//! How long a node's reads took since its window began, and their median.
 //!
 //! The obvious measure is a moving average, and one report that takes a minute moves it for long. A median needs
 //! the reads themselves, or how many took about how long: 50 numbers, each as exact as a comparison by factors
@@ -54,7 +54,7 @@ impl Window {
     }
 }
 
-/// What a read took that was counted in this bucket.
+/// How long a read took that is counted in this bucket.
 fn middle_of(bucket: usize) -> Duration {
     let quarters: u64 = if bucket.is_multiple_of(2) { 5 } else { 7 };
     Duration::from_nanos(((quarters * 1_000) << (bucket / 2)) / 4)

@@ -207,7 +207,7 @@ pub enum RoutingError {
         node: NodeName,
         /// When it will be tried again at the latest, if that is known.
         retry_in: Option<Duration>,
-        /// What the driver or its pool said, or why nobody was asked, if that is not that it is down.
+        /// What the driver or its pool said, or why the router did not ask them, if the node is not down.
         cause: Option<String>,
     },
 

@@ -18,7 +18,7 @@ pub enum Exclusion {
     /// It takes writes, and another node is the primary.
     Superseded,
     /// It takes writes, and the monitors cannot tell it from the primary: it is the primary under another address,
-    /// or a copy that somebody has started beside it. With
+    /// or a copy that an operator has started beside it. With
     /// [`allow_same_server`](crate::Rules::allow_same_server) it serves.
     SameServer,
     /// It is the set's primary, and says that it is a replica: whom it follows, and how far it is

@@ -27,7 +27,7 @@ pub(super) struct Call<'a> {
     pub(super) is_grouping: bool,
     /// What is before the chain.
     pub(super) lead: Before<'a>,
-    /// What is before that, if that is a name.
+    /// The token before that, if that is a name.
     pub(super) earlier: Before<'a>,
 }
 

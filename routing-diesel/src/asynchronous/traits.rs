@@ -116,7 +116,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
 impl<C: AsyncRoutable> SimpleAsyncConnection for AsyncRoutedConnection<C> {
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
         if query == diesel::migration::CREATE_MIGRATIONS_TABLE {
-            // Nobody says when migrations are done: the connection stays on the primary for good.
+            // Diesel's harness does not say when it is done: the connection stays on the primary for good.
             self.handle = self.handle.scoped(Scope::migration());
         }
         let kind = self.handle.examine(query)?;

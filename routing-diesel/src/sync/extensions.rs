@@ -24,8 +24,8 @@ where
     }
 }
 
-/// Migrations run on the primary, whatever the mode, and what they write counts as the session's. Nobody says when
-/// they are done: the connection stays there for good.
+/// Migrations run on the primary, whatever the mode, and what they write counts as the session's. Diesel's
+/// harness does not say when they are done: the connection stays there for good.
 impl<C> MigrationConnection for RoutedConnection<C>
 where
     C: Routable + MigrationConnection,
