@@ -70,6 +70,13 @@ impl<P> Transaction<P> {
         name.strip_prefix(DIESELS)?.parse().ok()
     }
 
+    /// Whether its connection goes back to the pool while it is open: the pool closes it then, unless the transaction
+    /// around it is the pool's own. The pool would not notice what Diesel does not count, and would keep what
+    /// `begin_test_transaction` began; a database in memory it has to keep.
+    pub(crate) fn goes_back_open(&self, depth: Option<u32>, is_in_memory: bool) -> bool {
+        depth.is_some() && (is_in_memory || self.around().is_some())
+    }
+
     /// Whether a callback waits for its end, and a statement has failed outside of the savepoints
     /// that are rolled back.
     pub(crate) fn is_in_doubt(&self) -> bool {

@@ -194,10 +194,8 @@ impl<C: AsyncRoutable> Drop for AsyncRoutedConnection<C> {
         self.settle();
         if let Some(transaction) = self.transaction.take() {
             let node = Arc::clone(transaction.node());
-            // The pool would not notice what Diesel has not counted, and keep what `begin_test_transaction` began.
-            let is_counted = self.checkouts.connected(&node).and_then(depth).is_some();
-            let is_kept = transaction.around().is_some() || node.pool().is_in_memory();
-            if is_counted && is_kept {
+            let depth = self.checkouts.connected(&node).and_then(depth);
+            if transaction.goes_back_open(depth, node.pool().is_in_memory()) {
                 self.checkouts.release(&node);
             } else {
                 self.checkouts.discard(&node);

@@ -194,11 +194,8 @@ impl<C: Routable> Drop for RoutedConnection<C> {
         self.settle();
         if let Some(transaction) = self.transaction.take() {
             let side = transaction.role();
-            // The pool would not notice what Diesel has not counted, and keep what `begin_test_transaction` began.
-            let is_counted = self.checkouts.connected(side).and_then(depth).is_some();
-            let is_kept =
-                transaction.around().is_some() || transaction.node().pool().is_in_memory();
-            if is_counted && is_kept {
+            let depth = self.checkouts.connected(side).and_then(depth);
+            if transaction.goes_back_open(depth, transaction.node().pool().is_in_memory()) {
                 self.checkouts.release(side);
             } else {
                 self.checkouts.discard(side);
