@@ -2,9 +2,9 @@
 
 use std::ops::Deref;
 
-use routing_core::Callbacks;
 use routing_core::adapter::{Level, OpenTransaction};
-use routing_core::sql::TransactionControl;
+use routing_core::sql::{Dialect, TransactionControl};
+use routing_core::{Callbacks, Failure};
 
 /// How the savepoints begin that Diesel sets by itself.
 const DIESELS: &str = "diesel_savepoint_";
@@ -29,6 +29,18 @@ pub(crate) struct Transaction<P> {
 struct Named {
     name: String,
     level: Level,
+}
+
+/// What a failed commit leaves of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailedCommit {
+    /// The server may have committed it. Only a rollback leads out of it, as a program that repeats the commit must not
+    /// get an acknowledgement.
+    Unknown,
+    /// The server has rolled it back.
+    RolledBack,
+    /// It is open, and the program rolls it back next.
+    Open,
 }
 
 impl<P> Deref for Transaction<P> {
@@ -88,9 +100,26 @@ impl<P> Transaction<P> {
     /// Compares the transaction with the depth that Diesel counts on its connection; returns whether
     /// the server has ended it by itself.
     pub(crate) fn is_over_at(&mut self, depth: Option<u32>) -> bool {
-        let is_around = depth == self.around();
+        let is_around = depth.is_none() || depth == self.around();
         self.counted |= !is_around;
         self.counted && is_around
+    }
+
+    /// Decides what a failed commit leaves of it, by what the error says of the node, and by the depth that Diesel counts
+    /// on its connection afterwards.
+    pub(crate) fn failed_commit(
+        &mut self,
+        failure: Option<Failure>,
+        dialect: Dialect,
+        depth: Option<u32>,
+    ) -> FailedCommit {
+        match failure {
+            Some(_) => FailedCommit::Unknown,
+            None if dialect == Dialect::Postgres || self.is_over_at(depth) => {
+                FailedCommit::RolledBack
+            }
+            None => FailedCommit::Open,
+        }
     }
 
     /// Whether Diesel counts it, so that Diesel's manager ends it.

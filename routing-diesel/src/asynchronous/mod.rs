@@ -5,6 +5,7 @@ mod connection;
 mod control;
 mod dedicated;
 mod driver;
+mod ending;
 mod execution;
 #[cfg(feature = "async-mysql")]
 mod mysql;

@@ -16,7 +16,7 @@ use super::node_pool::NodePool;
 use crate::database::{Database, Routable, begin_read_only};
 use crate::error::into_diesel;
 use crate::failure::{is_deadlock, may_leave_open};
-use crate::transaction::{Transaction, savepoint};
+use crate::transaction::{FailedCommit, Transaction, savepoint};
 
 impl<C: Routable> RoutedConnection<C> {
     /// Runs a text of this kind through `execute`, and keeps track of transactions.
@@ -121,7 +121,7 @@ impl<C: Routable> RoutedConnection<C> {
         mut execute: impl FnMut(&mut C, &str) -> QueryResult<usize>,
     ) -> QueryResult<usize> {
         let is_aborted = self.is_aborted();
-        let Some(transaction) = self.transaction.take() else {
+        let Some(mut transaction) = self.transaction.take() else {
             return Err(Error::NotInTransaction);
         };
         let checked = match transaction.check_commit() {
@@ -159,25 +159,22 @@ impl<C: Routable> RoutedConnection<C> {
             Err(error) => {
                 let failure = self.checkouts.classify(error, node, role);
                 transaction.record_failed_commit(failure, &self.handle.context);
-                match failure {
-                    Some(_) if transaction.is_counted() => {
+                let counted = self.checkouts.connected(role).and_then(depth);
+                match transaction.failed_commit(failure, C::Backend::DIALECT, counted) {
+                    FailedCommit::Unknown if transaction.is_counted() => {
                         // Diesel must not roll back on another connection.
                         self.checkouts.mark_broken(settling.side);
                         settling.discard = true;
                         transaction.ended_unknown();
                     }
-                    Some(_) => {
-                        // A commit must not be repeated until it is acknowledged.
+                    FailedCommit::Unknown => {
                         transaction.lose_track();
                         transaction.lose();
                         self.transaction = Some(transaction);
                         return committed;
                     }
-                    None if C::Backend::DIALECT == Dialect::Postgres => {
-                        transaction.rolled_back();
-                    }
-                    None => {
-                        // It is still open, and rolled back next.
+                    FailedCommit::RolledBack => transaction.rolled_back(),
+                    FailedCommit::Open => {
                         self.transaction = Some(transaction);
                         return committed;
                     }
