@@ -121,14 +121,24 @@ impl Balancer for RoundRobin {
     /// (Knuth, The Art of Computer Programming, volume 3, section 6.4).
     fn pick(&self, candidates: Candidates<'_>) -> usize {
         let turn = self.0.fetch_add(1, Ordering::Relaxed);
-        let weights = candidates
-            .iter()
-            .map(|index| u64::from(candidates.weight(index)));
-        let unit = weights.fold(0, gcd).max(1);
-        let round = (candidates.total_weight() / unit).max(1);
-        let point = u128::from(turn % round) * u128::from(stride(round)) % u128::from(round);
-        candidates.at(point as u64 * unit)
+        let mut weights = candidates.iter().map(|index| candidates.weight(index));
+        let first = weights.next().unwrap_or(1);
+        if weights.all(|weight| weight == first) {
+            // Nodes of one weight simply take turns.
+            return candidates.at(turn.wrapping_mul(first.into()));
+        }
+        candidates.at(spread(turn, candidates))
     }
+}
+
+/// The point of this turn, where weights differ.
+fn spread(turn: u64, candidates: Candidates<'_>) -> u64 {
+    let weights = candidates.iter();
+    let weights = weights.map(|index| u64::from(candidates.weight(index)));
+    let unit = weights.fold(0, gcd).max(1);
+    let round = (candidates.total_weight() / unit).max(1);
+    let point = u128::from(turn % round) * u128::from(stride(round)) % u128::from(round);
+    point as u64 * unit
 }
 
 /// The step from one point to the next that takes all of `round` points, and goes far.

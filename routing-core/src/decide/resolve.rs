@@ -76,18 +76,7 @@ pub(crate) fn resolve<P>(
             choice
         }
         Verdict::Node(name) => place.admit_named(name, access)?,
-        Verdict::PreferPrimary(wanted) => {
-            match place.admit_primary(Reason::Preferred, access, waits_for) {
-                Err(primary @ (Stop::Refused(_) | Stop::Exhausted)) => {
-                    match choose_replica(&place, slot, wanted, waits_for) {
-                        // The primary was asked for.
-                        Err(Stop::Refused(RoutingError::NoReplica { .. })) => return Err(primary),
-                        found => found?,
-                    }
-                }
-                found => found?,
-            }
-        }
+        Verdict::PreferPrimary(wanted) => prefer_primary(&place, slot, wanted, access, waits_for)?,
         Verdict::Replica(wanted) => choose_replica(&place, slot, wanted, waits_for)?,
         // Only said of a transaction, and there is none here.
         Verdict::Transaction | Verdict::PinInTransaction { .. } => return Err(Stop::Exhausted),
@@ -101,6 +90,26 @@ pub(crate) fn resolve<P>(
         choice,
         late,
     })
+}
+
+#[cold]
+fn prefer_primary<P>(
+    place: &Place<'_, P>,
+    slot: Option<&Slot>,
+    wanted: Wanted,
+    access: Access,
+    waits_for: WaitsFor,
+) -> Result<Choice, Stop> {
+    match place.admit_primary(Reason::Preferred, access, waits_for) {
+        Err(primary @ (Stop::Refused(_) | Stop::Exhausted)) => {
+            match choose_replica(place, slot, wanted, waits_for) {
+                // The primary was asked for.
+                Err(Stop::Refused(RoutingError::NoReplica { .. })) => Err(primary),
+                found => found,
+            }
+        }
+        found => found,
+    }
 }
 
 #[inline]
