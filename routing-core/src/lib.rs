@@ -99,7 +99,8 @@ pub use observe::observer::Observer;
 pub use position::{InvalidPosition, Position, Reach};
 pub use session::Session;
 pub use session::connection_state::ConnectionState;
-pub use session::context::{Context, Entered, InContext, in_current_session};
+pub use session::context::Context;
+pub use session::entry::{Entered, InContext, in_current_session};
 pub use session::hand_over::HandOver;
 pub use session::hooks::{Callbacks, Committed};
 #[cfg(feature = "token")]

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::endpoint::{self, Endpoint};
+use super::endpoint::Endpoint;
 use super::lenient::Lenient;
 use super::node_builder::{NodeBuilder, NodeFields};
+use super::overrides;
 use super::problems::{Problems, join, report_unknown};
 use super::{NodeConfig, PoolConfig, PoolMode};
 use crate::names::NodeName;
@@ -120,7 +121,7 @@ fn draft(
         problems.add(&join(path, "weight"), message);
     }
     let from = primary.and_then(|primary| primary.endpoint.as_ref());
-    let endpoint = endpoint::resolve(&mut node, path, from, problems);
+    let endpoint = overrides::resolve(&mut node, path, from, problems);
 
     let (pool, acquire_timeout) = pool(path, &mut node, primary, problems);
     Draft {

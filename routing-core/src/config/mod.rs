@@ -12,6 +12,7 @@ mod groups;
 mod lenient;
 mod nested;
 mod node_builder;
+mod overrides;
 mod problems;
 mod resolve;
 pub(crate) mod rules;

@@ -6,6 +6,7 @@
 
 pub(crate) mod connection_state;
 pub(crate) mod context;
+pub(crate) mod entry;
 pub(crate) mod freshness;
 pub(crate) mod hand_over;
 pub(crate) mod hooks;

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use tower_service::Service;
 
 use super::Settings;
-use crate::session::context::InContext;
+use crate::session::entry::InContext;
 
 /// Runs each request in a session of its own.
 #[derive(Debug, Clone)]
