@@ -17,6 +17,7 @@ const CONFIGURATION: &str = "\
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 shared_buffers = 32MB
+dynamic_shared_memory_type = mmap
 max_connections = 200
 max_wal_senders = 10
 wal_keep_size = 128MB
