@@ -1,17 +1,29 @@
-//! Prints the table of functions that a PostgreSQL server calls immutable or stable, and of its types,
-//! which are called to convert to them:
+//! Makes the tables of functions that PostgreSQL calls immutable or stable, and of its types, which are called to
+//! convert to them.
+//!
+//! What a server says is listed first, for each release; then a table is printed from all lists. A name is in it if
+//! every release that has it calls it so:
 //!
 //! ```text
-//! cargo run -p routing-tests --bin postgres_functions > routing-core/src/sql/functions/postgres_catalog.rs
+//! for server in postgresql-15 postgresql-17 postgresql-18; do
+//!     SERVERS=$server cargo run -p routing-tests --bin postgres_functions -- list > /tmp/$server
+//! done
+//! cargo run -p routing-tests --bin postgres_functions -- table /tmp/postgresql-* \
+//!     > routing-core/src/sql/functions/postgres_catalog.rs
 //! ```
 //!
-//! With names of extensions, which the server must be able to create, it prints the table of what they add:
+//! With names of extensions, which the server must be able to create, it lists what they add:
 //!
 //! ```text
-//! cargo run -p routing-tests --bin postgres_functions -- citext cube earthdistance fuzzystrmatch hstore intarray \
-//!     isn ltree pg_trgm pgcrypto postgis seg tablefunc unaccent uuid-ossp xml2 \
+//! SERVERS=postgresql-15 cargo run -p routing-tests --bin postgres_functions -- list citext cube earthdistance \
+//!     fuzzystrmatch hstore intarray isn ltree pg_trgm pgcrypto postgis seg tablefunc unaccent uuid-ossp xml2 \
+//!     > /tmp/extensions
+//! cargo run -p routing-tests --bin postgres_functions -- table /tmp/extensions \
 //!     > routing-core/src/sql/functions/postgres_extensions.rs
 //! ```
+
+use std::collections::BTreeSet;
+use std::fs;
 
 use routing_tests::postgres::Cluster;
 use routing_tests::runtime::run;
@@ -37,21 +49,22 @@ const NOT_TAKEN: &[&str] = &[
     "st_fromflatgeobuftotable",
 ];
 
-/// A name counts if none of its overloads, nor what an aggregate is made of, is volatile, and if a statement
-/// can call one of them.
+/// A name is harmless if none of its overloads, nor what an aggregate is made of, is volatile; it counts if a
+/// statement can call one of them.
 fn names(of_function: &str, of_type: &str) -> String {
     format!(
-        "SELECT name FROM (\
-         SELECT p.proname::text AS name FROM pg_proc p LEFT JOIN pg_aggregate a ON a.aggfnoid = p.oid \
-         WHERE {of_function} GROUP BY p.proname \
-         HAVING bool_and(p.provolatile <> 'v' AND NOT EXISTS (\
+        "SELECT verdict || ' ' || name FROM (\
+         SELECT p.proname::text AS name, CASE WHEN bool_and(p.provolatile <> 'v' AND NOT EXISTS (\
            SELECT 1 FROM pg_proc part WHERE part.provolatile = 'v' AND part.oid IN (\
            a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn))) \
-         AND bool_or(p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype, \
+           THEN 'harmless' ELSE 'volatile' END AS verdict \
+         FROM pg_proc p LEFT JOIN pg_aggregate a ON a.aggfnoid = p.oid \
+         WHERE {of_function} GROUP BY p.proname \
+         HAVING bool_or(p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype, \
              'internal'::regtype, 'language_handler'::regtype, 'fdw_handler'::regtype, \
              'index_am_handler'::regtype, 'table_am_handler'::regtype, 'tsm_handler'::regtype) \
            AND NOT 'internal'::regtype = ANY (p.proargtypes) AND NOT 'cstring'::regtype = ANY (p.proargtypes)) \
-         UNION SELECT typname::text FROM pg_type t \
+         UNION SELECT typname::text, 'harmless' FROM pg_type t \
          WHERE {of_type} AND typtype IN ('b', 'r', 'm') AND typname NOT LIKE E'\\\\_%' \
          AND typname NOT IN (SELECT proname FROM pg_proc)) AS all_names ORDER BY name COLLATE \"C\""
     )
@@ -74,58 +87,90 @@ async fn texts(db: &DatabaseConnection, sql: &str) -> Vec<String> {
         .collect()
 }
 
-fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let (version, extensions, names) = run(async {
-        let cluster = Cluster::start().await;
-        let db = Database::connect(cluster.primary().url("postgres"))
-            .await
-            .expect("the server");
-        for extension in &wanted {
-            let create = format!("CREATE EXTENSION IF NOT EXISTS \"{extension}\" CASCADE");
-            db.execute_unprepared(&create).await.expect("an extension");
-        }
-        let names = if wanted.is_empty() {
-            names(
-                "p.pronamespace = 'pg_catalog'::regnamespace",
-                "typnamespace = 'pg_catalog'::regnamespace",
-            )
-        } else {
-            names(
-                &of_extensions("p", "pg_proc", "p.proname"),
-                &of_extensions("t", "pg_type", "t.typname"),
-            )
-        };
-        let extensions = "SELECT extname || ' ' || extversion FROM pg_extension \
-                          WHERE extname <> 'plpgsql' ORDER BY extname COLLATE \"C\"";
-        (
-            texts(&db, "SHOW server_version").await.remove(0),
-            texts(&db, extensions).await,
-            texts(&db, &names).await,
+/// What a list says before its names, of the server and of its extensions.
+const HEADS: [&str; 2] = ["server ", "extension "];
+
+/// Prints what the server says of its functions, or of those of extensions.
+async fn list(extensions: &[String]) {
+    let cluster = Cluster::start().await;
+    let db = Database::connect(cluster.primary().url("postgres"))
+        .await
+        .expect("the server");
+    for extension in extensions {
+        let create = format!("CREATE EXTENSION IF NOT EXISTS \"{extension}\" CASCADE");
+        db.execute_unprepared(&create).await.expect("an extension");
+    }
+    let names = if extensions.is_empty() {
+        names(
+            "p.pronamespace = 'pg_catalog'::regnamespace",
+            "typnamespace = 'pg_catalog'::regnamespace",
         )
-    });
-    let version = version.split(' ').next().unwrap_or_default();
-    if extensions.is_empty() {
-        println!(
-            "//! What the catalog of PostgreSQL {version} calls immutable or stable, and types."
-        );
     } else {
-        println!(
-            "//! What the catalog of PostgreSQL {version} calls immutable or stable in these extensions, and types:"
-        );
+        names(
+            &of_extensions("p", "pg_proc", "p.proname"),
+            &of_extensions("t", "pg_type", "t.typname"),
+        )
+    };
+    let version = texts(&db, "SHOW server_version").await.remove(0);
+    let [server, extension] = HEADS;
+    println!("{server}{}", version.split(' ').next().unwrap_or_default());
+    let extensions = "SELECT extname || ' ' || extversion FROM pg_extension \
+                      WHERE extname <> 'plpgsql' ORDER BY extname COLLATE \"C\"";
+    for name in texts(&db, extensions).await {
+        println!("{extension}{name}");
+    }
+    for name in texts(&db, &names).await {
+        println!("{name}");
+    }
+}
+
+/// Prints the table of what is harmless in all lists that have it.
+fn table(lists: &[String]) {
+    let lists: Vec<_> = lists
+        .iter()
+        .map(|list| fs::read_to_string(list).expect("a list"))
+        .collect();
+    let behind = |head: &'static str| {
+        let lines = lists.iter().flat_map(|list| list.lines());
+        lines.filter_map(move |line| line.strip_prefix(head))
+    };
+    let volatile: BTreeSet<_> = behind("volatile ")
+        .chain(NOT_TAKEN.iter().copied())
+        .collect();
+    let harmless: BTreeSet<_> = behind("harmless ").collect();
+    let [server, extension] = HEADS;
+    let versions: Vec<_> = behind(server).collect();
+    let extensions: Vec<_> = behind(extension).collect();
+    let (end, of_extensions) = if extensions.is_empty() {
+        (".", "")
+    } else {
+        (":", " in these extensions")
+    };
+    println!("//! What PostgreSQL calls immutable or stable{of_extensions}, and types{end}");
+    if !extensions.is_empty() {
         println!("//!");
-        for extension in extensions {
-            println!("//! - {extension}");
-        }
+    }
+    for extension in extensions {
+        println!("//! - {extension}");
     }
     println!("//!");
-    println!("//! Generated by `cargo run -p routing-tests --bin postgres_functions`.");
+    println!(
+        "//! Generated by `cargo run -p routing-tests --bin postgres_functions` from the catalogs of {}.",
+        versions.join(", ")
+    );
     println!();
     println!("pub(in crate::sql) const READ: &[&str] = &[");
-    for name in names {
-        if !NOT_TAKEN.contains(&name.as_str()) {
-            println!("    {name:?},");
-        }
+    for name in harmless.difference(&volatile) {
+        println!("    {name:?},");
     }
     println!("];");
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((command, rest)) if command == "list" => run(list(rest)),
+        Some((command, rest)) if command == "table" => table(rest),
+        _ => panic!("`list [EXTENSION…]` or `table LIST…`"),
+    }
 }
