@@ -93,9 +93,33 @@ pub(crate) fn function((schema, name, is_volatile): CatalogRow) -> CatalogFuncti
     }
 }
 
+/// Asks MySQL for its stored functions.
+#[cfg(any(feature = "mysql", feature = "async-mysql"))]
+pub(crate) fn routines_query()
+-> diesel::expression::SqlLiteral<(diesel::sql_types::Text, diesel::sql_types::Text)> {
+    diesel::dsl::sql(routing_core::sql::ROUTINES_QUERY)
+}
+
+#[cfg(any(feature = "mysql", feature = "async-mysql"))]
+pub(crate) fn routine((schema, name): (String, String)) -> CatalogFunction {
+    CatalogFunction::stored(schema, name)
+}
+
 #[cfg(any(feature = "mysql", feature = "async-mysql"))]
 impl Database for diesel::mysql::Mysql {
     const DIALECT: Dialect = Dialect::MySql;
+
+    #[cfg(feature = "mysql")]
+    fn catalog<C: 'static>(connection: &mut C) -> QueryResult<Vec<CatalogFunction>> {
+        use diesel::RunQueryDsl;
+
+        let connection: &mut dyn std::any::Any = connection;
+        let Some(connection) = connection.downcast_mut::<diesel::MysqlConnection>() else {
+            return Ok(Vec::new());
+        };
+        let rows = routines_query().load(connection)?;
+        Ok(rows.into_iter().map(routine).collect())
+    }
 
     #[cfg(feature = "mysql")]
     text_of!(diesel::MysqlConnection);

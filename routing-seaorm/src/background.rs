@@ -72,6 +72,18 @@ impl Dedicated<NodePool> for DedicatedConnection {
                 };
                 rows.into_iter().map(function).collect()
             }
+            #[cfg(feature = "sqlx-mysql")]
+            Self::MySql(mut connection) => {
+                use routing_core::sql::ROUTINES_QUERY;
+
+                let rows = sqlx::raw_sql(ROUTINES_QUERY).fetch_all(&mut *connection);
+                let rows = rows.await?;
+                let _ = connection.close().await;
+                let function = |row: sqlx::mysql::MySqlRow| {
+                    Ok(CatalogFunction::stored(row.try_get(0)?, row.try_get(1)?))
+                };
+                rows.into_iter().map(function).collect()
+            }
             _ => Ok(Vec::new()),
         }
     }

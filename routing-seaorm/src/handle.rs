@@ -64,9 +64,9 @@ impl RoutedConnection {
         RoutedBuilder::from_pools(primary, replicas)
     }
 
-    /// Asks PostgreSQL which of its functions may write, now: after functions were created or
+    /// Asks the database for its functions, now: after functions were created or
     /// changed. The first statement of a program does so in the background
-    /// ([`Rules::load_functions`](routing_core::Rules)); a database of another kind is not asked.
+    /// ([`Rules::load_functions`](routing_core::Rules)); SQLite has none.
     ///
     /// # Errors
     ///

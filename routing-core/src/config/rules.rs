@@ -247,7 +247,8 @@ pub struct Rules {
     pub primary_read_weight: u16,
     /// Which functions only read and which write, beside those that are built in; **none**.
     pub functions: Functions,
-    /// Whether PostgreSQL is asked, in the background, which of its functions may write; **`true`**.
+    /// Whether the database is asked, in the background, for its functions: PostgreSQL which of them may write, MySQL and
+    /// MariaDB which are stored ones, as those may; **`true`**.
     /// What is not known to be harmless is a write.
     pub load_functions: bool,
     /// For how long the reads of a pinned session go to the primary; **`SessionEnd`**.

@@ -67,10 +67,9 @@ impl Classifier {
         }
     }
 
-    /// Wants to know the database's functions, as nobody has asked it for them yet, or nobody with
-    /// success. Only PostgreSQL says which of them may write.
+    /// Wants to know the database's functions, which no adapter has loaded yet. SQLite has no stored ones.
     pub fn want_catalog(&self) {
-        if self.dialect == Some(Dialect::Postgres) {
+        if self.dialect.is_some_and(Dialect::has_catalog) {
             self.wants_catalog.store(true, Ordering::Release);
         }
     }

@@ -40,7 +40,7 @@ mod verb;
 
 use crate::sql::kind::StatementKind;
 
-pub use functions::{CATALOG_QUERY, CatalogFunction, Functions};
+pub use functions::{CATALOG_QUERY, CatalogFunction, Functions, ROUTINES_QUERY};
 pub use statement::Statement;
 pub use statements::{Statements, statements};
 pub use tables::{TableName, tables};
@@ -58,6 +58,13 @@ pub enum Dialect {
     MySql,
     /// SQLite.
     Sqlite,
+}
+
+impl Dialect {
+    /// Whether a database of it can be asked for its functions.
+    pub(crate) const fn has_catalog(self) -> bool {
+        matches!(self, Self::Postgres | Self::MySql)
+    }
 }
 
 /// The kind of the statement that `sql` holds.

@@ -13,11 +13,13 @@ use diesel_async::{
 };
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use routing_core::sql::CatalogFunction;
 
 use super::driver::sealed::Sealed;
 use super::driver::{AsyncRoutable, Rows};
 use super::driver::{MaybeId, OwnedQuery};
 use super::node_pool::given_pools;
+use crate::database::{routine, routines_query};
 
 impl Sealed for AsyncMysqlConnection {}
 
@@ -92,6 +94,14 @@ impl AsyncRoutable for AsyncMysqlConnection {
         query: OwnedQuery<Self, M>,
     ) -> BoxFuture<'_, QueryResult<usize>> {
         self.execute_returning_count(query)
+    }
+
+    fn catalog(&mut self) -> BoxFuture<'_, QueryResult<Vec<CatalogFunction>>> {
+        async move {
+            let rows = diesel_async::RunQueryDsl::load(routines_query(), self).await?;
+            Ok(rows.into_iter().map(routine).collect())
+        }
+        .boxed()
     }
 
     fn text(&mut self, question: &'static str) -> BoxFuture<'_, QueryResult<String>> {

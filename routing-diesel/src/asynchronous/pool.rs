@@ -119,9 +119,9 @@ impl<C: AsyncRoutable> AsyncRoutedPool<C> {
         Orm::no_connection(set.name(), set.primary().name(), error.into())
     }
 
-    /// Asks PostgreSQL which of its functions may write, now: after functions were created or
+    /// Asks the database for its functions, now: after functions were created or
     /// changed. The first statement of a program does so in the background
-    /// ([`Rules::load_functions`](routing_core::Rules)); a database of another kind is not asked.
+    /// ([`Rules::load_functions`](routing_core::Rules)); SQLite has none.
     ///
     /// # Errors
     ///

@@ -110,9 +110,9 @@ impl<C: Routable> RoutedPool<C> {
         connected.map_err(|error| Orm::no_connection(set.name(), primary.name(), error.into()))
     }
 
-    /// Asks PostgreSQL which of its functions may write, now: after functions were created or
+    /// Asks the database for its functions, now: after functions were created or
     /// changed. The first statement of a program does so in the background, on a thread of its own
-    /// ([`Rules::load_functions`](routing_core::Rules)); a database of another kind is not asked.
+    /// ([`Rules::load_functions`](routing_core::Rules)); SQLite has none.
     ///
     /// # Errors
     ///

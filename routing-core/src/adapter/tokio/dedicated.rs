@@ -34,7 +34,7 @@ pub trait Dedicated<P>: Sized + Send + 'static {
         query: &'static str,
     ) -> impl Future<Output = Result<String, Self::Error>> + Send;
 
-    /// The rows of [`CATALOG_QUERY`](crate::sql::CATALOG_QUERY); none if the database is not PostgreSQL.
+    /// The rows of [`CATALOG_QUERY`](crate::sql::CATALOG_QUERY) or [`ROUTINES_QUERY`](crate::sql::ROUTINES_QUERY).
     fn functions(self) -> impl Future<Output = Result<Vec<CatalogFunction>, Self::Error>> + Send;
 
     /// The failure when [`connect`](Self::connect) fails.
@@ -179,7 +179,7 @@ where
     P: Pool + Send + Sync,
     D: Dedicated<P>,
 {
-    if set.classifier().dialect() != Some(Dialect::Postgres) {
+    if !set.classifier().dialect().is_some_and(Dialect::has_catalog) {
         return Ok(Vec::new());
     }
     let asking = async { D::connect(set.primary().pool()).await?.functions().await };

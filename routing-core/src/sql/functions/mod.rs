@@ -80,6 +80,27 @@ JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace \
 LEFT JOIN pg_catalog.pg_aggregate AS a ON a.aggfnoid = p.oid \
 GROUP BY 1, 2";
 
+/// Asks MySQL or MariaDB for its stored functions: schema and name.
+///
+/// Each counts as volatile, as no server checks what `CREATE FUNCTION` declares (MySQL manual, `CREATE PROCEDURE and
+/// CREATE FUNCTION Statements`). One that has the name of a function that only the other of the two servers has built in
+/// is called by that name.
+pub const ROUTINES_QUERY: &str = "/* routing: functions */ \
+SELECT CAST(LOWER(routine_schema) AS CHAR), CAST(LOWER(routine_name) AS CHAR) \
+FROM information_schema.routines WHERE routine_type = 'FUNCTION'";
+
+impl CatalogFunction {
+    /// A row of [`ROUTINES_QUERY`].
+    #[must_use]
+    pub const fn stored(schema: String, name: String) -> Self {
+        Self {
+            schema,
+            name,
+            is_volatile: true,
+        }
+    }
+}
+
 impl Functions {
     /// What the user says: these only read, those write. A function in both writes.
     pub fn new<R, W>(read: impl IntoIterator<Item = R>, write: impl IntoIterator<Item = W>) -> Self
