@@ -15,6 +15,8 @@ if [ "${1:-}" = --quick ]; then
     exit
 fi
 
+part "servers" ./tests/servers.sh
+
 # A warning that the workspace's features hide is one in somebody's build.
 check_quietly() {
     said=$(cargo check --quiet "$@" 2>&1) && [ -z "$said" ] || { echo "$said" >&2; exit 1; }

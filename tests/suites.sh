@@ -5,7 +5,10 @@
 # so do two programs. The output of each program that fails is printed whole, at the end. `--exact` and more
 # filters are taken as libtest takes them. `--build` only builds.
 #
+# Without FILTER, some programs run again on servers that are not the newest PostgreSQL or MariaDB.
+#
 #   SUITES="core sea_orm_sqlite"   only these programs
+#   SERVERS="mysql postgresql-15"  on these servers of ./tests/servers.sh only, not on the newest
 #   PROGRAMS=FILE                  what was built: --build writes it, and a later run builds nothing
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -43,8 +46,28 @@ else
     part "building the tests" build
 fi
 
+# What runs on other servers: a program, the servers, and filters. MySQL's is the same work as MariaDB's; the system's
+# own servers, which are older, get what depends on a release: positions, failures, functions, isolation.
+others() {
+    local system
+    system=$(awk '$3 == "/" { print $1 }' target/servers/list | paste -sd,)
+    cat << END
+conformance mysql mysql
+chaos mysql on_mysql start:: switch_over
+seaorm mysql mysql
+diesel mysql mysql
+conformance $system positions:: transactions:: health:: state:: statements::
+seaorm $system differential:: failures:: schema:: standby_log::
+END
+}
+
 run() {
-    local name=$1 program=$2 begun=$SECONDS before=() threads=4
+    local name=$1 program=$2 label=$1 begun=$SECONDS before=() threads=4 filter=("${filter[@]}")
+    if [ $# -gt 2 ]; then
+        local -x SERVERS=${3//,/ }
+        label="$name-$3"
+        filter=("${@:4}")
+    fi
     case $name in
         chaos) threads=8 ;;
         sea_orm_sqlite) before=(env DATABASE_URL=sqlite::memory:) ;;
@@ -53,19 +76,19 @@ run() {
             ;;
     esac
     local status=passed
-    "${before[@]}" "$program" --test-threads="$threads" "${filter[@]}" < /dev/null > "$logs/$name.log" 2>&1 ||
+    "${before[@]}" "$program" --test-threads="$threads" "${filter[@]}" < /dev/null > "$logs/$label.log" 2>&1 ||
         status=FAILED
-    awk -v name="$name" -v status=$status -v took=$((SECONDS - begun)) '
+    awk -v name="$label" -v status=$status -v took=$((SECONDS - begun)) '
         /^test result:/ { passed += $4; failed += $6 }
         END { printf "%-18s %s: %d passed, %d failed, %d s\n", name, status, passed, failed, took }
-    ' "$logs/$name.log"
-    [ $status = passed ] || touch "$logs/$name.failed"
+    ' "$logs/$label.log"
+    [ $status = passed ] || touch "$logs/$label.failed"
 }
 
 # Two programs at a time: the last tests of each leave the cores to the next.
 all() {
-    local name program running=0
-    while read -r name program; do
+    local name program again running=0
+    while read -r name program again; do
         case " ${SUITES:-$name} " in
             *" $name "*) ;;
             *) continue ;;
@@ -74,9 +97,17 @@ all() {
             wait -n
             running=1
         fi
-        run "$name" "$program" &
+        run "$name" "$program" $again &
         running=$((running + 1))
-    done < "$logs/programs"
+    done < <(
+        cat "$logs/programs"
+        # As often as one asks for all.
+        if [ ${#filter[@]} = 0 ] && [ -z "${SERVERS:-}" ] && [ -e target/servers/list ]; then
+            while read -r name again; do
+                echo "$name $(awk -v name="$name" '$1 == name { print $2 }' "$logs/programs") $again"
+            done < <(others)
+        fi
+    )
     wait
 }
 part "tests" all

@@ -5,8 +5,9 @@ pub mod clock;
 pub mod corpus;
 pub mod entity;
 mod lease;
-pub mod mariadb;
+
 pub mod migration;
+pub mod mysql;
 pub mod pgbouncer;
 pub mod postgres;
 mod process;
@@ -15,6 +16,7 @@ pub mod recorder;
 pub mod redis;
 pub mod runtime;
 pub mod schema;
+mod servers;
 pub mod sqlite;
 pub mod stage;
 pub mod staleness;

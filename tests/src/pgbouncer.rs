@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use crate::process::{Account, Ports, command, home, keep, send, until_over};
+use crate::servers::Installed;
 use crate::wait::until_blocking;
 
 /// A pooler in front of some databases.
 #[derive(Debug)]
 pub struct PgBouncer {
+    program: PathBuf,
     port: u16,
     home: PathBuf,
     account: Option<Account>,
@@ -46,6 +48,25 @@ impl PgBouncer {
     /// If there is no PgBouncer, or if it does not come up.
     #[must_use]
     pub fn start_with(databases: &[(&str, &str, &str)], pool_mode: &str, pool_size: usize) -> Self {
+        let settings = format!("pool_mode = {pool_mode}\ndefault_pool_size = {pool_size}\n");
+        Self::launch(databases, &settings, program())
+    }
+
+    /// Starts the newest one in transaction mode, which keeps the statements that its clients prepare.
+    ///
+    /// # Panics
+    ///
+    /// If there is no PgBouncer, or if it does not come up.
+    #[must_use]
+    pub fn with_prepared_statements(databases: &[(&str, &str, &str)], pool_size: usize) -> Self {
+        let settings = format!(
+            "pool_mode = transaction\ndefault_pool_size = {pool_size}\nmax_prepared_statements = 200\n"
+        );
+        let newest = Installed::of("pgbouncer").expect("./tests/servers.sh lists them");
+        Self::launch(databases, &settings, newest.path("usr/sbin/pgbouncer"))
+    }
+
+    fn launch(databases: &[(&str, &str, &str)], own: &str, program: PathBuf) -> Self {
         let account = Account::of("postgres");
         let home = home("routing-pgbouncer-", account);
         let ports = Ports::reserve();
@@ -67,12 +88,12 @@ impl PgBouncer {
         }
         settings += &format!(
             "[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-             auth_type = any\npool_mode = {pool_mode}\ndefault_pool_size = {pool_size}\n\
-             server_login_retry = 1\nlogfile = {0}/log\npidfile = {0}/pgbouncer.pid\n",
+             auth_type = any\n{own}server_login_retry = 1\nlogfile = {0}/log\npidfile = {0}/pgbouncer.pid\n",
             home.display()
         );
         fs::write(home.join("pgbouncer.ini"), settings).expect("the settings");
         let pooler = Self {
+            program,
             port,
             _ports: ports,
             account,
@@ -99,7 +120,7 @@ impl PgBouncer {
     ///
     /// If it does not come up.
     pub fn restart(&self) {
-        let started = command(self.account, program())
+        let started = command(self.account, &self.program)
             .arg("-d")
             .arg(self.home.join("pgbouncer.ini"))
             .stdout(Stdio::null())
@@ -130,7 +151,7 @@ impl PgBouncer {
     }
 }
 
-/// Debian has it where only root looks.
+/// The system's own. Debian has it where only root looks.
 fn program() -> PathBuf {
     let installed = Path::new("/usr/sbin/pgbouncer");
     if installed.exists() {

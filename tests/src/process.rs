@@ -108,12 +108,12 @@ pub(crate) fn template(name: &str, account: Option<Account>, make: impl FnOnce(&
     });
     let given = std::env::var_os("ROUTING_TEMPLATES").map(PathBuf::from);
     let templates = given.unwrap_or_else(|| OWN.clone());
-    let lock = fs::File::create(templates.join(name).with_extension("lock"));
+    let lock = fs::File::create(templates.join(format!("{name}.lock")));
     let lock = lock.expect("a directory for templates");
     lock.lock().expect("the turn of this process");
     let template = templates.join(name);
     if !template.exists() {
-        let unfinished = template.with_extension("unfinished");
+        let unfinished = templates.join(format!("{name}.unfinished"));
         let _none = fs::remove_dir_all(&unfinished);
         make(&directory(unfinished.clone(), account).join(DATA));
         fs::rename(&unfinished, &template).expect("the template is finished");

@@ -16,7 +16,7 @@ use crate::lease::{Idle, Lease, Servers as _};
 use crate::migration::Migrator;
 use crate::sqlite::Files;
 use crate::wait::LIMIT;
-use crate::{mariadb, postgres};
+use crate::{mysql, postgres};
 
 /// Which database a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +24,8 @@ use crate::{mariadb, postgres};
 pub enum Backend {
     /// PostgreSQL: a primary and two streaming hot standbys.
     Postgres,
-    /// MariaDB: a primary and two replicas that follow it by GTID.
-    MariaDb,
+    /// MariaDB, or a MySQL that the environment's `SERVERS` names: a primary and two replicas that follow it by GTID.
+    MySql,
     /// SQLite: a primary file and two copies.
     Sqlite,
 }
@@ -41,7 +41,7 @@ pub struct World {
 #[derive(Debug)]
 enum Servers {
     Postgres(Lease<postgres::Cluster>, [String; 2]),
-    MariaDb(Lease<mariadb::Cluster>),
+    MySql(Lease<mysql::Cluster>),
     Sqlite(Files),
 }
 
@@ -54,7 +54,7 @@ impl World {
     pub async fn new(backend: Backend, alone: bool) -> Self {
         let (servers, urls) = match backend {
             Backend::Postgres => on_postgres(alone).await,
-            Backend::MariaDb => on_mariadb(alone).await,
+            Backend::MySql => on_mysql(alone).await,
             Backend::Sqlite => on_sqlite().await,
         };
         Self {
@@ -140,7 +140,7 @@ impl World {
     pub async fn catch_up(&self) {
         match &self.servers {
             Servers::Postgres(cluster, _) => cluster.catch_up().await,
-            Servers::MariaDb(cluster) => cluster.catch_up().await,
+            Servers::MySql(cluster) => cluster.catch_up().await,
             Servers::Sqlite(files) => files.catch_up().await,
         }
     }
@@ -156,7 +156,7 @@ impl World {
     pub async fn pause_one(&self, index: usize) {
         match &self.servers {
             Servers::Postgres(cluster, _) => cluster.alone_with().replicas()[index].pause().await,
-            Servers::MariaDb(cluster) => cluster.alone_with().replicas()[index].pause().await,
+            Servers::MySql(cluster) => cluster.alone_with().replicas()[index].pause().await,
             Servers::Sqlite(files) => files.pause(index),
         }
     }
@@ -165,7 +165,7 @@ impl World {
     pub async fn cut_one(&self, index: usize) {
         match &self.servers {
             Servers::Postgres(cluster, _) => cluster.alone_with().replicas()[index].cut().await,
-            Servers::MariaDb(cluster) => cluster.alone_with().replicas()[index].cut().await,
+            Servers::MySql(cluster) => cluster.alone_with().replicas()[index].cut().await,
             Servers::Sqlite(_) => {}
         }
     }
@@ -181,7 +181,7 @@ impl World {
     pub async fn resume_one(&self, index: usize) {
         match &self.servers {
             Servers::Postgres(cluster, _) => cluster.replicas()[index].resume().await,
-            Servers::MariaDb(cluster) => cluster.replicas()[index].resume().await,
+            Servers::MySql(cluster) => cluster.replicas()[index].resume().await,
             Servers::Sqlite(files) => files.resume(index),
         }
     }
@@ -192,13 +192,13 @@ impl Drop for World {
         let is_failure = thread::panicking();
         match &mut self.servers {
             Servers::Postgres(cluster, _) if is_failure => cluster.report(),
-            Servers::MariaDb(cluster) if is_failure => cluster.report(),
+            Servers::MySql(cluster) if is_failure => cluster.report(),
             Servers::Postgres(cluster, names) => {
                 for name in names {
                     cluster.give_shop_back(take(name));
                 }
             }
-            Servers::MariaDb(_) | Servers::Sqlite(_) => {}
+            Servers::MySql(_) | Servers::Sqlite(_) => {}
         }
     }
 }
@@ -219,8 +219,8 @@ async fn on_postgres(alone: bool) -> (Servers, [Urls; 2]) {
     (Servers::Postgres(cluster, names), urls)
 }
 
-async fn on_mariadb(alone: bool) -> (Servers, [Urls; 2]) {
-    static IDLE: Idle<mariadb::Cluster> = Idle::new();
+async fn on_mysql(alone: bool) -> (Servers, [Urls; 2]) {
+    static IDLE: Idle<mysql::Cluster> = Idle::new();
 
     let cluster = Lease::new(&IDLE, alone).await;
     let names = names();
@@ -228,7 +228,7 @@ async fn on_mariadb(alone: bool) -> (Servers, [Urls; 2]) {
         cluster.create_shop(name).await;
     }
     let urls = names.map(|name| cluster.urls(&name));
-    (Servers::MariaDb(cluster), urls)
+    (Servers::MySql(cluster), urls)
 }
 
 async fn on_sqlite() -> (Servers, [Urls; 2]) {

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use routing_core::{
-    Balancer, Delegate, Mode, Routed, RoutedBuilder, RoutingConfig, RoutingConfigBuilder,
-    RoutingError, Scope, Session, Status,
+    Balancer, Delegate, Mode, NodeStatus, Routed, RoutedBuilder, RoutingConfig,
+    RoutingConfigBuilder, RoutingError, Scope, Session, Status,
 };
 
 pub use diesel::Diesel;
@@ -328,12 +328,19 @@ pub trait Shop: Adapter {
 
 impl<A: Adapter> Shop for A {}
 
-/// Uses a handle for the first time, and waits until its nodes have been asked what they are.
+/// Uses a handle for the first time, and waits until its nodes are observed, and the lag of each replica is known: of
+/// one that answers before the primary it is not.
 pub async fn until_seen<A: Adapter>(db: &A) {
     db.server().await;
+    let is_to_come = |node: &NodeStatus| {
+        let is_measured = node.says != Some("replica") || node.lag.is_some();
+        let mut reasons = node.left_out.iter();
+        reasons.any(|why| matches!(*why, "unseen" | "lagging"))
+            || node.left_out.is_empty() && !is_measured
+    };
     let is_unseen = |status: &Status| {
         let mut nodes = status.sets[0].nodes.iter();
-        nodes.any(|node| node.up && node.left_out.contains(&"unseen"))
+        nodes.any(|node| node.up && is_to_come(node))
     };
     // The handle offers no event to wait for.
     wait::until("all nodes are observed", async || !is_unseen(&db.status())).await;

@@ -21,6 +21,7 @@ use tokio::sync::OnceCell;
 
 use crate::lease::Servers;
 use crate::process::{self, home, keep};
+use crate::servers::name_of;
 use programs::account;
 use server::end_of_connections;
 use template::{EMPTY, SHOP, dump_of, follow, make};
@@ -40,10 +41,18 @@ pub struct Cluster {
 
 const NAMES: [&str; 3] = ["primary", "replica-1", "replica-2"];
 
+/// Drops what tests have made in a database, in whatever schema.
+const DROP_SCHEMAS: &str = "\
+DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT nspname FROM pg_namespace
+        WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+    LOOP EXECUTE format('DROP SCHEMA %I CASCADE', name); END LOOP;
+END $$";
+
 impl Cluster {
     /// Starts one.
     pub async fn start() -> Self {
-        Self::of(|_| process::template("postgres", account(), make)).await
+        Self::of(|_| process::template(&name_of("postgresql"), account(), make)).await
     }
 
     /// Starts one that is no other's copy: it has a system identifier of its own.
@@ -149,7 +158,7 @@ impl Cluster {
         let mut connection = connection.expect("a connection");
         let schema = fs::read_to_string(dump_of(&primary.data)).expect("the shop's schema");
         let renew = format!(
-            "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO PUBLIC; {schema}"
+            "{DROP_SCHEMAS}; CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO PUBLIC; {schema}"
         );
         let renewed = connection.execute(sqlx::AssertSqlSafe(renew)).await;
         renewed.expect("the shop's schema");

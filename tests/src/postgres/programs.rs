@@ -1,24 +1,21 @@
 //! PostgreSQL's programs, and whom they run as.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::process::{Account, command};
+use crate::servers::Installed;
 
-/// Where the programs are: `PG_BIN`, else the newest that Debian has, else the path.
+/// Where a program is: in `PG_BIN`, else with the server that the tests run on, else in the path.
 pub(super) fn program(name: &str) -> PathBuf {
     if let Some(bin) = std::env::var_os("PG_BIN") {
         return Path::new(&bin).join(name);
     }
-    let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path().join("bin").join(name)))
-        .filter(|program| program.exists())
-        .collect();
-    versions.sort();
-    versions.pop().unwrap_or_else(|| PathBuf::from(name))
+    let Some(server) = Installed::of("postgresql") else {
+        return PathBuf::from(name);
+    };
+    let programs = format!("usr/lib/postgresql/{}/bin", server.series());
+    server.path(programs).join(name)
 }
 
 pub(super) fn account() -> Option<Account> {

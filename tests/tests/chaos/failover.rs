@@ -30,7 +30,7 @@ async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
     let clock = Arc::clone(&ports.clock);
     let db = A::open(&config, ports).expect("a handle");
     let tally = Arc::new(Tally::default());
-    let users = set_to_work(&db, &tally, Duration::from_secs(2));
+    let users = set_to_work(&db, &tally, Duration::from_secs(2), &field);
     have_done(&tally, 1_000).await;
 
     tally.may_fail.store(true, Ordering::Release);
@@ -117,15 +117,15 @@ async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
 
 /// An operator makes the primary read-only, and a replica that has everything takes writes.
 async fn a_switch_over_takes_the_writes_along<A: Adapter>() {
-    let field = Field::mariadb().await;
-    let Servers::MariaDb(cluster) = &field.servers else {
-        unreachable!("it is MariaDB");
+    let field = Field::mysql().await;
+    let Servers::MySql(cluster) = &field.servers else {
+        unreachable!("it is no PostgreSQL");
     };
     let config = field.config().probe(patient_probes());
     let config = config.build().expect("a configuration");
     let db = A::open(&config, Ports::default()).expect("a handle");
     let tally = Arc::new(Tally::default());
-    let users = set_to_work(&db, &tally, Duration::from_secs(2));
+    let users = set_to_work(&db, &tally, Duration::from_secs(2), &field);
     have_done(&tally, 1_000).await;
 
     tally.may_fail.store(true, Ordering::Release);

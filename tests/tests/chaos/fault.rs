@@ -194,7 +194,7 @@ impl Field {
     async fn exhaust<A: Adapter>(&self, node: usize, db: &A) {
         let sleep = match self.servers {
             Servers::Postgres(..) => "SELECT count(*) FROM pg_sleep(1.2)",
-            Servers::MariaDb(_) => "SELECT sleep(1.2)",
+            Servers::MySql(_) => "SELECT sleep(1.2)",
         };
         let sleepers: Vec<_> = (0..CONNECTIONS)
             .map(|_| {

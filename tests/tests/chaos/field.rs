@@ -7,7 +7,7 @@ use routing_core::{
 };
 use routing_tests::pgbouncer::PgBouncer;
 use routing_tests::proxy::Proxy;
-use routing_tests::{mariadb, postgres};
+use routing_tests::{mysql, postgres};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
 
 use super::ledger::{INDEX, TABLE};
@@ -21,7 +21,7 @@ pub(crate) const NAMES: [&str; 3] = ["primary", "replica-1", "replica-2"];
 /// The servers; those of PostgreSQL perhaps with a pooler in front of the last.
 pub(crate) enum Servers {
     Postgres(postgres::Cluster, Option<PgBouncer>),
-    MariaDb(mariadb::Cluster),
+    MySql(mysql::Cluster),
 }
 
 pub(crate) struct Field {
@@ -41,7 +41,7 @@ macro_rules! either {
                 };
                 $do
             }
-            Servers::MariaDb($cluster) => {
+            Servers::MySql($cluster) => {
                 let $server = match $node {
                     0 => $cluster.primary(),
                     replica => &$cluster.replicas()[replica - 1],
@@ -75,15 +75,15 @@ impl Field {
         Self::with_table(Servers::Postgres(cluster, pooler), ports, mode).await
     }
 
-    /// A MariaDB primary and two replicas.
-    pub(crate) async fn mariadb() -> Self {
-        let cluster = mariadb::Cluster::start().await;
+    /// A primary of MariaDB or MySQL, and two replicas.
+    pub(crate) async fn mysql() -> Self {
+        let cluster = mysql::Cluster::start().await;
         cluster.create_database("chaos").await;
         let [one, two] = cluster.replicas() else {
             panic!("there are two replicas");
         };
         let ports = [cluster.primary().port(), one.port(), two.port()];
-        Self::with_table(Servers::MariaDb(cluster), ports, PoolMode::Session).await
+        Self::with_table(Servers::MySql(cluster), ports, PoolMode::Session).await
     }
 
     async fn with_table(servers: Servers, ports: [u16; 3], mode: PoolMode) -> Self {
@@ -103,9 +103,14 @@ impl Field {
         primary.close().await.expect("the connection closes");
         match &field.servers {
             Servers::Postgres(cluster, _) => cluster.catch_up().await,
-            Servers::MariaDb(cluster) => cluster.catch_up().await,
+            Servers::MySql(cluster) => cluster.catch_up().await,
         }
         field
+    }
+
+    /// Whether a transaction can have settings of its own, which its statements read.
+    pub(crate) const fn has_settings(&self) -> bool {
+        matches!(self.servers, Servers::Postgres(..))
     }
 
     /// A way to a node beside its proxy.
@@ -120,7 +125,7 @@ impl Field {
         let url = match self.servers {
             Servers::Postgres(..) => format!("postgres://postgres@127.0.0.1:{port}/chaos"),
             // mysql_async would find the server's socket, and go round the proxy.
-            Servers::MariaDb(_) => {
+            Servers::MySql(_) => {
                 format!("mysql://app@127.0.0.1:{port}/chaos?prefer_socket=false")
             }
         };
@@ -153,7 +158,7 @@ impl Field {
                 cluster.replicas()[0].connections("chaos").await,
                 open(2),
             ],
-            Servers::MariaDb(cluster) => [
+            Servers::MySql(cluster) => [
                 cluster.primary().connections().await,
                 cluster.replicas()[0].connections().await,
                 cluster.replicas()[1].connections().await,

@@ -53,12 +53,14 @@ fn set_to_work<A: Adapter>(
     db: &A,
     tally: &Arc<Tally>,
     deadline: Duration,
+    field: &Field,
 ) -> Vec<JoinHandle<User<A>>> {
     let user = |id| User {
         db: db.clone(),
         id,
         tally: Arc::clone(tally),
         deadline,
+        has_settings: field.has_settings(),
         number: 0,
         acknowledged: Vec::new(),
         token: Vec::new(),
@@ -131,7 +133,8 @@ async fn chaos<A: Adapter>(field: Field, faults: impl Fn(&Fault) -> bool) {
     let db = A::open(&config, ports).expect("a handle");
     let tally = Arc::new(Tally::default());
     let pace = Pace::watch(field.beside(0).await, Arc::clone(&tally));
-    let users = set_to_work(&db, &tally, probe.deadline() + Duration::from_millis(250));
+    let deadline = probe.deadline() + Duration::from_millis(250);
+    let users = set_to_work(&db, &tally, deadline, &field);
     let faults: Vec<_> = FAULTS.iter().copied().filter(faults).collect();
     let (mut rounds, mut tolls) = (0, Tolls::default());
     // Of which a tenth could be writes that are acknowledged; while the primary fails, few are.
@@ -169,9 +172,11 @@ async fn chaos<A: Adapter>(field: Field, faults: impl Fn(&Fault) -> bool) {
     no_connection_is_left(db, &field).await;
 
     let wrong = tally.wrong.lock().expect("no panic inside");
+    let by_setting = tally.by_setting.load(Ordering::Relaxed);
+    assert_eq!(by_setting > 0, field.has_settings());
     println!(
         "{}: {} operations in {rounds} rounds, {acknowledged} writes acknowledged, {} writes and {} \
-         reads failed, {} reads late, slowest {} ms",
+         reads failed, {by_setting} reads by a setting, {} reads late, slowest {} ms",
         A::NAME,
         tally.operations(),
         tally.failed_writes.load(Ordering::Relaxed),
@@ -235,17 +240,17 @@ const fn has_no_pooler(fault: &Fault) -> bool {
 }
 
 #[test]
-fn seaorm_on_mariadb() {
-    run(async { chaos::<SeaOrm>(Field::mariadb().await, has_no_pooler).await });
+fn seaorm_on_mysql() {
+    run(async { chaos::<SeaOrm>(Field::mysql().await, has_no_pooler).await });
 }
 
 #[test]
-fn diesel_async_on_mariadb() {
-    run(async { chaos::<DieselAsync>(Field::mariadb().await, has_no_pooler).await });
+fn diesel_async_on_mysql() {
+    run(async { chaos::<DieselAsync>(Field::mysql().await, has_no_pooler).await });
 }
 
 #[test]
-fn diesel_on_mariadb() {
+fn diesel_on_mysql() {
     let faults = |fault: &Fault| is_heard(fault) && has_no_pooler(fault);
-    run(async { chaos::<Diesel>(Field::mariadb().await, faults).await });
+    run(async { chaos::<Diesel>(Field::mysql().await, faults).await });
 }

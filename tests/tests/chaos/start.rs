@@ -1,8 +1,8 @@
-//! A process that starts after a failover, with the configuration of before, on MariaDB.
+//! A process that starts after a failover, with the configuration of before, on MariaDB or MySQL.
 
 use routing_core::RoutingError;
 use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm, Shop};
-use routing_tests::mariadb::Server;
+use routing_tests::mysql::Server;
 use routing_tests::runtime::run;
 use routing_tests::world::patient_probes;
 
@@ -47,9 +47,9 @@ async fn nobody_is_written_to<A: Adapter>(field: &Field, servers: [&Server; 2]) 
 }
 
 async fn a_process_that_starts_after_a_failover_finds_the_primary<A: Adapter>() {
-    let field = Field::mariadb().await;
-    let Servers::MariaDb(cluster) = &field.servers else {
-        unreachable!("it is MariaDB");
+    let field = Field::mysql().await;
+    let Servers::MySql(cluster) = &field.servers else {
+        unreachable!("it is no PostgreSQL");
     };
     let (old, new) = (cluster.primary(), &cluster.replicas()[1]);
     writes_go_to::<A>(&field, old, "as configured").await;
@@ -59,15 +59,15 @@ async fn a_process_that_starts_after_a_failover_finds_the_primary<A: Adapter>() 
     writes_go_to::<A>(&field, new, "the old one is down").await;
     cluster.restart(old).await;
     // It takes writes, and has none of what was written since; then each has what the other lacks.
-    old.execute("STOP SLAVE").await;
-    old.execute("SET GLOBAL read_only = OFF").await;
+    old.stop_replication().await;
+    old.accept_writes().await;
     new.execute("INSERT INTO chaos.ledger VALUES (-2, 1)").await;
     nobody_is_written_to::<A>(&field, [old, new]).await;
-    let write = "SET STATEMENT gtid_domain_id = 9 FOR INSERT INTO chaos.ledger VALUES (-3, 1)";
-    old.execute(write).await;
+    old.write_apart("INSERT INTO chaos.ledger VALUES (-3, 1)")
+        .await;
     nobody_is_written_to::<A>(&field, [old, new]).await;
     // Until somebody decides.
-    old.execute("SET GLOBAL read_only = ON").await;
+    old.refuse_writes().await;
     writes_go_to::<A>(&field, new, "the old one is read-only again").await;
 }
 

@@ -78,7 +78,7 @@ async fn a_commit_that_the_server_turns_into_a_rollback_is_one<A: Adapter>(backe
     ));
     let (expected, left) = match backend {
         Backend::Postgres => ("x-", 0),
-        Backend::MariaDb | Backend::Sqlite => ("x+default", 1),
+        Backend::MySql | Backend::Sqlite => ("x+default", 1),
     };
     assert_eq!(log.take(), [expected]);
     assert_eq!(scene.db.count().await, left);

@@ -13,7 +13,7 @@ macro_rules! conformance {
     (@adapter $adapter:ident, $type:ident, $($name:ident,)*) => {
         mod $adapter {
             conformance!(@backend postgres, Postgres, $type, $($name,)*);
-            conformance!(@backend mariadb, MariaDb, $type, $($name,)*);
+            conformance!(@backend mysql, MySql, $type, $($name,)*);
             conformance!(@backend sqlite, Sqlite, $type, $($name,)*);
         }
     };

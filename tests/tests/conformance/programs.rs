@@ -99,10 +99,10 @@ impl State {
                  WHERE tenant = '{tenant}' AND path = {path} AND role = {} AND hidden = {hidden}",
                 *role > 0
             ),
-            Backend::MariaDb if only_reads => format!(
+            Backend::MySql if only_reads => format!(
                 "SELECT CAST(count(*) AS signed) FROM (SELECT {cakes}) state WHERE hidden = {hidden}"
             ),
-            Backend::MariaDb => format!(
+            Backend::MySql => format!(
                 "SELECT CAST(count(*) AS signed) FROM (SELECT coalesce(@tenant, 0) AS tenant, {cakes}) state \
                  WHERE tenant = {tenant} AND hidden = {hidden}"
             ),
@@ -150,7 +150,7 @@ impl Writer {
             Planned::SetLocal(variable, value) if self.depth > 0 => {
                 let sql = match self.backend {
                     Backend::Postgres => set(self.backend, *variable, *value, "LOCAL "),
-                    Backend::MariaDb | Backend::Sqlite => None,
+                    Backend::MySql | Backend::Sqlite => None,
                 };
                 let Some(sql) = sql else { return Vec::new() };
                 *self.now.of(*variable) = *value;
@@ -185,7 +185,7 @@ impl Writer {
                 self.depth -= 1;
                 match end {
                     // MariaDB's variables and tables of this kind know no transactions.
-                    End::Rollback | End::Drop if self.backend != Backend::MariaDb => {
+                    End::Rollback | End::Drop if self.backend != Backend::MySql => {
                         (self.now, self.after) = before;
                     }
                     _ if self.depth == 0 => self.now = self.after,
@@ -220,8 +220,8 @@ fn set(backend: Backend, variable: Variable, value: usize, local: &str) -> Optio
             let role = ["NONE", "shop_clerk", "shop_clerk"][value];
             Some(format!("SET {local}ROLE {role}"))
         }
-        (Backend::MariaDb, Variable::Tenant) => Some(format!("SET @tenant = {value}")),
-        (Backend::MariaDb | Backend::Sqlite, _) => None,
+        (Backend::MySql, Variable::Tenant) => Some(format!("SET @tenant = {value}")),
+        (Backend::MySql | Backend::Sqlite, _) => None,
     }
 }
 
@@ -233,7 +233,7 @@ const fn hide(backend: Backend) -> [&'static str; 2] {
             "DO $$ BEGIN GRANT ALL ON pg_temp.cake TO PUBLIC; \
              INSERT INTO pg_temp.cake (name) VALUES ('temporary'); END $$",
         ],
-        Backend::MariaDb => [
+        Backend::MySql => [
             "CREATE TEMPORARY TABLE cake (id int AUTO_INCREMENT PRIMARY KEY, name varchar(255)) \
              ENGINE = MyISAM",
             "INSERT INTO cake (name) VALUES ('temporary')",
@@ -257,7 +257,7 @@ const fn schema(backend: Backend) -> &'static str {
              GRANT ALL ON ALL TABLES IN SCHEMA public, shop_1, shop_2 TO shop_clerk;
              GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO shop_clerk;"
         }
-        Backend::MariaDb | Backend::Sqlite => "SELECT 1",
+        Backend::MySql | Backend::Sqlite => "SELECT 1",
     }
 }
 
@@ -265,7 +265,7 @@ const fn schema(backend: Backend) -> &'static str {
 const fn clean(backend: Backend) -> &'static [&'static str] {
     match backend {
         Backend::Postgres => &["RESET ROLE", "RESET ALL", "DISCARD TEMP"],
-        Backend::MariaDb => &["SET @tenant = NULL", "DROP TEMPORARY TABLE IF EXISTS cake"],
+        Backend::MySql => &["SET @tenant = NULL", "DROP TEMPORARY TABLE IF EXISTS cake"],
         Backend::Sqlite => &["DROP TABLE IF EXISTS temp.cake"],
     }
 }

@@ -217,7 +217,7 @@ async fn ambiguous_statements_can_be_declared_reads<A: Adapter>(backend: Backend
     let declared = db.scoped(Scope::ambiguous_to_replica());
     let ambiguous = match backend {
         Backend::Postgres => "SELECT pg_stat_clear_snapshot()",
-        Backend::MariaDb => "SELECT load_file('/none')",
+        Backend::MySql => "SELECT load_file('/none')",
         Backend::Sqlite => "SELECT * FROM pragma_journal_mode",
     };
     declared.execute(ambiguous).await.expect("an answer");
@@ -277,7 +277,7 @@ async fn a_transaction_that_counts_as_a_read_is_read_only_on_its_server<A: Adapt
             "CREATE FUNCTION bake() RETURNS int LANGUAGE sql AS \
              $$ INSERT INTO cake (name) VALUES ('hidden') RETURNING id $$"
         }
-        Backend::MariaDb => {
+        Backend::MySql => {
             "CREATE FUNCTION bake() RETURNS int MODIFIES SQL DATA \
              BEGIN INSERT INTO cake (name) VALUES ('hidden'); RETURN 1; END"
         }

@@ -24,7 +24,7 @@ const fn leaving(backend: Backend) -> &'static [&'static str] {
             "DECLARE held CURSOR WITH HOLD FOR SELECT 1",
             "DO $$ BEGIN PERFORM set_config('shop.tenant', 'c', false); END $$",
         ],
-        Backend::MariaDb => &[
+        Backend::MySql => &[
             "SET SESSION sql_mode = ''",
             "SET @tenant = 'b'",
             "CREATE TEMPORARY TABLE hidden (a int)",

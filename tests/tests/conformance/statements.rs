@@ -5,9 +5,12 @@ use routing_core::{
     Delegate, Mode, PinReason, PoolMode, Reason, Role, RoutingConfig, RoutingConfigBuilder,
     RoutingError, Scope, Session, SetName, StatementKind,
 };
-use routing_tests::adapter::{Adapter, Begin, Diesel, End, Outcome, Ports, Scene, Shop, Step};
+use routing_tests::adapter::{
+    Adapter, Begin, Diesel, End, Outcome, Ports, Scene, Shop, Step, until_seen,
+};
+use routing_tests::mysql::Flavor;
 use routing_tests::pgbouncer::PgBouncer;
-use routing_tests::wait::until;
+use routing_tests::wait::{LIMIT, until};
 use routing_tests::world::{Backend, World, patient, patient_probes};
 use std::sync::Arc;
 
@@ -17,9 +20,11 @@ conformance! {
     a_disguised_write_in_a_read_only_transaction_is_refused,
     functions_are_what_the_user_says,
     functions_are_what_the_catalog_says,
+    a_stored_function_is_not_taken_for_another_servers_own,
     the_catalog_is_asked_for_in_the_background,
     a_replica_that_is_none_refuses_writes,
     a_pooler_in_transaction_mode_can_stand_between,
+    a_pooler_that_knows_prepared_statements_can_stand_between,
     tables_lead_to_their_set,
 }
 
@@ -30,7 +35,7 @@ async fn hide<A: Adapter>(db: &A, backend: Backend) -> bool {
             "CREATE FUNCTION bake() RETURNS int LANGUAGE sql AS \
              $$ INSERT INTO cake (name) VALUES ('hidden ' || random()) RETURNING id $$"
         }
-        Backend::MariaDb => {
+        Backend::MySql => {
             "CREATE FUNCTION bake() RETURNS int MODIFIES SQL DATA \
              BEGIN INSERT INTO cake (name) VALUES (concat('hidden ', rand())); RETURN 1; END"
         }
@@ -164,7 +169,7 @@ async fn price<A: Adapter>(db: &A, backend: Backend, volatility: &str) -> bool {
         Backend::Postgres => {
             format!("CREATE FUNCTION price() RETURNS int {volatility} LANGUAGE sql AS 'SELECT 7'")
         }
-        Backend::MariaDb => "CREATE FUNCTION price() RETURNS int RETURN 7".to_owned(),
+        Backend::MySql => "CREATE FUNCTION price() RETURNS int RETURN 7".to_owned(),
         Backend::Sqlite => return false,
     };
     let primary = db.scoped(Scope::primary());
@@ -240,6 +245,33 @@ async fn functions_are_what_the_catalog_says<A: Adapter>(backend: Backend) {
     assert!(reads("SELECT length(pg_catalog.lower('A'))").await);
 }
 
+/// MySQL has one of the two names built in, and MariaDB the other.
+async fn a_stored_function_is_not_taken_for_another_servers_own<A: Adapter>(backend: Backend) {
+    if backend != Backend::MySql {
+        return;
+    }
+    let name = match Flavor::current() {
+        Flavor::MariaDb => "bin_to_uuid",
+        Flavor::MySql => "sformat",
+    };
+    let scene = Scene::<A>::with(backend, |config| config.load_functions(false)).await;
+    let note = format!(
+        "CREATE FUNCTION {name}(x int) RETURNS int MODIFIES SQL DATA \
+         BEGIN INSERT INTO cake (name) VALUES ('noted'); RETURN x; END"
+    );
+    scene.db.execute(&note).await.expect("a function");
+    scene.world.catch_up().await;
+    let (db, session) = scene.session();
+    db.load_functions().await.expect("functions");
+    scene.recorder.take();
+    let call = format!("SELECT {}(1)", name.to_uppercase());
+    db.rows(&call).await.expect("a row");
+    // No replica was asked to run it.
+    assert_eq!(scene.recorder.only().kind, StatementKind::FunctionCall);
+    assert!(session.is_pinned("default"));
+    assert_eq!(db.count().await, 1);
+}
+
 async fn the_catalog_is_asked_for_in_the_background<A: Adapter>(backend: Backend) {
     if backend != Backend::Postgres {
         return;
@@ -275,6 +307,60 @@ async fn a_replica_that_is_none_refuses_writes<A: Adapter>(backend: Backend) {
     assert!(session.is_pinned("default"));
     assert_eq!(reader.count().await, 1);
     assert_eq!(direct.count().await, 0, "nothing was written there");
+}
+
+/// From PgBouncer 1.21 on, with `max_prepared_statements`, each driver may prepare its statements by name.
+async fn a_pooler_that_knows_prepared_statements_can_stand_between<A: Adapter>(backend: Backend) {
+    if backend != Backend::Postgres {
+        return;
+    }
+    let world = World::new(backend, false).await;
+    let [primary, replica] = world.primary_and_replica();
+    let databases = [("shop", primary, ""), ("replica", replica, "")];
+    let pooler = PgBouncer::with_prepared_statements(&databases, 2);
+    let node = |name| patient(pooler.url(name)).pool_mode(PoolMode::Transaction);
+    let config = RoutingConfig::builder()
+        .mode(Mode::Greedy)
+        .catch_up_wait(LIMIT)
+        .probe(patient_probes())
+        .primary(node("shop"))
+        .replica(node("replica"));
+    let config = config.build().expect("a configuration");
+    let ports = Ports::default();
+    let recorder = Arc::clone(&ports.recorder);
+    let db = A::open(&config, ports).expect("a handle");
+    until_seen(&db).await;
+    recorder.take();
+    // More callers than the pooler has server processes: each statement may meet another one.
+    let callers = (0..4).map(|caller| {
+        let db = db.clone();
+        tokio::spawn(async move {
+            for round in 0..5 {
+                let session = Session::new();
+                let db = db.with_session(&session);
+                let before = db.count().await;
+                let name = format!("{caller} in round {round}");
+                db.insert(&name).await.expect("an insert");
+                assert!(db.count().await > before, "{}", A::NAME);
+                let steps = vec![Step::Count, Step::Insert(format!("{name}, once more"))];
+                let outcomes = db.transaction(Begin::Plain, steps, End::Commit).await;
+                let is_done = |outcome: &Outcome| !matches!(outcome, Outcome::Failed(_));
+                assert!(outcomes.iter().all(is_done), "{}: {outcomes:?}", A::NAME);
+                let steps = vec![Step::Count, Step::Count];
+                let outcomes = db.transaction(Begin::ReadOnly, steps, End::Commit).await;
+                assert!(outcomes.iter().all(is_done), "{}: {outcomes:?}", A::NAME);
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.expect("no panic");
+    }
+    assert_eq!(db.scoped(Scope::primary()).count().await, 40);
+    let decisions = recorder.take();
+    let on_replica = decisions
+        .iter()
+        .filter(|decision| decision.role == Role::Replica);
+    assert!(on_replica.count() > 0, "the first read of a session");
 }
 
 async fn a_pooler_in_transaction_mode_can_stand_between<A: Adapter>(backend: Backend) {

@@ -279,9 +279,9 @@ fn what_nobody_has_seen_the_end_of_is_asked_before_a_commit_is_believed() {
 }
 
 #[test]
-fn an_interrupted_statement_on_mariadb_loses_its_transaction() {
+fn an_interrupted_statement_on_mysql_loses_its_transaction() {
     run(async {
-        let world = World::new(Backend::MariaDb, false).await;
+        let world = World::new(Backend::MySql, false).await;
         let config = world.config(|config| config.mode(Mode::Greedy));
         let pool = AsyncRoutedPool::<AsyncMysqlConnection>::new(&config).expect("a pool");
         let beside = SeaOrm::open(&config, Ports::default()).expect("a handle");
@@ -331,7 +331,7 @@ fn an_interrupted_statement_on_mariadb_loses_its_transaction() {
 #[test]
 fn an_answer_that_comes_too_late_acknowledges_nothing() {
     run(async {
-        let world = World::new(Backend::MariaDb, false).await;
+        let world = World::new(Backend::MySql, false).await;
         let [primary, _] = world.primary_and_replica();
         let (server, database) = primary.rsplit_once('/').expect("a database");
         let (_, port) = server.rsplit_once(':').expect("a port");
@@ -393,7 +393,7 @@ fn a_deadlocks_victim_that_reads_rows_writes_nothing_outside_of_its_transaction(
 }
 
 async fn deadlock(asks: Asks) {
-    let world = World::new(Backend::MariaDb, false).await;
+    let world = World::new(Backend::MySql, false).await;
     let config = world.config(|config| config.mode(Mode::Greedy));
     let pool = AsyncRoutedPool::<AsyncMysqlConnection>::new(&config).expect("a pool");
     let mut conn = pool.get().await.expect("a connection");
@@ -442,7 +442,7 @@ async fn deadlock(asks: Asks) {
 #[test]
 fn a_transaction_that_was_begun_as_text_is_lost_until_a_text_rolls_it_back() {
     run(async {
-        let world = World::new(Backend::MariaDb, false).await;
+        let world = World::new(Backend::MySql, false).await;
         let config = world.config(|config| config.mode(Mode::Greedy));
         let pool = AsyncRoutedPool::<AsyncMysqlConnection>::new(&config).expect("a pool");
         let mut conn = pool.get().await.expect("a connection");

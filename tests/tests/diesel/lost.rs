@@ -282,9 +282,9 @@ fn a_commit_that_sqlite_refuses_leaves_its_transaction_open() {
 /// Diesel goes on counting a transaction that a text has ended, and MySQL ignores a savepoint outside of
 /// one.
 #[test]
-fn after_a_commit_by_hand_on_mariadb_the_next_transaction_is_one() {
+fn after_a_commit_by_hand_on_mysql_the_next_transaction_is_one() {
     run(async {
-        let world = World::new(Backend::MariaDb, false).await;
+        let world = World::new(Backend::MySql, false).await;
         let config = world.config(|config| config.mode(routing_core::Mode::Greedy));
         let pool = RoutedPool::<MysqlConnection>::new(&config).expect("a pool");
         blocking(|| {
@@ -418,9 +418,9 @@ fn a_commit_that_was_refused_is_never_acknowledged_by_diesel_async() {
 }
 
 #[test]
-fn after_a_lost_commit_on_mariadb_a_connection_goes_on() {
+fn after_a_lost_commit_on_mysql_a_connection_goes_on() {
     run(async {
-        let world = World::new(Backend::MariaDb, false).await;
+        let world = World::new(Backend::MySql, false).await;
         let config = world.config(|config| config);
         let pool = RoutedPool::<MysqlConnection>::new(&config).expect("a pool");
         blocking(|| {

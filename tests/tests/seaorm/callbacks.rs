@@ -72,7 +72,7 @@ async fn what_is_not_known_here_calls_nobody(backend: Backend) {
     transaction.commit().await.expect("no error");
     let expected = match backend {
         Backend::Postgres => "y-",
-        Backend::MariaDb | Backend::Sqlite => "y+default",
+        Backend::MySql | Backend::Sqlite => "y+default",
     };
     assert_eq!(log.take(), [expected]);
 }

@@ -3,6 +3,7 @@
 use routing_core::sql::{CATALOG_QUERY, CatalogFunction, Dialect, Functions, Statement};
 use routing_core::{Access, Failure};
 use routing_tests::corpus::{MYSQL_WORDS, POSTGRES_WORDS, others, reads};
+use routing_tests::mysql::Flavor;
 use routing_tests::runtime::run;
 use routing_tests::world::{Backend, World};
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
@@ -147,7 +148,7 @@ fn a_hot_standby_refuses_nothing_that_is_called_a_read() {
     });
 }
 
-async fn ask_mariadb(connection: &mut MySqlConnection, sql: &str) -> Answer {
+async fn ask_mysql(connection: &mut MySqlConnection, sql: &str) -> Answer {
     let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
     let Err(error) = connection.execute(sql).await else {
         return Answer::Runs;
@@ -163,19 +164,17 @@ async fn ask_mariadb(connection: &mut MySqlConnection, sql: &str) -> Answer {
 }
 
 #[test]
-fn a_mariadb_replica_refuses_nothing_that_is_called_a_read() {
+fn a_mysql_replica_refuses_nothing_that_is_called_a_read() {
     run(async {
-        let world = World::new(Backend::MariaDb, false).await;
+        let world = World::new(Backend::MySql, false).await;
         let [primary, replica] = world.primary_and_replica();
-        prepare(
-            primary,
-            &[
-                "CREATE FUNCTION bake() RETURNS int MODIFIES SQL DATA \
-                 BEGIN INSERT INTO cake (name) VALUES ('hidden'); RETURN 1; END",
-                "CREATE SEQUENCE seq",
-            ],
-        )
-        .await;
+        let bake = "CREATE FUNCTION bake() RETURNS int MODIFIES SQL DATA \
+                    BEGIN INSERT INTO cake (name) VALUES ('hidden'); RETURN 1; END";
+        prepare(primary, &[bake]).await;
+        // MySQL has no sequences.
+        if Flavor::current() == Flavor::MariaDb {
+            prepare(primary, &["CREATE SEQUENCE seq"]).await;
+        }
         make_words(primary, MYSQL_WORDS, |word| {
             let body = "BEGIN INSERT INTO cake (name) VALUES ('hidden'); RETURN 1; END";
             format!("CREATE FUNCTION `{word}`() RETURNS int MODIFIES SQL DATA {body}")
@@ -195,7 +194,7 @@ fn a_mariadb_replica_refuses_nothing_that_is_called_a_read() {
             if sql.starts_with("SELECT 1;") {
                 continue;
             }
-            let answer = ask_mariadb(&mut connection, &sql).await;
+            let answer = ask_mysql(&mut connection, &sql).await;
             if access == Access::Write && answer != Answer::Refused {
                 connection = connect().await;
             }
@@ -278,7 +277,8 @@ fn the_table_of_functions_agrees_with_the_catalog() {
         }
         // Those that were judged by hand, and no others.
         volatile_reads.sort_unstable();
-        assert!(volatile_reads.len() < 40, "{volatile_reads:?}");
+        // PostgreSQL 18 has 40 of them.
+        assert!(volatile_reads.len() <= 40, "{volatile_reads:?}");
         assert!(volatile_reads.contains(&"random") && !volatile_reads.contains(&"nextval"));
     });
 }

@@ -3,7 +3,7 @@
 use routing_core::{ERROR_NUMBERS, Failure, Role, SQLSTATES};
 use routing_tests::runtime::run;
 use routing_tests::wait::until;
-use routing_tests::{mariadb, postgres};
+use routing_tests::{mysql, postgres};
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sea_orm::sqlx::{self, Connection, Executor, MySqlConnection, PgConnection};
@@ -101,11 +101,11 @@ fn what_postgres_says_is_in_the_table() {
     });
 }
 
-async fn mariadb(url: &str) -> MySqlConnection {
+async fn mysql(url: &str) -> MySqlConnection {
     MySqlConnection::connect(url).await.expect("a connection")
 }
 
-fn of_mariadb<T>(outcome: Result<T, sqlx::Error>) -> (u16, Option<Failure>) {
+fn of_mysql<T>(outcome: Result<T, sqlx::Error>) -> (u16, Option<Failure>) {
     match outcome {
         Err(sqlx::Error::Database(error)) => {
             let error = error.downcast_ref::<MySqlDatabaseError>();
@@ -119,24 +119,24 @@ fn of_mariadb<T>(outcome: Result<T, sqlx::Error>) -> (u16, Option<Failure>) {
 
 /// A connection that it ends it closes without a word, be it for `KILL` or for its own end.
 #[test]
-fn what_mariadb_says_is_in_the_table() {
+fn what_mysql_says_is_in_the_table() {
     run(async {
-        let cluster = mariadb::Cluster::start().await;
+        let cluster = mysql::Cluster::start().await;
         cluster.create_database("failures").await;
         let (primary, replica) = (cluster.primary(), &cluster.replicas()[0]);
         let mut seen = Vec::new();
 
         let write = "CREATE TABLE here (n int)";
-        let mut connection = mariadb(&replica.url("failures")).await;
+        let mut connection = mysql(&replica.url("failures")).await;
         let refused = connection.execute(write).await;
-        let (option, read_only) = of_mariadb(refused);
+        let (option, read_only) = of_mysql(refused);
         // Any option that does not let a statement run has this number.
         assert_eq!((option, read_only), (1290, Some(Failure::ReadOnly)));
 
-        let mut connection = mariadb(&primary.url("failures")).await;
+        let mut connection = mysql(&primary.url("failures")).await;
         let only_read = "SET SESSION TRANSACTION READ ONLY";
         connection.execute(only_read).await.expect(only_read);
-        seen.push(of_mariadb(connection.execute(write).await));
+        seen.push(of_mysql(connection.execute(write).await));
 
         let user = "CREATE USER narrow@'%' WITH MAX_USER_CONNECTIONS 1";
         sqlx::raw_sql(user)
@@ -144,8 +144,8 @@ fn what_mariadb_says_is_in_the_table() {
             .await
             .expect(user);
         let narrow = primary.url("").replace("app@", "narrow@");
-        let only = mariadb(&narrow).await;
-        seen.push(of_mariadb(MySqlConnection::connect(&narrow).await));
+        let only = mysql(&narrow).await;
+        seen.push(of_mysql(MySqlConnection::connect(&narrow).await));
         drop(only);
 
         let few = "SET GLOBAL max_connections = 10";
@@ -160,7 +160,7 @@ fn what_mariadb_says_is_in_the_table() {
                 refused => break refused,
             }
         };
-        seen.push(of_mariadb(refused));
+        seen.push(of_mysql(refused));
 
         let numbers = [1792, 1226, 1040];
         for ((number, failure), expected) in seen.iter().zip(numbers) {

@@ -3,7 +3,7 @@
 /// Makes each function a test on each database.
 macro_rules! conformance {
     ($($name:ident,)*) => {
-        on_a_database!(mariadb, MariaDb, $($name,)*);
+        on_a_database!(mysql, MySql, $($name,)*);
         with_returning!($($name,)*);
     };
 }
@@ -35,8 +35,8 @@ mod differential;
 mod errors;
 mod failures;
 mod faults;
-mod mariadb;
 mod models;
+mod mysql;
 mod read_only;
 mod schema;
 mod silence;

@@ -85,7 +85,7 @@ async fn its_connections_can_only_read(backend: Backend) {
              $$ INSERT INTO cake (name) VALUES ('hidden') RETURNING id $$",
             "CREATE VIEW baked AS SELECT bake() AS id",
         ],
-        Backend::MariaDb => [
+        Backend::MySql => [
             "CREATE FUNCTION bake() RETURNS int MODIFIES SQL DATA \
              BEGIN INSERT INTO cake (name) VALUES ('hidden'); RETURN 1; END",
             "CREATE VIEW baked AS SELECT bake() AS id",
@@ -114,7 +114,7 @@ async fn its_connections_can_only_read(backend: Backend) {
 #[test]
 fn pools_that_were_handed_over_keep_their_hook() {
     run(async {
-        let stage = Stage::new(Backend::MariaDb, Mode::Greedy).await;
+        let stage = Stage::new(Backend::MySql, Mode::Greedy).await;
         let config = stage.config();
         let url = config.default_set().primary().url();
         let options = sqlx::mysql::MySqlPoolOptions::new().after_connect(|connection, _| {

@@ -124,8 +124,8 @@ fn with_asynchronous_commit_nothing_is_missed() {
 }
 
 #[test]
-fn on_mariadb_nothing_is_missed() {
-    run(nothing_is_missed(Backend::MariaDb, ""));
+fn on_mysql_nothing_is_missed() {
+    run(nothing_is_missed(Backend::MySql, ""));
 }
 
 /// The same check, over reads that do not look at positions. How many are stale is up to how busy the
@@ -133,7 +133,7 @@ fn on_mariadb_nothing_is_missed() {
 #[test]
 fn without_the_fence_the_check_finds_it() {
     run(async {
-        for (backend, commit) in [(Backend::Postgres, "on"), (Backend::MariaDb, "")] {
+        for (backend, commit) in [(Backend::Postgres, "on"), (Backend::MySql, "")] {
             let (world, _) = world(backend, commit).await;
             let mut stale = 0;
             for _ in 0..MOST_ROUNDS {

@@ -81,8 +81,8 @@ fn over_diesel_async_on_postgres() {
 }
 
 #[test]
-fn over_seaorm_on_mariadb() {
+fn over_seaorm_on_mysql() {
     run(a_job_reads_what_was_written_before_it::<SeaOrm>(
-        Backend::MariaDb,
+        Backend::MySql,
     ));
 }
