@@ -229,7 +229,7 @@ mod tests {
         classifier.want_catalog();
         assert!(classifier.take_catalog_request());
         assert!(!classifier.take_catalog_request());
-        let other = Classifier::new(Some(Dialect::MySql), Functions::default());
+        let other = Classifier::new(Some(Dialect::Sqlite), Functions::default());
         other.want_catalog();
         assert!(!other.take_catalog_request());
     }
