@@ -3,6 +3,7 @@
 //! As for [PostgreSQL](crate::postgres), a keeper stops the servers when this process is gone.
 
 mod flavor;
+mod group;
 mod programs;
 mod server;
 
@@ -28,6 +29,8 @@ pub struct Cluster {
     flavor: Flavor,
     servers: [Server; 3],
     _ports: process::Ports<3>,
+    /// On which the members of a group speak to each other.
+    _of_group: Option<process::Ports<3>>,
     /// Its end of the pipe is what keeps the cluster alive.
     keeper: Child,
 }
@@ -47,7 +50,8 @@ const STOP: &str = r#"
 impl Cluster {
     /// Starts one; it takes some seconds.
     pub async fn start() -> Self {
-        let cluster = tokio::task::spawn_blocking(Self::start_blocking)
+        let start = || Self::start_blocking(Flavor::current(), &[const { Vec::new() }; 3], None);
+        let cluster = tokio::task::spawn_blocking(start)
             .await
             .expect("the cluster starts");
         for server in &cluster.servers {
@@ -59,8 +63,11 @@ impl Cluster {
         cluster
     }
 
-    fn start_blocking() -> Self {
-        let flavor = Flavor::current();
+    fn start_blocking(
+        flavor: Flavor,
+        options: &[Vec<String>; 3],
+        of_group: Option<process::Ports<3>>,
+    ) -> Self {
         let kind = flavor.kind();
         let template = process::template(&name_of(kind), account(), |data| make(flavor, data));
         let home = home(&format!("routing-{kind}-"), account());
@@ -68,16 +75,17 @@ impl Cluster {
         let ports = process::Ports::reserve();
         let mut place = 0;
         let servers = NAMES.map(|name| {
-            let port = ports.numbers[place];
+            let (port, options) = (ports.numbers[place], &options[place]);
             place += 1;
             process::copy(&template, &home.join(name));
-            start_server(flavor, &home, name, port);
+            start_server(flavor, &home, name, port, options);
             Server::new(flavor, name, &home, port)
         });
         Self {
             flavor,
             servers,
             _ports: ports,
+            _of_group: of_group,
             keeper,
         }
     }
@@ -198,7 +206,7 @@ impl Cluster {
 
     /// Starts a server that was killed or shut down.
     pub async fn restart(&self, server: &Server) {
-        start_server(self.flavor, &server.home, server.name(), server.port());
+        start_server(self.flavor, &server.home, server.name(), server.port(), &[]);
         server.until_up().await;
         // It replicates from its start on.
         server.is_paused.store(false, Ordering::Release);

@@ -81,7 +81,7 @@ fn own_files(flavor: Flavor) -> Vec<String> {
 }
 
 /// Starts a server on the data in a directory, and does not wait for it.
-pub(super) fn start_server(flavor: Flavor, home: &Path, name: &str, port: u16) {
+pub(super) fn start_server(flavor: Flavor, home: &Path, name: &str, port: u16, options: &[String]) {
     let at = |extension: &str| {
         home.join(name)
             .with_extension(extension)
@@ -140,6 +140,7 @@ pub(super) fn start_server(flavor: Flavor, home: &Path, name: &str, port: u16) {
     if name != NAMES[0] {
         start.arg(format!("--{}", flavor.read_only().replace('_', "-")));
     }
+    start.args(options);
     let started = start.stdout(Stdio::null()).stderr(Stdio::null()).status();
     assert!(started.expect("a shell").success());
 }

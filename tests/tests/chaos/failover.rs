@@ -282,7 +282,7 @@ async fn writes_that_have_just_begun_to_wait_are_not_sent_to_who_was_the_primary
 }
 
 /// Waits until so many more operations are done.
-async fn have_done(tally: &Tally, more: u64) {
+pub(super) async fn have_done(tally: &Tally, more: u64) {
     let enough = tally.operations() + more;
     let mut done = tally.operations();
     while done < enough {

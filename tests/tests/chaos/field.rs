@@ -77,7 +77,15 @@ impl Field {
 
     /// A primary of MariaDB or MySQL, and two replicas.
     pub(crate) async fn mysql() -> Self {
-        let cluster = mysql::Cluster::start().await;
+        Self::over(mysql::Cluster::start().await).await
+    }
+
+    /// Three members of a group of MySQL's.
+    pub(crate) async fn group() -> Self {
+        Self::over(mysql::Cluster::start_group().await).await
+    }
+
+    async fn over(cluster: mysql::Cluster) -> Self {
         cluster.create_database("chaos").await;
         let [one, two] = cluster.replicas() else {
             panic!("there are two replicas");

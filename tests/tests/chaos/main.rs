@@ -5,6 +5,7 @@
 mod failover;
 mod fault;
 mod field;
+mod group;
 mod ledger;
 mod pace;
 mod start;
