@@ -228,9 +228,13 @@ impl<P> Report<'_, P> {
         if ticket.asked {
             samples.aim(observation.position.clone(), set.ports.clock.now());
         }
+        let is_first = samples.latest().is_none();
         samples.take(ticket.number, observation.position, set.ports.clock.now());
-        if ticket.asked {
-            for replica in &set.nodes()[1..] {
+        for replica in &set.nodes()[1..] {
+            if is_first {
+                // What it has answered before this tells nobody how far it is behind.
+                replica.hurry().ask();
+            } else if ticket.asked {
                 replica.hurry().wake();
             }
         }

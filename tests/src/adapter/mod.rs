@@ -328,22 +328,30 @@ pub trait Shop: Adapter {
 
 impl<A: Adapter> Shop for A {}
 
-/// Uses a handle for the first time, and waits until its nodes are observed, and the lag of each replica is known: of
-/// one that answers before the primary it is not.
+/// Uses a handle for the first time, and waits until its nodes are observed.
 pub async fn until_seen<A: Adapter>(db: &A) {
     db.server().await;
-    let is_to_come = |node: &NodeStatus| {
-        let is_measured = node.says != Some("replica") || node.lag.is_some();
-        let mut reasons = node.left_out.iter();
-        reasons.any(|why| matches!(*why, "unseen" | "lagging"))
-            || node.left_out.is_empty() && !is_measured
-    };
-    let is_unseen = |status: &Status| {
+    until_no_node(db, |node| node.left_out.contains(&"unseen")).await;
+}
+
+/// Waits until the lag of each replica is known. Of one that answers before the primary it is not, until the monitor
+/// asks it again; until then reads go elsewhere.
+async fn until_measured<A: Adapter>(db: &A) {
+    until_no_node(db, |node| {
+        node.left_out.contains(&"lagging")
+            || node.left_out.is_empty() && node.says == Some("replica") && node.lag.is_none()
+    })
+    .await;
+}
+
+/// Waits until this is true of no node that is up. The handle offers no event to wait for.
+async fn until_no_node<A: Adapter>(db: &A, is_to_come: impl Fn(&NodeStatus) -> bool) {
+    wait::until("all nodes are observed", async || {
+        let status = db.status();
         let mut nodes = status.sets[0].nodes.iter();
-        nodes.any(|node| node.up && is_to_come(node))
-    };
-    // The handle offers no event to wait for.
-    wait::until("all nodes are observed", async || !is_unseen(&db.status())).await;
+        !nodes.any(|node| node.up && is_to_come(node))
+    })
+    .await;
 }
 
 /// An adapter's handle over real servers.
@@ -398,6 +406,7 @@ impl<A: Adapter> Scene<A> {
         let (recorder, clock) = (Arc::clone(&ports.recorder), Arc::clone(&ports.clock));
         let db = A::open(&world.config(settings), ports).expect("a handle");
         until_seen(&db).await;
+        until_measured(&db).await;
         recorder.take();
         Self {
             db,

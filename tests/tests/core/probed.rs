@@ -145,6 +145,23 @@ fn a_replica_that_is_an_hour_behind_a_busy_primary_is_left_out() {
     assert_eq!(read, Ok("primary"));
 }
 
+/// Of a replica that answers before the primary nobody knows how far it is behind.
+#[test]
+fn a_replica_is_asked_again_when_the_primary_has_answered_first() {
+    let mut probed = Probed::postgres();
+    // Far behind what the primary will say.
+    probed.says(LONG, 1, Some("replica 7 1 0/1000 16777216"));
+    let caller = in_session();
+    let read = |probed: &Probed| probed.run(StatementKind::Select, &caller);
+    probed.says(Duration::ZERO, 0, Some("primary 7 1 9/0 16777216"));
+    // Long before its next heartbeat.
+    let tick = Duration::from_millis(5);
+    probed.says(tick, 1, Some("replica 7 1 0/1000 16777216"));
+    let nodes = &probed.router.status().sets[0].nodes;
+    assert_eq!(nodes[1].left_out, ["lagging"]);
+    assert_eq!(read(&probed).expect("a node"), "primary");
+}
+
 #[test]
 fn a_budget_of_more_reads_than_nanoseconds_is_one() {
     let mut rules = rules();
