@@ -18,6 +18,8 @@ missing() {
     have cc || echo "gcc libc6-dev: a C compiler is needed, for SQLite: install gcc or clang"
     have pgbouncer || echo "pgbouncer: PgBouncer is needed: install it"
     have redis-server || echo "redis-server: Redis is needed: install its server"
+    ! have apt-get || [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] ||
+        echo "debian-archive-keyring: the keys of Debian's packages are needed, for newer servers"
     have ps || echo "procps: ps is needed, to stop servers where they are: install procps"
     have_postgres ||
         echo "postgresql: PostgreSQL 14 or newer is needed: install it, and set PG_BIN to where initdb is"

@@ -22,14 +22,16 @@ packages_of() {
 
 fetch() {
     local suite=$1 root=$servers/$1 apt=$servers/$1.apt
-    rm -rf "$root" "$apt"
+    rm -rf "$root" "$root.unfinished" "$apt"
     mkdir -p "$apt/lists/partial" "$apt/archives/partial"
     touch "$apt/status"
     # The system's mirror, if the system is a Debian.
-    local mirror=
-    [ ! -e /etc/debian_version ] || grep -q '^ID=debian' /etc/os-release &&
+    local mirror=http://deb.debian.org/debian
+    if grep -qs '^ID=debian$' /etc/os-release; then
         mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -1)
-    echo "deb ${mirror:-http://deb.debian.org/debian} $suite main" > "$apt/sources"
+    fi
+    local keys=/usr/share/keyrings/debian-archive-keyring.gpg
+    echo "deb [signed-by=$keys] $mirror $suite main" > "$apt/sources"
     cat > "$apt/conf" << END
 Dir::State "$apt";
 Dir::State::status "$apt/status";
@@ -101,7 +103,12 @@ found() {
 }
 
 for suite in trixie sid; do
-    [ -d "$servers/$suite" ] || fetch "$suite"
+    [ ! -d "$servers/$suite" ] || continue
+    command -v apt-get > /dev/null && command -v dpkg-deb > /dev/null || {
+        echo "apt-get and dpkg-deb are needed, to unpack $(packages_of "$suite") from Debian's $suite" >&2
+        exit 1
+    }
+    fetch "$suite"
 done
 for root in / "$servers"/{trixie,sid}; do
     found "$root"

@@ -26,6 +26,12 @@ export ROUTING_TEMPLATES
 trap 'rm -rf "$logs" "$ROUTING_TEMPLATES"' EXIT
 chmod 755 "$ROUTING_TEMPLATES"
 
+list=${SERVERS_HOME:-target/servers}/list
+# A few programs are asked for a quick answer.
+if [ -z "${SUITES:-}" ] && [ ! -e "$list" ]; then
+    part "servers" ./tests/servers.sh
+fi
+
 build() {
     cargo test --workspace --no-run --message-format=json-render-diagnostics > "$logs/build" || return 1
     # The programs that have tests, by name and path: those with quick answers come first, then the one
@@ -50,7 +56,7 @@ fi
 # own servers, which are older, get what depends on a release: positions, failures, functions, isolation.
 others() {
     local system
-    system=$(awk '$3 == "/" { print $1 }' target/servers/list | paste -sd,)
+    system=$(awk '$3 == "/" { print $1 }' "$list" | paste -sd,)
     cat << END
 conformance mysql mysql
 chaos mysql on_mysql start:: switch_over
@@ -78,6 +84,8 @@ run() {
     local status=passed
     "${before[@]}" "$program" --test-threads="$threads" "${filter[@]}" < /dev/null > "$logs/$label.log" 2>&1 ||
         status=FAILED
+    # Names that are spelled wrong run nothing.
+    [ "$label" = "$name" ] || grep -q '^test result:.* [1-9][0-9]* passed' "$logs/$label.log" || status=FAILED
     awk -v name="$label" -v status=$status -v took=$((SECONDS - begun)) '
         /^test result:/ { passed += $4; failed += $6 }
         END { printf "%-18s %s: %d passed, %d failed, %d s\n", name, status, passed, failed, took }
@@ -102,7 +110,7 @@ all() {
     done < <(
         cat "$logs/programs"
         # As often as one asks for all.
-        if [ ${#filter[@]} = 0 ] && [ -z "${SERVERS:-}" ] && [ -e target/servers/list ]; then
+        if [ ${#filter[@]} = 0 ] && [ -z "${SERVERS:-}" ] && [ -e "$list" ]; then
             while read -r name again; do
                 echo "$name $(awk -v name="$name" '$1 == name { print $2 }' "$logs/programs") $again"
             done < <(others)
