@@ -56,7 +56,7 @@ fi
 # own servers, which are older, get what depends on a release: positions, failures, functions, isolation.
 others() {
     local system
-    system=$(awk '$3 == "/" { print $1 }' "$list" | paste -sd,)
+    system=$(awk '$3 == "/" && $1 !~ /^pgbouncer/ { print $1 }' "$list" | paste -sd,)
     cat << END
 conformance mysql mysql
 chaos mysql on_mysql start:: switch_over

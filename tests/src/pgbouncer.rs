@@ -62,7 +62,7 @@ impl PgBouncer {
         let settings = format!(
             "pool_mode = transaction\ndefault_pool_size = {pool_size}\nmax_prepared_statements = 200\n"
         );
-        let newest = Installed::of("pgbouncer").expect("./tests/servers.sh lists them");
+        let newest = Installed::newest("pgbouncer").expect("./tests/servers.sh lists them");
         Self::launch(databases, &settings, newest.path("usr/sbin/pgbouncer"))
     }
 

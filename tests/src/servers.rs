@@ -25,8 +25,13 @@ impl Installed {
         let wanted = wanted.split_whitespace().find(|name| kind_of(name) == kind);
         match wanted {
             Some(name) if name != kind => Some(Self::named(name)),
-            _ => LIST.iter().rfind(|server| kind_of(&server.name) == kind),
+            _ => Self::newest(kind),
         }
+    }
+
+    /// The newest server of this kind.
+    pub(crate) fn newest(kind: &str) -> Option<&'static Self> {
+        LIST.iter().rfind(|server| kind_of(&server.name) == kind)
     }
 
     /// The server of this name.

@@ -10,10 +10,11 @@ use routing_tests::runtime::run;
 use routing_tests::wait::{LIMIT, until};
 use routing_tests::world::patient_probes;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::field::{Field, Servers};
-use super::ledger::Tally;
+use super::ledger::{Tally, User};
 use super::{checked, set_to_work};
 
 async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
@@ -121,12 +122,7 @@ async fn a_switch_over_takes_the_writes_along<A: Adapter>() {
     let Servers::MySql(cluster) = &field.servers else {
         unreachable!("it is no PostgreSQL");
     };
-    let config = field.config().probe(patient_probes());
-    let config = config.build().expect("a configuration");
-    let db = A::open(&config, Ports::default()).expect("a handle");
-    let tally = Arc::new(Tally::default());
-    let users = set_to_work(&db, &tally, Duration::from_secs(2), &field);
-    have_done(&tally, 1_000).await;
+    let (db, tally, users) = at_work::<A>(&field).await;
 
     tally.may_fail.store(true, Ordering::Release);
     let promoted = &cluster.replicas()[1];
@@ -164,7 +160,7 @@ struct Crowded<A> {
     field: Field,
     db: A,
     old: DatabaseConnection,
-    holding: tokio::task::JoinHandle<()>,
+    holding: JoinHandle<()>,
 }
 
 /// Who else sleeps on a server; the server has no event for it.
@@ -279,6 +275,19 @@ async fn writes_that_have_just_begun_to_wait_are_not_sent_to_who_was_the_primary
     assert_eq!(number(&crowded.old, rows).await, 0, "{}", A::NAME);
     let new = number(&crowded.field.beside(1).await, rows).await;
     assert_eq!(new, acknowledged, "{}", A::NAME);
+}
+
+/// A handle over the servers, and users who have begun to work through it.
+pub(super) async fn at_work<A: Adapter>(
+    field: &Field,
+) -> (A, Arc<Tally>, Vec<JoinHandle<User<A>>>) {
+    let config = field.config().probe(patient_probes());
+    let config = config.build().expect("a configuration");
+    let db = A::open(&config, Ports::default()).expect("a handle");
+    let tally = Arc::new(Tally::default());
+    let users = set_to_work(&db, &tally, Duration::from_secs(2), field);
+    have_done(&tally, 1_000).await;
+    (db, tally, users)
 }
 
 /// Waits until so many more operations are done.

@@ -1,20 +1,17 @@
 //! MySQL Group Replication elects its primary by itself, and the router follows.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm, Shop};
+use routing_tests::adapter::{Adapter, Diesel, DieselAsync, SeaOrm, Shop};
 use routing_tests::mysql::Server;
 use routing_tests::runtime::run;
 use routing_tests::wait::until;
-use routing_tests::world::patient_probes;
 use tokio::time::Instant;
 
-use super::failover::have_done;
+use super::checked;
+use super::failover::{at_work, have_done};
 use super::field::{Field, Servers};
-use super::ledger::Tally;
-use super::{checked, set_to_work};
 
 /// Waits until the router writes to this member.
 async fn writes_go_to<A: Adapter>(db: &A, primary: &Server) -> Duration {
@@ -35,12 +32,7 @@ async fn a_group_takes_the_writes_along<A: Adapter>() {
     let Servers::MySql(cluster) = &field.servers else {
         unreachable!("it is no PostgreSQL");
     };
-    let config = field.config().probe(patient_probes());
-    let config = config.build().expect("a configuration");
-    let db = A::open(&config, Ports::default()).expect("a handle");
-    let tally = Arc::new(Tally::default());
-    let users = set_to_work(&db, &tally, Duration::from_secs(2), &field);
-    have_done(&tally, 1_000).await;
+    let (db, tally, users) = at_work::<A>(&field).await;
 
     // An operator moves it, with all members there.
     let (first, second) = (cluster.primary(), &cluster.replicas()[0]);
