@@ -9,8 +9,15 @@
 # the newest of its kind; SERVERS="postgresql-15 mysql" has others used (`tests/src/servers.rs`).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+umask 022
 servers=${SERVERS_HOME:-$PWD/target/servers}
 mkdir -p "$servers"
+# Root starts them as other users, who may not enter the directory of this clone.
+roots=$servers
+if [ "$(id -u)" = 0 ] && ! su -s /bin/sh nobody -c "cd '$servers'" 2> /dev/null; then
+    roots=/var/cache/routing-servers
+    mkdir -p "$roots"
+fi
 
 # Debian's suites, and the packages that are taken from each.
 packages_of() {
@@ -21,7 +28,7 @@ packages_of() {
 }
 
 fetch() {
-    local suite=$1 root=$servers/$1 apt=$servers/$1.apt
+    local suite=$1 root=$roots/$1 apt=$roots/$1.apt
     rm -rf "$root" "$root.unfinished" "$apt"
     mkdir -p "$apt/lists/partial" "$apt/archives/partial"
     touch "$apt/status"
@@ -103,14 +110,14 @@ found() {
 }
 
 for suite in trixie sid; do
-    [ ! -d "$servers/$suite" ] || continue
+    [ ! -d "$roots/$suite" ] || continue
     command -v apt-get > /dev/null && command -v dpkg-deb > /dev/null || {
         echo "apt-get and dpkg-deb are needed, to unpack $(packages_of "$suite") from Debian's $suite" >&2
         exit 1
     }
     fetch "$suite"
 done
-for root in / "$servers"/{trixie,sid}; do
+for root in / "$roots"/{trixie,sid}; do
     found "$root"
 done | sort -t- -k1,1 -k2,2V > "$servers/list.unfinished"
 mv "$servers/list.unfinished" "$servers/list"
