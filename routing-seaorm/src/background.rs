@@ -6,10 +6,8 @@ use routing_core::adapter::{Dedicated, spawn_catalog, spawn_monitors};
 use routing_core::sql::CatalogFunction;
 use routing_core::{Answer, BackgroundTasks, Failure, ReplicaSet, Role, Router};
 use sea_orm::sqlx;
-#[cfg(feature = "sqlx-postgres")]
-use sqlx::Connection as _;
 #[cfg(any(feature = "sqlx-mysql", feature = "sqlx-postgres"))]
-use sqlx::Row as _;
+use sqlx::{Connection as _, Row as _};
 
 use crate::dedicated::DedicatedConnection;
 use crate::failure::{of_refusal, of_sqlx};
