@@ -83,11 +83,12 @@ GROUP BY 1, 2";
 /// Asks MySQL or MariaDB for its stored functions: schema and name.
 ///
 /// Each counts as volatile, as no server checks what `CREATE FUNCTION` declares (MySQL manual, `CREATE PROCEDURE and
-/// CREATE FUNCTION Statements`). One that has the name of a function that only the other of the two servers has built in
-/// is called by that name.
+/// CREATE FUNCTION Statements`). A bare name calls one only if the server has no function of that name built in; which
+/// it has is not known here, so the name is a write in either case. Those of `sys` only read, and are called by that
+/// schema's name.
 pub const ROUTINES_QUERY: &str = "/* routing: functions */ \
 SELECT CAST(LOWER(routine_schema) AS CHAR), CAST(LOWER(routine_name) AS CHAR) \
-FROM information_schema.routines WHERE routine_type = 'FUNCTION'";
+FROM information_schema.routines WHERE routine_type = 'FUNCTION' AND routine_schema <> 'sys'";
 
 impl CatalogFunction {
     /// A row of [`ROUTINES_QUERY`].
