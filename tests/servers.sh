@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Finds the servers that the tests run on, makes those that are missing, and prints them: ./tests/servers.sh [KIND…]
+# Finds the servers that the tests run on, makes those that are missing, and prints them: ./tests/servers.sh
 #
 # The system's own servers are used as they are. Newer ones come as Debian's packages, which are unpacked below
 # target/servers, or $SERVERS_HOME: nothing is installed, and neither root nor a chroot is needed, as each program

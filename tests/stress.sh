@@ -34,7 +34,7 @@ for ((run = 1; run <= times; run++)); do
     begun=$SECONDS
     status=0
     ./tests/suites.sh "$@" > "$report/$run" 2>&1 || status=$?
-    passed=$(awk '/^[a-z_]+ +(passed|FAILED): / { sum += $3 } END { print sum + 0 }' "$report/$run")
+    passed=$(awk '/^[^ ]+ +(passed|FAILED): / { sum += $3 } END { print sum + 0 }' "$report/$run")
     printf 'run %d of %d: %d s, %d passed, at a load of %s\n' \
         "$run" "$times" $((SECONDS - begun)) "$passed" "$(cut -d' ' -f1 /proc/loadavg)"
     # A wrong name is as wrong the next time.

@@ -8,7 +8,7 @@
 # Without FILTER, some programs run again on servers that are not the newest PostgreSQL or MariaDB.
 #
 #   SUITES="core sea_orm_sqlite"   only these programs
-#   SERVERS="mysql postgresql-15"  on these servers of ./tests/servers.sh only, not on the newest
+#   SERVERS="mysql postgresql-15"  on these servers of ./tests/servers.sh; of other kinds, on the newest
 #   PROGRAMS=FILE                  what was built: --build writes it, and a later run builds nothing
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,7 +27,7 @@ trap 'rm -rf "$logs" "$ROUTING_TEMPLATES"' EXIT
 chmod 755 "$ROUTING_TEMPLATES"
 
 list=${SERVERS_HOME:-target/servers}/list
-# A few programs are asked for a quick answer.
+# With SUITES the caller wants a quick answer, on the servers that are there.
 if [ -z "${SUITES:-}" ] && [ ! -e "$list" ]; then
     part "servers" ./tests/servers.sh
 fi
@@ -109,7 +109,7 @@ all() {
         running=$((running + 1))
     done < <(
         cat "$logs/programs"
-        # As often as one asks for all.
+        # Without FILTER and SERVERS, some programs run again on other servers.
         if [ ${#filter[@]} = 0 ] && [ -z "${SERVERS:-}" ] && [ -e "$list" ]; then
             while read -r name again; do
                 echo "$name $(awk -v name="$name" '$1 == name { print $2 }' "$logs/programs") $again"
