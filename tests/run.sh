@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 part "what the tests need" ./tests/install.sh
 
 if [ "${1:-}" = --quick ]; then
+    export QUICK=1
     SUITES="routing_core core sea_orm_sqlite" ./tests/suites.sh
     SUITES="conformance seaorm" ./tests/suites.sh sqlite
     exit

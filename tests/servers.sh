@@ -32,11 +32,11 @@ fetch() {
     rm -rf "$root" "$root.unfinished" "$apt"
     mkdir -p "$apt/lists/partial" "$apt/archives/partial"
     touch "$apt/status"
-    # The system's mirror, if the system is a Debian.
-    local mirror=http://deb.debian.org/debian
-    if grep -qs '^ID=debian$' /etc/os-release; then
-        mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -1)
-    fi
+    # The system's own mirror of Debian, if it has one.
+    local mirror
+    mirror=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 'Created-By: Packages' |
+        awk '$1 == "Debian" && $2 !~ /security/ && !found { found = 1; print $2 }')
+    mirror=${mirror:-http://deb.debian.org/debian}
     local keys=/usr/share/keyrings/debian-archive-keyring.gpg
     echo "deb [signed-by=$keys] $mirror $suite main" > "$apt/sources"
     cat > "$apt/conf" << END
@@ -50,6 +50,7 @@ Dir::Etc::PreferencesParts "/dev/null";
 Acquire::Check-Valid-Until "false";
 Acquire::Languages "none";
 APT::Install-Recommends "false";
+APT::Default-Release "";
 APT::Sandbox::User "";
 END
     # A suite changes while it is read, now and then.
@@ -71,6 +72,7 @@ END
     done
     adapt "$root.unfinished" "$root"
     rm -rf "$apt"
+    packages_of "$suite" > "$root.unfinished/packages"
     mv "$root.unfinished" "$root"
 }
 
@@ -109,8 +111,12 @@ found() {
     ask pgbouncer "$root/usr/sbin/pgbouncer"
 }
 
+# One run at a time.
+exec 9> "$roots/lock"
+flock 9
 for suite in trixie sid; do
-    [ ! -d "$roots/$suite" ] || continue
+    # Unpacked, and with all that is asked for now.
+    [ "$(cat "$roots/$suite/packages" 2> /dev/null)" != "$(packages_of "$suite")" ] || continue
     command -v apt-get > /dev/null && command -v dpkg-deb > /dev/null || {
         echo "apt-get and dpkg-deb are needed, to unpack $(packages_of "$suite") from Debian's $suite" >&2
         exit 1

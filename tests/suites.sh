@@ -27,8 +27,8 @@ trap 'rm -rf "$logs" "$ROUTING_TEMPLATES"' EXIT
 chmod 755 "$ROUTING_TEMPLATES"
 
 list=${SERVERS_HOME:-target/servers}/list
-# With SUITES the caller wants a quick answer, on the servers that are there.
-if [ -z "${SUITES:-}" ] && [ ! -e "$list" ]; then
+# The quick run starts none of them.
+if [ -z "${QUICK:-}" ] && [ ! -e "$list" ]; then
     part "servers" ./tests/servers.sh
 fi
 
@@ -59,9 +59,13 @@ others() {
     system=$(awk '$3 == "/" && $1 !~ /^pgbouncer/ { print $1 }' "$list" | paste -sd,)
     cat << END
 conformance mysql mysql
+web mysql mysql
 chaos mysql on_mysql start:: switch_over
 seaorm mysql mysql
 diesel mysql mysql
+END
+    [ -n "$system" ] || return 0
+    cat << END
 conformance $system positions:: transactions:: health:: state:: statements::
 seaorm $system differential:: failures:: schema:: standby_log::
 END

@@ -31,7 +31,7 @@ struct Named {
     level: Level,
 }
 
-/// What a failed commit leaves of a transaction.
+/// The state of a transaction after its commit has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailedCommit {
     /// The server may have committed it. Only a rollback leads out of it, as a program that repeats the commit must not
@@ -39,7 +39,7 @@ pub(crate) enum FailedCommit {
     Unknown,
     /// The server has rolled it back.
     RolledBack,
-    /// It is open, and the program rolls it back next.
+    /// A rollback comes next: SQLite leaves it open, and Diesel's manager ends what it counts.
     Open,
 }
 
@@ -115,10 +115,12 @@ impl<P> Transaction<P> {
     ) -> FailedCommit {
         match failure {
             Some(_) => FailedCommit::Unknown,
-            None if dialect == Dialect::Postgres || self.is_over_at(depth) => {
-                FailedCommit::RolledBack
+            // The server has rolled back, and Diesel counts on: its manager rolls back next.
+            None if self.counted && dialect == Dialect::MySql && !self.is_over_at(depth) => {
+                FailedCommit::Open
             }
-            None => FailedCommit::Open,
+            None if dialect == Dialect::Sqlite && !self.is_over_at(depth) => FailedCommit::Open,
+            None => FailedCommit::RolledBack,
         }
     }
 

@@ -21,28 +21,16 @@ pub(crate) struct Installed {
 impl Installed {
     /// The server of this kind that the tests run on: `None` if nothing but the path may know it.
     pub(crate) fn of(kind: &str) -> Option<&'static Self> {
-        let wanted = env::var("SERVERS").unwrap_or_default();
-        let wanted = wanted.split_whitespace().find(|name| kind_of(name) == kind);
-        match wanted {
-            Some(name) if name != kind => Some(Self::named(name)),
-            _ => Self::newest(kind),
-        }
+        CHOSEN
+            .iter()
+            .find(|server| kind_of(&server.name) == kind)
+            .copied()
+            .or_else(|| Self::newest(kind))
     }
 
     /// The newest server of this kind.
     pub(crate) fn newest(kind: &str) -> Option<&'static Self> {
         LIST.iter().rfind(|server| kind_of(&server.name) == kind)
-    }
-
-    /// The server of this name.
-    ///
-    /// # Panics
-    ///
-    /// If it is neither installed nor unpacked.
-    pub(crate) fn named(name: &str) -> &'static Self {
-        let found = LIST.iter().find(|server| server.name == name);
-        found
-            .unwrap_or_else(|| panic!("there is no {name}; ./tests/servers.sh lists what there is"))
     }
 
     /// Its release series: `18` or `10.11`.
@@ -64,12 +52,31 @@ pub(crate) fn name_of(kind: &str) -> Cow<'static, str> {
     )
 }
 
+/// Whether the environment names a server of this kind.
+pub(crate) fn is_chosen(kind: &str) -> bool {
+    CHOSEN.iter().any(|server| kind_of(&server.name) == kind)
+}
+
+/// The servers that the environment names: each has to be there.
+static CHOSEN: LazyLock<Vec<&'static Installed>> = LazyLock::new(|| {
+    // Without the variable nothing is named.
+    let names = env::var("SERVERS").unwrap_or_default();
+    let find = |name: &str| {
+        let named = LIST.iter().find(|server| server.name == name);
+        named
+            .or_else(|| Installed::newest(name))
+            .unwrap_or_else(|| panic!("there is no {name}; ./tests/servers.sh lists what there is"))
+    };
+    names.split_whitespace().map(find).collect()
+});
+
 /// What `tests/servers.sh` has found, the newest of a kind last.
 static LIST: LazyLock<Vec<Installed>> = LazyLock::new(|| {
     let home = env::var_os("SERVERS_HOME").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/servers"),
         PathBuf::from,
     );
+    // Without a list the system's programs are found in the path.
     let list = fs::read_to_string(home.join("list")).unwrap_or_default();
     let parse = |line: &str| {
         let mut fields = line.split_whitespace();

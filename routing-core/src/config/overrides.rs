@@ -187,7 +187,7 @@ impl Overrides {
             check("port", url.set_port(Some(port)).is_ok());
         }
         if let Some(user) = &self.user {
-            // The password that is there belongs to somebody else.
+            // The URL's password belongs to its own user.
             if self.password.is_none() && url.username() != encoded(user) {
                 let _ = url.set_password(None);
             }
@@ -208,7 +208,7 @@ impl Overrides {
     }
 }
 
-/// What the URL does not encode by itself: a percent sign, which it takes for an encoding.
+/// Encodes percent signs, which the URL's parser takes for encodings.
 fn encoded(text: &str) -> String {
     text.replace('%', "%25")
 }

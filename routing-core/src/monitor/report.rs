@@ -232,7 +232,7 @@ impl<P> Report<'_, P> {
         samples.take(ticket.number, observation.position, set.ports.clock.now());
         for replica in &set.nodes()[1..] {
             if is_first {
-                // What it has answered before this tells nobody how far it is behind.
+                // A replica that answered before the primary has an unknown lag.
                 replica.hurry().ask();
             } else if ticket.asked {
                 replica.hurry().wake();

@@ -6,7 +6,7 @@
 //! thread-local for the length of each poll and puts the old value back, also when the poll
 //! panics; a future that is dropped leaves nothing behind.
 //!
-//! What is polled elsewhere is outside: a task given to `spawn`, a stream that is handed out. Wrap
+//! A task given to `spawn`, or a stream that is handed out, is polled outside of the session. Wrap
 //! them in [`in_current_session`] or [`Session::run`].
 
 use std::future::Future;
@@ -21,7 +21,7 @@ use crate::session::Session;
 use crate::session::context::Context;
 use crate::session::scope::{Scope, Scopes};
 
-/// What is entered, over whatever is current then.
+/// A session, a scope or a context to enter, over the context that is current then.
 #[derive(Debug, Clone)]
 enum Entry {
     Session(Session),

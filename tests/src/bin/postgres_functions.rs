@@ -1,8 +1,8 @@
 //! Makes the tables of functions that PostgreSQL calls immutable or stable, and of its types, which are called to
 //! convert to them.
 //!
-//! What a server says is listed first, for each release; then a table is printed from all lists. A name is in it if
-//! every release that has it calls it so:
+//! `list` prints the functions of one server, once for each release; `table` prints a table from all lists. A name is
+//! in it if every release that has the name calls it so:
 //!
 //! ```text
 //! for server in postgresql-15 postgresql-17 postgresql-18; do
@@ -87,7 +87,7 @@ async fn texts(db: &DatabaseConnection, sql: &str) -> Vec<String> {
         .collect()
 }
 
-/// What a list says before its names, of the server and of its extensions.
+/// The first words of a list's lines about the server and about its extensions.
 const HEADS: [&str; 2] = ["server ", "extension "];
 
 /// Prints what the server says of its functions, or of those of extensions.
@@ -111,9 +111,9 @@ async fn list(extensions: &[String]) {
             &of_extensions("t", "pg_type", "t.typname"),
         )
     };
-    let version = texts(&db, "SHOW server_version").await.remove(0);
+    let version = "SELECT split_part(current_setting('server_version'), ' ', 1)";
     let [server, extension] = HEADS;
-    println!("{server}{}", version.split(' ').next().unwrap_or_default());
+    println!("{server}{}", texts(&db, version).await.remove(0));
     let extensions = "SELECT extname || ' ' || extversion FROM pg_extension \
                       WHERE extname <> 'plpgsql' ORDER BY extname COLLATE \"C\"";
     for name in texts(&db, extensions).await {
@@ -146,7 +146,9 @@ fn table(lists: &[String]) {
     } else {
         (":", " in these extensions")
     };
-    println!("//! What PostgreSQL calls immutable or stable{of_extensions}, and types{end}");
+    println!(
+        "//! Functions that PostgreSQL calls immutable or stable{of_extensions}, and types{end}"
+    );
     if !extensions.is_empty() {
         println!("//!");
     }

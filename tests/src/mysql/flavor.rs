@@ -1,6 +1,6 @@
-//! What MySQL and MariaDB call differently.
+//! The names and statements that differ between MySQL and MariaDB.
 
-use std::env;
+use crate::servers::is_chosen;
 
 /// Which of the two runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,9 +16,7 @@ impl Flavor {
     /// The one that the tests run on.
     #[must_use]
     pub fn current() -> Self {
-        let servers = env::var("SERVERS").unwrap_or_default();
-        let is_mysql = |name: &str| name == "mysql" || name.starts_with("mysql-");
-        if servers.split_whitespace().any(is_mysql) {
+        if is_chosen(Self::MySql.kind()) {
             Self::MySql
         } else {
             Self::MariaDb
@@ -33,7 +31,7 @@ impl Flavor {
         }
     }
 
-    /// What a server has executed.
+    /// Asks a server for the transactions that it has executed.
     pub(super) const fn position(self) -> &'static str {
         match self {
             Self::MariaDb => "SELECT @@GLOBAL.gtid_binlog_pos",
@@ -89,7 +87,7 @@ impl Flavor {
         }
     }
 
-    /// What makes a server refuse the application's writes.
+    /// The setting with which a server refuses the application's writes.
     #[must_use]
     pub const fn read_only(self) -> &'static str {
         match self {

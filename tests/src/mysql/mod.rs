@@ -179,7 +179,7 @@ impl Cluster {
         send(account(), "-CONT", &[server.process()]);
     }
 
-    /// Makes a replica the primary, once it has everything, and has the others follow it. Nobody
+    /// Makes a replica the primary, once it has everything, and has the others follow it. No server
     /// takes writes in between.
     pub async fn switch_over(&self, to: &Server) {
         self.primary().refuse_writes().await;

@@ -64,7 +64,7 @@ fn program(flavor: Flavor, directory: &str, name: &str) -> PathBuf {
     )
 }
 
-/// What a server is told first: where its own files are, and how long its log may be, as each has a copy.
+/// The first options of a server: the place of its own files, and a small log, as each server has a copy.
 fn own_files(flavor: Flavor) -> Vec<String> {
     let mut arguments = vec!["--no-defaults".to_owned()];
     if let Some(server) = Installed::of(flavor.kind()) {
@@ -102,7 +102,7 @@ pub(super) fn start_server(flavor: Flavor, home: &Path, name: &str, port: u16, o
     };
     // MySQL takes a process that was killed for a running one until its parent has asked for its remains.
     let _none = fs::remove_file(at("sock.lock"));
-    // Nobody waits for it: the keeper ends it, and who adopts it takes its remains.
+    // The test does not wait for the process: the keeper ends it, and init reaps it.
     let mut start = command(account(), "sh");
     start
         // Debian has the server where only root looks.

@@ -103,11 +103,8 @@ async fn a_promoted_standby_takes_the_writes<A: Adapter>() {
     })
     .await;
     have_done(&tally, 1_000).await;
-    tally.is_enough.store(true, Ordering::Release);
     let place = if promoted.name() == one.name() { 1 } else { 2 };
-    let acknowledged = checked(users, &field.beside(place).await).await;
-    let wrong = tally.wrong.lock().expect("no panic inside");
-    assert!(wrong.is_empty(), "{}: {wrong:#?}", A::NAME);
+    let acknowledged = finished(users, &tally, &field.beside(place).await).await;
     println!(
         "{}: the breaker was open after {opened:?}, then refused in {refused:?}; writes again \
          {resumed:?} after the promotion; {acknowledged} writes acknowledged, {} operations",
@@ -143,10 +140,7 @@ async fn a_switch_over_takes_the_writes_along<A: Adapter>() {
     }
     tally.may_fail.store(false, Ordering::Release);
     have_done(&tally, 1_000).await;
-    tally.is_enough.store(true, Ordering::Release);
-    let acknowledged = checked(users, &field.beside(2).await).await;
-    let wrong = tally.wrong.lock().expect("no panic inside");
-    assert!(wrong.is_empty(), "{}: {wrong:#?}", A::NAME);
+    let acknowledged = finished(users, &tally, &field.beside(2).await).await;
     println!(
         "{}: writes again {resumed:?} after the switch-over; {acknowledged} writes acknowledged, {} \
          operations",
@@ -288,6 +282,19 @@ pub(super) async fn at_work<A: Adapter>(
     let users = set_to_work(&db, &tally, Duration::from_secs(2), field);
     have_done(&tally, 1_000).await;
     (db, tally, users)
+}
+
+/// Ends the users' work and checks it; returns how many writes were acknowledged.
+pub(super) async fn finished<A: Adapter>(
+    users: Vec<JoinHandle<User<A>>>,
+    tally: &Tally,
+    primary: &DatabaseConnection,
+) -> usize {
+    tally.is_enough.store(true, Ordering::Release);
+    let acknowledged = checked(users, primary).await;
+    let wrong = tally.wrong.lock().expect("no panic inside");
+    assert!(wrong.is_empty(), "{}: {wrong:#?}", A::NAME);
+    acknowledged
 }
 
 /// Waits until so many more operations are done.

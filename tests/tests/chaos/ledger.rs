@@ -34,7 +34,7 @@ fn is_without_setting(error: &str) -> bool {
     told.iter().any(|text| error.contains(text))
 }
 
-/// What a user takes up in that answer.
+/// The factor of the number in that answer.
 const PLACES: i64 = 100;
 
 /// What has been counted, by all users.
@@ -49,6 +49,8 @@ pub(crate) struct Tally {
     pub(crate) slowest: AtomicU64,
     /// Reads that found the user by a setting.
     pub(crate) by_setting: AtomicU64,
+    /// Those whose transaction a fault has ended.
+    pub(crate) cut: AtomicU64,
     /// Whether reads may fail now, as the primary is in trouble too.
     pub(crate) may_fail: AtomicBool,
     /// What must not be.
@@ -164,7 +166,8 @@ impl<A: Adapter> User<A> {
             return false;
         };
         self.tally.reads.fetch_add(1, Ordering::Relaxed);
-        let mut seen = None;
+        // The steps after a failed one run too, perhaps on another connection.
+        let (mut seen, mut is_cut) = (None, false);
         for outcome in outcomes {
             match outcome {
                 Outcome::Count(number) => seen = Some(number),
@@ -173,9 +176,12 @@ impl<A: Adapter> User<A> {
                         format!("a read of {} without its setting: {}", self.id, failed.text);
                     self.tally.wrong(what);
                 }
-                Outcome::Failed(_) => return false,
+                Outcome::Failed(_) => is_cut = true,
                 Outcome::Server(_) | Outcome::Done => {}
             }
+        }
+        if is_cut {
+            self.tally.cut.fetch_add(1, Ordering::Relaxed);
         }
         let Some(seen) = seen else {
             return false;

@@ -174,10 +174,15 @@ async fn chaos<A: Adapter>(field: Field, faults: impl Fn(&Fault) -> bool) {
 
     let wrong = tally.wrong.lock().expect("no panic inside");
     let by_setting = tally.by_setting.load(Ordering::Relaxed);
-    assert_eq!(by_setting > 0, field.has_settings());
+    let cut = tally.cut.load(Ordering::Relaxed);
+    assert_eq!(
+        by_setting > cut,
+        field.has_settings(),
+        "{by_setting}, {cut}"
+    );
     println!(
         "{}: {} operations in {rounds} rounds, {acknowledged} writes acknowledged, {} writes and {} \
-         reads failed, {by_setting} reads by a setting, {} reads late, slowest {} ms",
+         reads failed, {by_setting} reads by a setting, {cut} of them cut, {} reads late, slowest {} ms",
         A::NAME,
         tally.operations(),
         tally.failed_writes.load(Ordering::Relaxed),

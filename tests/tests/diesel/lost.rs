@@ -7,7 +7,9 @@ use diesel::mysql::MysqlConnection;
 use diesel::pg::{Pg, PgConnection};
 use diesel::result::Error;
 use diesel::{Connection, ExpressionMethods, QueryDsl, QueryResult};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection as AsyncText};
+use diesel_async::{
+    AsyncMysqlConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection as AsyncText,
+};
 use futures_util::StreamExt;
 use routing_diesel::{AsyncRoutedPool, RoutedConnection, RoutedPool};
 use routing_tests::postgres::Cluster;
@@ -442,6 +444,66 @@ fn after_a_lost_commit_on_mysql_a_connection_goes_on() {
             let names = diesel::RunQueryDsl::load::<String>(names, &mut conn);
             assert_eq!(names, Ok(vec!["after".to_owned()]));
         });
+    });
+}
+
+/// MySQL and MariaDB roll back when they answer a commit with an error; the program may commit again.
+#[test]
+fn a_commit_by_text_that_fails_on_mysql_has_rolled_back() {
+    run(async {
+        let world = World::new(Backend::MySql, true).await;
+        let config = world.config(|config| config.mode(routing_core::Mode::Greedy));
+        let [primary, _] = world.primary_and_replica();
+        let admin = primary.replace("app@", "admin@");
+        // No transaction can commit under this lock, and a session waits for it so long.
+        let lock = |admin: &mut MysqlConnection| {
+            let locked = admin.batch_execute("FLUSH TABLES WITH READ LOCK");
+            locked.expect("a lock");
+        };
+        let begin = "SET SESSION lock_wait_timeout = 1";
+        let insert = "INSERT INTO cake (name) VALUES ('lost')";
+        let pool = RoutedPool::<MysqlConnection>::new(&config).expect("a pool");
+        let log = Log::default();
+        blocking(|| {
+            let mut admin = MysqlConnection::establish(&admin).expect("the administrator");
+            let mut conn = pool.get().expect("a connection");
+            for text in [begin, "BEGIN", insert] {
+                conn.batch_execute(text).expect(text);
+            }
+            let (one, other) = (Arc::clone(&log), Arc::clone(&log));
+            conn.on_commit(move |_| one.lock().expect("no panic").push("commit"));
+            conn.on_rollback(move || other.lock().expect("no panic").push("rollback"));
+            lock(&mut admin);
+            conn.batch_execute("COMMIT").expect_err("it waits in vain");
+            admin.batch_execute("UNLOCK TABLES").expect("unlocked");
+            conn.batch_execute("COMMIT").expect("of nothing");
+            let count = cake::table.count();
+            let count: i64 = diesel::RunQueryDsl::get_result(count, &mut conn).expect("a count");
+            assert_eq!(count, 0);
+        });
+        assert_eq!(*log.lock().expect("no panic"), ["rollback"]);
+
+        let pool = AsyncRoutedPool::<AsyncMysqlConnection>::new(&config).expect("a pool");
+        let mut admin = blocking(|| MysqlConnection::establish(&admin).expect("the administrator"));
+        let mut conn = pool.get().await.expect("a connection");
+        for text in [begin, "BEGIN", insert] {
+            AsyncText::batch_execute(&mut conn, text).await.expect(text);
+        }
+        let (one, other) = (Arc::clone(&log), Arc::clone(&log));
+        conn.on_commit(move |_| one.lock().expect("no panic").push("commit"));
+        conn.on_rollback(move || other.lock().expect("no panic").push("rollback, once more"));
+        blocking(|| lock(&mut admin));
+        let failed = AsyncText::batch_execute(&mut conn, "COMMIT").await;
+        failed.expect_err("it waits in vain");
+        blocking(|| admin.batch_execute("UNLOCK TABLES")).expect("unlocked");
+        let again = AsyncText::batch_execute(&mut conn, "COMMIT").await;
+        again.expect("of nothing");
+        let left = cake::table.count().get_result::<i64>(&mut conn).await;
+        assert_eq!(left, Ok(0));
+        assert_eq!(
+            *log.lock().expect("no panic"),
+            ["rollback", "rollback, once more"]
+        );
     });
 }
 

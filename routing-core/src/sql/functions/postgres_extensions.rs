@@ -1,4 +1,4 @@
-//! What PostgreSQL calls immutable or stable in these extensions, and types:
+//! Functions that PostgreSQL calls immutable or stable in these extensions, and types:
 //!
 //! - citext 1.6
 //! - cube 1.5
