@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use routing_core::adapter::SingleDial;
+use routing_core::adapter::{PoolSource, SingleDial};
 use routing_core::sql::Dialect;
 use routing_core::{
-    Failure, NodeConfig, OpenPool, Permit, Pool, PoolConfig, PoolEpochs, PoolKey, PoolMode,
-    PoolState, Role,
+    Failure, NodeConfig, OpenPool, Permit, Pool, PoolEpochs, PoolKey, PoolMode, PoolState, Role,
 };
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, sqlx,
@@ -31,7 +30,7 @@ use crate::target::{Target, Whose, only_reads};
 )]
 pub struct NodePool {
     backend: DbBackend,
-    source: Source,
+    source: PoolSource<Opened, Target>,
     /// Beside the pool, for handles that only read.
     readers: PoolEpochs<Opened>,
     /// The pools that were lent by reference. In a box, as the list takes half a kilobyte.
@@ -39,28 +38,12 @@ pub struct NodePool {
     dial: SingleDial,
 }
 
-enum Source {
-    Configured {
-        url: String,
-        target: Target,
-        options: PoolConfig,
-        opened: PoolEpochs<Opened>,
-    },
-    Given(OpenPool<Opened>),
-}
-
 impl Pool for NodePool {
     type Given = DatabaseConnection;
 
     fn configured(node: &NodeConfig, role: Role) -> Result<Self, String> {
         let (backend, target) = Target::parse(node, role)?;
-        let source = Source::Configured {
-            url: node.url().to_owned(),
-            target,
-            options: node.pool().clone(),
-            opened: PoolEpochs::default(),
-        };
-        Ok(Self::over(backend, source))
+        Ok(Self::over(backend, PoolSource::configured(node, target)))
     }
 
     fn given(connection: DatabaseConnection) -> Result<Self, String> {
@@ -70,14 +53,11 @@ impl Pool for NodePool {
         let backend = connection.get_database_backend();
         // Its role has no bearing: the application decides what its connections may do.
         let given = Opened::new(connection, Role::Primary);
-        Ok(Self::over(backend, Source::Given(OpenPool::new(given))))
+        Ok(Self::over(backend, PoolSource::given(given)))
     }
 
     fn is_of(&self, node: &NodeConfig) -> bool {
-        match &self.source {
-            Source::Configured { url, options, .. } => url == node.url() && options == node.pool(),
-            Source::Given(_) => false,
-        }
+        self.source.is_of(node)
     }
 
     fn dialect(&self) -> Option<Dialect> {
@@ -86,8 +66,8 @@ impl Pool for NodePool {
 
     fn can_be_probed(&self) -> bool {
         match &self.source {
-            Source::Configured { .. } => true,
-            Source::Given(connection) => match &connection.inner {
+            PoolSource::Configured { .. } => true,
+            PoolSource::Given(connection) => match &connection.inner {
                 #[cfg(feature = "sqlx-postgres")]
                 DatabaseConnectionType::SqlxPostgresPoolConnection(_) => true,
                 #[cfg(feature = "sqlx-mysql")]
@@ -98,10 +78,7 @@ impl Pool for NodePool {
     }
 
     fn state(&self) -> Option<PoolState> {
-        let opened = match &self.source {
-            Source::Configured { opened, .. } => opened.current()?,
-            Source::Given(pool) => pool.clone(),
-        };
+        let opened = self.source.current()?;
         let state = |connections: u32, idle: usize| PoolState {
             connections,
             idle: u32::try_from(idle).unwrap_or(u32::MAX),
@@ -127,15 +104,13 @@ impl Pool for NodePool {
     }
 
     fn retire(&self) {
-        if let Source::Configured { opened, .. } = &self.source {
-            opened.retire(Opened::supersede);
-        }
+        self.source.retire(Opened::supersede);
         self.readers.retire(Opened::supersede);
     }
 }
 
 impl NodePool {
-    fn over(backend: DbBackend, source: Source) -> Self {
+    fn over(backend: DbBackend, source: PoolSource<Opened, Target>) -> Self {
         Self {
             backend,
             source,
@@ -163,36 +138,25 @@ impl NodePool {
 
     #[inline]
     pub(crate) fn connection(&self, key: PoolKey<'_, Self>) -> OpenPool<Opened> {
-        match &self.source {
-            Source::Given(pool) => pool.clone(),
-            Source::Configured {
-                target,
-                options,
-                opened,
-                ..
-            } => {
-                let open = |role| {
-                    let connected = key.connected();
-                    let opened = target.open(options, connected.clone());
-                    let reader = match role {
-                        Role::Primary => None,
-                        // A server that is configured as a replica, and is none, refuses a write, too.
-                        Role::Replica => {
-                            let whose =
-                                Whose::Ours(connected, options.on_connect.as_slice().into());
-                            only_reads(&opened, options.pool_mode, whose)
-                        }
-                    };
-                    Opened::new(reader.unwrap_or(opened), role)
-                };
-                opened.get(key, open, Opened::supersede)
-            }
-        }
+        let open = |node: &NodeConfig, target: &Target, role| {
+            let (options, connected) = (node.pool(), key.connected());
+            let opened = target.open(options, connected.clone());
+            let reader = match role {
+                Role::Primary => None,
+                // A server that is configured as a replica, and is none, refuses a write, too.
+                Role::Replica => {
+                    let whose = Whose::Ours(connected, options.on_connect.as_slice().into());
+                    only_reads(&opened, options.pool_mode, whose)
+                }
+            };
+            Opened::new(reader.unwrap_or(opened), role)
+        };
+        self.source.get(key, open, Opened::supersede)
     }
 
     /// The pool by reference, which stays open for as long as this.
     pub(crate) fn lend(&self, key: PoolKey<'_, Self>) -> &DatabaseConnection {
-        if let Source::Given(pool) = &self.source {
+        if let PoolSource::Given(pool) = &self.source {
             return pool;
         }
         let pool = self.connection(key);
@@ -205,12 +169,13 @@ impl NodePool {
     fn reader(&self, key: PoolKey<'_, Self>) -> OpenPool<Opened> {
         let pool = self.connection(key);
         let (mode, whose) = match &self.source {
-            Source::Configured { .. } if pool.role == Role::Replica => return pool,
-            Source::Configured { options, .. } => {
+            PoolSource::Configured { .. } if pool.role == Role::Replica => return pool,
+            PoolSource::Configured { node, .. } => {
+                let options = node.pool();
                 let statements = options.on_connect.as_slice().into();
                 (options.pool_mode, Whose::Ours(key.connected(), statements))
             }
-            Source::Given(_) => (PoolMode::Session, Whose::Theirs),
+            PoolSource::Given(_) => (PoolMode::Session, Whose::Theirs),
         };
         if let Some(reader) = self
             .readers
@@ -229,8 +194,8 @@ impl NodePool {
     /// Whether it is one of SeaORM's mocks, which only an application can hand over.
     pub(crate) fn is_mock(&self) -> bool {
         match &self.source {
-            Source::Given(connection) => connection.is_mock_connection(),
-            Source::Configured { .. } => false,
+            PoolSource::Given(connection) => connection.is_mock_connection(),
+            PoolSource::Configured { .. } => false,
         }
     }
 
@@ -262,8 +227,8 @@ impl NodePool {
     /// A connection beside the pool's.
     pub(crate) async fn dedicated(&self) -> Result<DedicatedConnection, sqlx::Error> {
         match &self.source {
-            Source::Configured { target, .. } => target.connect().await,
-            Source::Given(given) => match &given.inner {
+            PoolSource::Configured { opener, .. } => opener.connect().await,
+            PoolSource::Given(given) => match &given.inner {
                 #[cfg(feature = "sqlx-postgres")]
                 DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
                     let pool = given.get_postgres_connection_pool();

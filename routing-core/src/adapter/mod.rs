@@ -15,6 +15,7 @@ mod inside;
 mod level;
 mod open_transaction;
 pub(crate) mod pool;
+mod pool_source;
 pub(crate) mod reconfigure;
 mod rows;
 pub(crate) mod status;
@@ -32,6 +33,7 @@ pub use handle::Handle;
 pub use inside::{run_in, run_in_blocking};
 pub use level::{Level, Pending};
 pub use open_transaction::OpenTransaction;
+pub use pool_source::PoolSource;
 pub use rows::{NextRow, WatchedRows};
 #[cfg(feature = "tokio")]
 pub use tokio::background::{TokioTimer, enter_runtime, run_to_end, spawn};

@@ -6,11 +6,9 @@ use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 
 use diesel_async::pooled_connection::PoolError;
-use routing_core::adapter::{BoxError, SingleDial, enter_runtime, run_to_end};
+use routing_core::adapter::{BoxError, PoolSource, SingleDial, enter_runtime, run_to_end};
 use routing_core::sql::Dialect;
-use routing_core::{
-    Connected, Failure, NodeConfig, PoolConfig, PoolEpochs, PoolKey, PoolState, Role,
-};
+use routing_core::{Connected, Failure, NodeConfig, PoolConfig, PoolKey, PoolState, Role};
 
 use super::driver::{AsyncRoutable, DatabaseOf};
 use crate::database::{Database, set_up};
@@ -107,19 +105,11 @@ pub(super) enum Checkout<C: AsyncRoutable> {
     reason = "it is what a pool is routed over, and nobody else's business"
 )]
 pub struct NodePool<C: AsyncRoutable> {
-    source: Source<C>,
+    /// Opened by its URL.
+    source: PoolSource<AsyncPool<C>, String>,
     /// Of the set whose primary this is.
     kinds: Kinds,
     dial: SingleDial,
-}
-
-enum Source<C: AsyncRoutable> {
-    Configured {
-        node: NodeConfig,
-        url: String,
-        opened: PoolEpochs<AsyncPool<C>>,
-    },
-    Given(AsyncPool<C>),
 }
 
 impl<C: AsyncRoutable> routing_core::Pool for NodePool<C> {
@@ -128,24 +118,15 @@ impl<C: AsyncRoutable> routing_core::Pool for NodePool<C> {
     fn configured(node: &NodeConfig, role: Role) -> Result<Self, String> {
         let url = url::of(node, role, DatabaseOf::<C>::DIALECT)?;
         C::check(&url)?;
-        Ok(Self::over(Source::Configured {
-            url,
-            node: node.clone(),
-            opened: PoolEpochs::default(),
-        }))
+        Ok(Self::over(PoolSource::configured(node, url)))
     }
 
     fn given(pool: AsyncPool<C>) -> Result<Self, String> {
-        Ok(Self::over(Source::Given(pool)))
+        Ok(Self::over(PoolSource::given(pool)))
     }
 
     fn is_of(&self, node: &NodeConfig) -> bool {
-        match &self.source {
-            Source::Configured { node: mine, .. } => {
-                mine.url() == node.url() && mine.pool() == node.pool()
-            }
-            Source::Given(_) => false,
-        }
+        self.source.is_of(node)
     }
 
     fn dialect(&self) -> Option<Dialect> {
@@ -157,16 +138,11 @@ impl<C: AsyncRoutable> routing_core::Pool for NodePool<C> {
     }
 
     fn state(&self) -> Option<PoolState> {
-        match &self.source {
-            Source::Configured { opened, .. } => opened.current().map(|pool| pool.state()),
-            Source::Given(pool) => Some(pool.state()),
-        }
+        self.source.current().map(|pool| pool.state())
     }
 
     fn retire(&self) {
-        if let Source::Configured { opened, .. } = &self.source {
-            opened.retire(|_| ());
-        }
+        self.source.retire(|_| ());
     }
 }
 
@@ -177,7 +153,7 @@ impl<C: AsyncRoutable> Remembers for NodePool<C> {
 }
 
 impl<C: AsyncRoutable> NodePool<C> {
-    fn over(source: Source<C>) -> Self {
+    fn over(source: PoolSource<AsyncPool<C>, String>) -> Self {
         Self {
             source,
             kinds: Kinds::default(),
@@ -186,14 +162,10 @@ impl<C: AsyncRoutable> NodePool<C> {
     }
 
     fn pool(&self, key: PoolKey<'_, Self>) -> AsyncPool<C> {
-        match &self.source {
-            Source::Given(pool) => pool.clone(),
-            Source::Configured { node, url, opened } => {
-                let open =
-                    |role| AsyncPool::Bb8(open::<C>(url, node.pool(), role, key.connected()));
-                AsyncPool::clone(&opened.get(key, open, |_| ()))
-            }
-        }
+        let open = |node: &NodeConfig, url: &String, role| {
+            AsyncPool::Bb8(open::<C>(url, node.pool(), role, key.connected()))
+        };
+        AsyncPool::clone(&self.source.get(key, open, |_| ()))
     }
 
     /// A connection, or what its absence says of the node.
@@ -249,7 +221,7 @@ impl<C: AsyncRoutable> NodePool<C> {
     /// The same for the application: set up as the pool's are.
     pub(super) async fn dedicated_and_set_up(&self) -> Result<C, PoolError> {
         let mut connection = self.dedicated().await?;
-        if let Source::Configured { node, .. } = &self.source {
+        if let PoolSource::Configured { node, .. } = &self.source {
             for statement in set_up(DatabaseOf::<C>::DIALECT, Role::Primary, node.pool()) {
                 let done = connection.batch_execute(&statement).await;
                 done.map_err(PoolError::QueryError)?;
@@ -261,20 +233,25 @@ impl<C: AsyncRoutable> NodePool<C> {
     /// Whether its database ends with its connection.
     pub(super) fn is_in_memory(&self) -> bool {
         match &self.source {
-            Source::Configured { url, .. } => url::is_in_memory(url, DatabaseOf::<C>::DIALECT),
-            Source::Given(_) => false,
+            PoolSource::Configured { opener: url, .. } => {
+                url::is_in_memory(url, DatabaseOf::<C>::DIALECT)
+            }
+            PoolSource::Given(_) => false,
         }
     }
 
     /// A connection beside the pool's.
     pub(super) async fn dedicated(&self) -> Result<C, PoolError> {
-        match &self.source {
-            Source::Configured { url, .. } => {
-                bb8::ManageConnection::connect(&C::manager(url.clone())).await
+        let pool = match &self.source {
+            PoolSource::Configured { opener: url, .. } => {
+                return bb8::ManageConnection::connect(&C::manager(url.clone())).await;
             }
-            Source::Given(AsyncPool::Bb8(pool)) => pool.dedicated_connection().await,
+            PoolSource::Given(pool) => pool,
+        };
+        match &**pool {
+            AsyncPool::Bb8(pool) => pool.dedicated_connection().await,
             #[cfg(feature = "deadpool")]
-            Source::Given(AsyncPool::Deadpool(pool)) => {
+            AsyncPool::Deadpool(pool) => {
                 use deadpool::managed::Manager;
                 pool.manager().create().await
             }

@@ -10,10 +10,11 @@ use diesel::r2d2::{
     ConnectionManager, CustomizeConnection, Error, HandleError, ManageConnection, Pool, PoolError,
     PooledConnection,
 };
+use routing_core::adapter::PoolSource;
 use routing_core::sql::Dialect;
 use routing_core::{
-    Clock, Connected, Failure, NodeConfig, PoolConfig, PoolEpochs, PoolKey, PoolMode, PoolState,
-    Role, SystemClock,
+    Clock, Connected, Failure, NodeConfig, PoolConfig, PoolKey, PoolMode, PoolState, Role,
+    SystemClock,
 };
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
@@ -28,7 +29,7 @@ use crate::url;
     reason = "it is what a pool is routed over, and nobody else's business"
 )]
 pub struct NodePool<C: Routable> {
-    source: Source<C>,
+    source: PoolSource<R2d2<C>, Opener>,
     /// Of the set whose primary this is.
     kinds: Kinds,
 }
@@ -41,15 +42,11 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// From one look to the next.
 const LOOK: Duration = Duration::from_millis(5);
 
-enum Source<C: Routable> {
-    Configured {
-        node: NodeConfig,
-        url: String,
-        /// Its pools have it, and it ends with them.
-        thread: Mutex<Weak<ScheduledThreadPool>>,
-        opened: PoolEpochs<R2d2<C>>,
-    },
-    Given(R2d2<C>),
+/// What a node's pools are opened with.
+struct Opener {
+    url: String,
+    /// The node's pools keep it running, and it ends with the last of them.
+    thread: Mutex<Weak<ScheduledThreadPool>>,
 }
 
 /// A thread of the node's own, which connects to it.
@@ -80,25 +77,19 @@ impl<C: Routable> routing_core::Pool for NodePool<C> {
     fn configured(node: &NodeConfig, role: Role) -> Result<Self, String> {
         let url = url::of(node, role, C::Backend::DIALECT)?;
         let timeout = node.pool().acquire_timeout;
-        Ok(Self::over(Source::Configured {
-            node: node.clone(),
+        let opener = Opener {
             url: url::with_timeouts(url, timeout, C::Backend::DIALECT),
             thread: Mutex::default(),
-            opened: PoolEpochs::default(),
-        }))
+        };
+        Ok(Self::over(PoolSource::configured(node, opener)))
     }
 
     fn given(pool: R2d2<C>) -> Result<Self, String> {
-        Ok(Self::over(Source::Given(pool)))
+        Ok(Self::over(PoolSource::given(pool)))
     }
 
     fn is_of(&self, node: &NodeConfig) -> bool {
-        match &self.source {
-            Source::Configured { node: mine, .. } => {
-                mine.url() == node.url() && mine.pool() == node.pool()
-            }
-            Source::Given(_) => false,
-        }
+        self.source.is_of(node)
     }
 
     fn dialect(&self) -> Option<Dialect> {
@@ -110,10 +101,7 @@ impl<C: Routable> routing_core::Pool for NodePool<C> {
     }
 
     fn state(&self) -> Option<PoolState> {
-        let state = match &self.source {
-            Source::Configured { opened, .. } => opened.current()?.state(),
-            Source::Given(pool) => pool.state(),
-        };
+        let state = self.source.current()?.state();
         Some(PoolState {
             connections: state.connections,
             idle: state.idle_connections,
@@ -121,9 +109,7 @@ impl<C: Routable> routing_core::Pool for NodePool<C> {
     }
 
     fn retire(&self) {
-        if let Source::Configured { opened, .. } = &self.source {
-            opened.retire(|_| ());
-        }
+        self.source.retire(|_| ());
     }
 }
 
@@ -134,7 +120,7 @@ impl<C: Routable> Remembers for NodePool<C> {
 }
 
 impl<C: Routable> NodePool<C> {
-    fn over(source: Source<C>) -> Self {
+    fn over(source: PoolSource<R2d2<C>, Opener>) -> Self {
         Self {
             source,
             kinds: Kinds::default(),
@@ -142,21 +128,11 @@ impl<C: Routable> NodePool<C> {
     }
 
     fn pool(&self, key: PoolKey<'_, Self>) -> R2d2<C> {
-        match &self.source {
-            Source::Given(pool) => pool.clone(),
-            Source::Configured {
-                node,
-                url,
-                thread,
-                opened,
-            } => {
-                let open = |role| {
-                    let thread = thread_of(node, thread);
-                    open(node.pool(), url, thread, role, key.connected())
-                };
-                R2d2::clone(&opened.get(key, open, |_| ()))
-            }
-        }
+        let open = |node: &NodeConfig, opener: &Opener, role| {
+            let thread = thread_of(node, &opener.thread);
+            open(node.pool(), &opener.url, thread, role, key.connected())
+        };
+        R2d2::clone(&self.source.get(key, open, |_| ()))
     }
 
     /// A connection, or what its absence says of the node; `is_in_vain` ends the wait for one.
@@ -213,12 +189,12 @@ impl<C: Routable> NodePool<C> {
     /// A connection beside the pool's, if it is known how it is made; else one of the pool's.
     pub(crate) fn dedicated(&self) -> Result<Beside<C>, Error> {
         match &self.source {
-            Source::Configured { node, url, .. } => {
-                let mut connection = ConnectionManager::new(url.clone()).connect()?;
+            PoolSource::Configured { node, opener, .. } => {
+                let mut connection = ConnectionManager::new(opener.url.clone()).connect()?;
                 remember_nothing(&mut connection, node.pool().pool_mode);
                 Ok(Beside::Own(connection))
             }
-            Source::Given(pool) => pool.get().map(Beside::Pooled).map_err(|error| {
+            PoolSource::Given(pool) => pool.get().map(Beside::Pooled).map_err(|error| {
                 let said = diesel::ConnectionError::BadConnection(error.to_string());
                 Error::ConnectionError(said)
             }),
@@ -228,8 +204,8 @@ impl<C: Routable> NodePool<C> {
     /// The same for the application, set up as the pool's are.
     pub(crate) fn dedicated_and_set_up(&self) -> Result<C, Error> {
         let own = match &self.source {
-            Source::Configured { node, .. } => Some((node, self.dedicated()?)),
-            Source::Given(_) => None,
+            PoolSource::Configured { node, .. } => Some((node, self.dedicated()?)),
+            PoolSource::Given(_) => None,
         };
         let Some((node, Beside::Own(mut connection))) = own else {
             let said = "the application made the pool, and only it knows how to connect";
@@ -245,22 +221,24 @@ impl<C: Routable> NodePool<C> {
     /// Whether its database ends with its connection.
     pub(crate) fn is_in_memory(&self) -> bool {
         match &self.source {
-            Source::Configured { url, .. } => url::is_in_memory(url, C::Backend::DIALECT),
-            Source::Given(_) => false,
+            PoolSource::Configured { opener, .. } => {
+                url::is_in_memory(&opener.url, C::Backend::DIALECT)
+            }
+            PoolSource::Given(_) => false,
         }
     }
 
     /// Whether what a connection has prepared is there for its next statement.
     pub(crate) fn keeps_statements(&self) -> bool {
         match &self.source {
-            Source::Configured { node, .. } => node.pool().pool_mode != PoolMode::Transaction,
-            Source::Given(_) => true,
+            PoolSource::Configured { node, .. } => node.pool().pool_mode != PoolMode::Transaction,
+            PoolSource::Given(_) => true,
         }
     }
 
     /// Whether a connection beside the pool's is one of the pool's, and is to be given back.
     pub(crate) const fn is_given(&self) -> bool {
-        matches!(self.source, Source::Given(_))
+        matches!(self.source, PoolSource::Given(_))
     }
 }
 
