@@ -131,11 +131,18 @@ impl<P> Transaction<P> {
 
     /// The text that rolls it back, and nothing around it.
     pub(crate) fn rollback_sql(&self) -> String {
-        match self.levels.first() {
-            Some(Named { name, .. }) if !name.is_empty() => {
-                format!("ROLLBACK TO SAVEPOINT {name}")
-            }
-            _ => "ROLLBACK".to_owned(),
+        let inner = self.inner_end(TransactionControl::Rollback);
+        inner.unwrap_or_else(|| "ROLLBACK".to_owned())
+    }
+
+    /// The text for a `COMMIT` or `ROLLBACK` inside a transaction that the router has not begun, which would end that
+    /// one, too.
+    pub(crate) fn inner_end(&self, control: TransactionControl<'_>) -> Option<String> {
+        let name = savepoint(self.around()?);
+        match control {
+            TransactionControl::Commit => Some(format!("RELEASE SAVEPOINT {name}")),
+            TransactionControl::Rollback => Some(format!("ROLLBACK TO SAVEPOINT {name}")),
+            _ => None,
         }
     }
 
@@ -177,7 +184,7 @@ impl<P> Transaction<P> {
                 }
                 None => self.open.lose_track(),
             },
-            TransactionControl::Begin { .. }
+            TransactionControl::Begin(_)
             | TransactionControl::Commit
             | TransactionControl::Rollback => self.open.lose_track(),
         }

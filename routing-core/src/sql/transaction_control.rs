@@ -1,17 +1,16 @@
 //! What a statement does to the transaction that it runs in.
 
 use super::Dialect;
+use super::kind::StatementKind;
 use super::lexer::{Lexer, Strings, Token};
 
 /// A statement that begins, ends or divides a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "an adapter has to handle each")]
 pub enum TransactionControl<'a> {
-    /// `BEGIN` or `START TRANSACTION`.
-    Begin {
-        /// Whether it declares itself `READ ONLY`.
-        read_only: bool,
-    },
+    /// `BEGIN` or `START TRANSACTION`: `Transaction`, or what it declares itself to be, `BeginReadOnly` or
+    /// `BeginSerializable`.
+    Begin(StatementKind),
     /// `SAVEPOINT name`.
     Savepoint(&'a str),
     /// `RELEASE name`.
@@ -31,11 +30,12 @@ impl<'a> TransactionControl<'a> {
     /// quotes or a second statement are not understood.
     ///
     /// ```
+    /// use routing_core::StatementKind;
     /// use routing_core::sql::{Dialect, TransactionControl};
     ///
     /// let of = |sql| TransactionControl::of(sql, Dialect::Postgres);
-    /// let begin = of("BEGIN TRANSACTION ISOLATION LEVEL SERIALIZABLE READ ONLY");
-    /// assert_eq!(begin, Some(TransactionControl::Begin { read_only: true }));
+    /// let begin = of("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    /// assert_eq!(begin, Some(TransactionControl::Begin(StatementKind::BeginReadOnly)));
     /// assert_eq!(of("ROLLBACK TO SAVEPOINT a"), Some(TransactionControl::RollbackTo("a")));
     /// assert_eq!(of("COMMIT AND CHAIN"), None);
     /// ```
@@ -72,9 +72,13 @@ impl<'a> TransactionControl<'a> {
                 let mut pairs = words.windows(2);
                 pairs.any(|pair| is_any(pair[0], &["READ"]) && is_any(pair[1], &[mode]))
             };
-            return Some(Self::Begin {
-                read_only: read("ONLY") && !read("WRITE"),
-            });
+            let is_serializable = words.iter().any(|word| is_any(word, &["SERIALIZABLE"]));
+            return Some(Self::Begin(match read("ONLY") && !read("WRITE") {
+                false => StatementKind::Transaction,
+                // No hot standby has that isolation level.
+                true if is_serializable => StatementKind::BeginSerializable,
+                true => StatementKind::BeginReadOnly,
+            }));
         }
         match words {
             [] if is_any(first, &["COMMIT", "END"]) => Some(Self::Commit),
@@ -110,8 +114,9 @@ mod tests {
 
     #[test]
     fn what_is_plain_is_understood_and_nothing_else() {
-        let plain = Begin { read_only: false };
-        let read_only = Begin { read_only: true };
+        let plain = Begin(StatementKind::Transaction);
+        let read_only = Begin(StatementKind::BeginReadOnly);
+        let serializable = Begin(StatementKind::BeginSerializable);
         for (sql, expected) in [
             ("BEGIN", Some(plain)),
             ("begin work;", Some(plain)),
@@ -123,6 +128,11 @@ mod tests {
                 Some(read_only),
             ),
             ("BEGIN TRANSACTION READ WRITE", Some(plain)),
+            ("BEGIN ISOLATION LEVEL SERIALIZABLE", Some(plain)),
+            (
+                "START TRANSACTION READ ONLY, ISOLATION LEVEL SERIALIZABLE",
+                Some(serializable),
+            ),
             ("BEGIN READ ONLY, READ WRITE", Some(plain)),
             ("START REPLICA", None),
             ("COMMIT", Some(Commit)),

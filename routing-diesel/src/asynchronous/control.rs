@@ -114,12 +114,7 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
         }
         let Some(transaction) = &self.transaction else {
             return match control {
-                Some(TransactionControl::Begin { read_only }) => {
-                    let kind = if read_only {
-                        StatementKind::BeginReadOnly
-                    } else {
-                        kind
-                    };
+                Some(TransactionControl::Begin(kind)) => {
                     let done = self.begin_by(kind, sql, send).await?;
                     if let Some(transaction) = &mut self.transaction {
                         transaction.is_text = true;
@@ -135,11 +130,20 @@ impl<C: AsyncRoutable> AsyncRoutedConnection<C> {
                 self.divided(division);
                 Ok(done)
             }
-            None | Some(TransactionControl::Begin { .. }) => {
+            None | Some(TransactionControl::Begin(_)) => {
                 if may_leave_open(kind) {
                     transaction.lose_track();
                 }
                 self.run_statement(kind, Statement::new(sql, send)).await
+            }
+            // As a text it would end the transaction around this one, too.
+            Some(TransactionControl::Commit) if transaction.around().is_some() => {
+                self.commit().await?;
+                Ok(0)
+            }
+            Some(TransactionControl::Rollback) if transaction.around().is_some() => {
+                self.roll_back().await?;
+                Ok(0)
             }
             Some(control) => self.end(control, send).await,
         }

@@ -34,12 +34,13 @@ impl<C: Routable> RoutedConnection<C> {
         let text = || sql.to_owned();
         let Some(transaction) = &mut self.transaction else {
             return match control {
-                Some(TransactionControl::Begin { read_only }) => {
-                    self.begin(sql, read_only, execute)
-                }
+                Some(TransactionControl::Begin(kind)) => self.begin(sql, kind, execute),
                 _ => self.run(kind, text, |connection| execute(connection, sql)),
             };
         };
+        if let Some(sql) = control.and_then(|control| transaction.inner_end(control)) {
+            return self.run_text(kind, &sql, send_text);
+        }
         match control.map(|control| transaction.resolve(control)) {
             Some(TransactionControl::Commit) => self.commit(sql, execute),
             Some(TransactionControl::Rollback) => self.rollback(sql, execute),
@@ -61,7 +62,7 @@ impl<C: Routable> RoutedConnection<C> {
                     Err(error) => Err(self.failed_inside(error, sql)),
                 }
             }
-            Some(TransactionControl::Begin { .. }) | None => {
+            Some(TransactionControl::Begin(_)) | None => {
                 if may_leave_open(kind) {
                     transaction.lose_track();
                 }
@@ -73,14 +74,13 @@ impl<C: Routable> RoutedConnection<C> {
     fn begin(
         &mut self,
         sql: &str,
-        read_only: bool,
+        text_kind: StatementKind,
         mut execute: impl FnMut(&mut C, &str) -> QueryResult<usize>,
     ) -> QueryResult<usize> {
-        let declared = std::mem::take(&mut self.begins_read_only);
-        let kind = if read_only || declared {
-            StatementKind::BeginReadOnly
-        } else {
-            StatementKind::Transaction
+        let is_declared = text_kind != StatementKind::Transaction;
+        let kind = match std::mem::take(&mut self.begins_read_only) {
+            true if !is_declared => StatementKind::BeginReadOnly,
+            _ => text_kind,
         };
         let Self {
             handle, checkouts, ..
@@ -99,7 +99,7 @@ impl<C: Routable> RoutedConnection<C> {
                     Some(name) => connection
                         .batch_execute(&format!("SAVEPOINT {name}"))
                         .map(|()| 0),
-                    None if attempt.access == Access::Read && !read_only => {
+                    None if attempt.access == Access::Read && !is_declared => {
                         let sql = begin_read_only(sql, C::Backend::DIALECT);
                         connection.batch_execute(&sql).map(|()| 0)
                     }
@@ -272,4 +272,8 @@ impl<C: Routable> RoutedConnection<C> {
                 .permitted(transaction.permit())
                 .is_ok_and(|connection| connection.batch_execute(ABORTED_QUESTION).is_err())
     }
+}
+
+fn send_text<C: Routable>(connection: &mut C, sql: &str) -> QueryResult<usize> {
+    connection.batch_execute(sql).map(|()| 0)
 }

@@ -1,13 +1,15 @@
 //! Pools that the application made itself.
 
-use diesel::connection::Connection;
+use std::pin::Pin;
+
+use diesel::connection::{Connection, SimpleConnection};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool, TestCustomizer};
 use diesel::sql_types::Integer;
 use diesel::sqlite::SqliteConnection;
-use diesel_async::AsyncPgConnection;
-use diesel_async::pooled_connection::AsyncDieselConnectionManager;
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, PoolError};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use routing_core::{NodeBuilder, ProbeRules, RoutingConfig, RoutingError, Rules, Session};
 use routing_diesel::{AsyncRoutedPool, RoutedPool, RoutingErrExt};
 use routing_tests::runtime::run;
@@ -80,14 +82,76 @@ fn a_pool_in_a_test_transaction_keeps_it() {
                 let count: i64 = cake::table.count().get_result(&mut conn).expect("a count");
                 assert_eq!(count, round);
             }
-            let mut beside = SqliteConnection::establish(&primary).expect("a connection");
-            let count: i64 = cake::table
-                .count()
-                .get_result(&mut beside)
-                .expect("a count");
-            assert_eq!(count, 0, "nothing was committed");
+            let mut conn = pool.get().expect("a connection");
+            for (end, expected) in [("ROLLBACK", 3), ("COMMIT", 0), ("ROLLBACK", 0)] {
+                for sql in ["BEGIN", "DELETE FROM cake", end] {
+                    conn.batch_execute(sql).expect("a statement");
+                }
+                let count = cake::table.count().get_result::<i64>(&mut conn);
+                assert_eq!(count, Ok(expected), "{end}");
+            }
+            assert_eq!(committed_cakes(&primary), 0, "nothing was committed");
         });
     });
+}
+
+/// The connections of an asynchronous pool are in a test transaction, too.
+#[derive(Debug)]
+struct InTestTransaction;
+
+impl bb8::CustomizeConnection<AsyncSqliteConnection, PoolError> for InTestTransaction {
+    fn on_acquire<'a>(
+        &'a self,
+        connection: &'a mut AsyncSqliteConnection,
+    ) -> Pin<Box<dyn Future<Output = Result<(), PoolError>> + Send + 'a>> {
+        let begun = diesel_async::AsyncConnection::begin_test_transaction(connection);
+        Box::pin(async { begun.await.map_err(PoolError::QueryError) })
+    }
+}
+
+#[test]
+fn an_asynchronous_pool_in_a_test_transaction_keeps_it() {
+    run(async {
+        let world = World::new(Backend::Sqlite, false).await;
+        let (primary, _) = urls(&world.config(|config| config));
+        let manager = AsyncDieselConnectionManager::<AsyncSqliteConnection>::new(&primary);
+        let pool = bb8::Pool::builder()
+            .max_size(1)
+            .connection_customizer(Box::new(InTestTransaction))
+            .build_unchecked(manager);
+        let pool = AsyncRoutedPool::from_pools(pool, [])
+            .enabled(false)
+            .build()
+            .expect("a pool");
+        let count = async || {
+            let mut conn = pool.get().await.expect("a connection");
+            let count = cake::table.count();
+            diesel_async::RunQueryDsl::get_result::<i64>(count, &mut conn).await
+        };
+        for (end, expected) in [
+            ("ROLLBACK", 0),
+            ("COMMIT", 1),
+            ("ROLLBACK", 1),
+            ("COMMIT", 2),
+        ] {
+            let mut conn = pool.get().await.expect("a connection");
+            let insert = "INSERT INTO cake (name) SELECT 'cake ' || count(*) FROM cake";
+            for sql in ["BEGIN", insert, end] {
+                let done = SimpleAsyncConnection::batch_execute(&mut conn, sql).await;
+                done.expect("a statement");
+            }
+            drop(conn);
+            assert_eq!(count().await, Ok(expected), "{end}");
+        }
+        blocking(|| assert_eq!(committed_cakes(&primary), 0, "nothing was committed"));
+    });
+}
+
+/// What a connection of its own sees.
+fn committed_cakes(url: &str) -> i64 {
+    let mut beside = SqliteConnection::establish(url).expect("a connection");
+    let count = cake::table.count();
+    count.get_result(&mut beside).expect("a count")
 }
 
 #[test]
