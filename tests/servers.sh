@@ -23,7 +23,7 @@ fi
 packages_of() {
     case $1 in
         trixie) echo postgresql-17 mariadb-server-core mariadb-client-core ;;
-        sid) echo postgresql-18 mysql-server-core pgbouncer ;;
+        sid) echo postgresql-18 mysql-server-core pgbouncer patroni python3-etcd etcd-server ;;
     esac
 }
 
@@ -87,6 +87,19 @@ adapt() {
         "$now/$loader" --library-path "$now/$libraries" "$now/usr/bin/patchelf" --force-rpath \
             --set-interpreter "$then/$loader" --set-rpath "$then/$libraries" "$program"
     done
+    # patchelf breaks Python's, which is no position-independent program.
+    for program in "$now"/usr/bin/python3.*; do
+        [ -f "$program" ] || continue
+        rm "$now/usr/bin/python3"
+        cat > "$now/usr/bin/python3" << END
+#!/bin/sh
+export PYTHONHOME="$then/usr" PYTHONPATH="$then/usr/lib/python3/dist-packages"
+exec "$then/$loader" --argv0 "$then/usr/bin/python3" --library-path "$then/$libraries" \\
+    "$then/usr/bin/$(basename "$program")" "\$@"
+END
+        chmod 755 "$now/usr/bin/python3"
+        sed -i "1s|.*|#!$then/usr/bin/python3|" "$now/usr/bin/patroni"
+    done
 }
 
 # The servers below a directory: NAME VERSION ROOT.
@@ -109,6 +122,9 @@ found() {
         ask mysql "$root/usr/sbin/mysqld"
     fi
     ask pgbouncer "$root/usr/sbin/pgbouncer"
+    ask etcd "$root/usr/bin/etcd"
+    # The system's Patroni is for the system's Python, which ours is not.
+    [ -z "$root" ] || ask patroni "$root/usr/bin/patroni"
 }
 
 # One run at a time.

@@ -152,6 +152,14 @@ pub(crate) fn directory(path: PathBuf, account: Option<Account>) -> PathBuf {
     path
 }
 
+/// Writes a file that the account owns.
+pub(crate) fn write(path: &Path, content: &str, account: Option<Account>) {
+    fs::write(path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    if let Some(account) = account {
+        chown(path, Some(account.uid), Some(account.gid)).expect("it is given away");
+    }
+}
+
 /// A command of the account's.
 pub(crate) fn command(account: Option<Account>, program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());

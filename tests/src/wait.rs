@@ -31,13 +31,23 @@ pub async fn within<F: Future>(what: impl Display, future: F) -> F::Output {
 /// # Panics
 ///
 /// If it never is.
-pub async fn until(what: impl Display, mut is_so: impl AsyncFnMut() -> bool) {
-    within(what, async {
+pub async fn until(what: impl Display, is_so: impl AsyncFnMut() -> bool) {
+    until_for(LIMIT, what, is_so).await;
+}
+
+/// The same for what takes long by itself.
+///
+/// # Panics
+///
+/// If it is not so in this time.
+pub async fn until_for(limit: Duration, what: impl Display, mut is_so: impl AsyncFnMut() -> bool) {
+    let looking = async {
         while !is_so().await {
             tokio::time::sleep(PAUSE).await;
         }
-    })
-    .await;
+    };
+    let is_so = tokio::time::timeout(limit, looking).await;
+    is_so.unwrap_or_else(|_| panic!("in vain: {what}"));
 }
 
 /// The same on a thread.

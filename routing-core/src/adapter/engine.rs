@@ -15,6 +15,7 @@ use crate::adapter::driver::{
 use crate::adapter::pool::Pool;
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
+use crate::decide::admission::node_unavailable;
 use crate::error::RoutingError;
 use crate::execute::attempt::{Running, while_usable};
 use crate::execute::next::Next;
@@ -327,11 +328,6 @@ fn elsewhere<'r, C: Connections>(
     match running.failed(Failure::Ended, call.caller) {
         Next::Route(route) => Ok(route),
         Next::Refused(refusal) => Err(C::Orm::refused(refusal)),
-        Next::Unchanged => Err(C::Orm::refused(RoutingError::NodeUnavailable {
-            set: call.set.name().clone(),
-            node: node.name().clone(),
-            retry_in: None,
-            cause: None,
-        })),
+        Next::Unchanged => Err(C::Orm::refused(node_unavailable(call.set, node, None))),
     }
 }

@@ -11,6 +11,7 @@ use futures_core::Stream;
 
 use crate::cluster::node::Node;
 use crate::cluster::replica_set::ReplicaSet;
+use crate::decide::admission::node_unavailable;
 use crate::error::RoutingError;
 use crate::sql::kind::StatementKind;
 use crate::time::timer::Timer;
@@ -69,17 +70,11 @@ impl<P, S, T> WatchedRows<P, S, T> {
     /// any other statement is unknown.
     #[must_use]
     pub fn timed_out(&self, kind: StatementKind, is_read_outside: bool) -> RoutingError {
-        let (set, node) = (self.set.name().clone(), self.node.name().clone());
         if is_read_outside {
-            RoutingError::NodeUnavailable {
-                set,
-                node,
-                retry_in: None,
-                cause: None,
-            }
-        } else {
-            RoutingError::OutcomeUnknown { set, node, kind }
+            return node_unavailable(&self.set, &self.node, None);
         }
+        let (set, node) = (self.set.name().clone(), self.node.name().clone());
+        RoutingError::OutcomeUnknown { set, node, kind }
     }
 }
 

@@ -55,6 +55,8 @@ pub struct NodeStatus {
     pub part: f64,
     /// Whether it is up, as far as queries and probes tell.
     pub up: bool,
+    /// What went wrong with the last probe, in the driver's words; `None` if the node told what it is.
+    pub probe_error: Option<String>,
     /// How long it is left alone, if it is down; in seconds.
     pub retry_in: Option<f64>,
     /// Why it takes no statements although it answers, in the words of
@@ -157,6 +159,7 @@ impl<P> Router<P> {
             weight,
             part: f64::from(part) / f64::from(WHOLE),
             up: node.is_up(),
+            probe_error: node.probe_error(),
             retry_in: node.breaker.refuses_for(now).map(seconds),
             left_out: node
                 .exclusions

@@ -1,5 +1,6 @@
 //! One database server, as the application reaches it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -55,6 +56,8 @@ pub struct Node<P> {
     position: ArcSwapOption<Position>,
     lag: ArcSwapOption<Lag>,
     sighting: ArcSwapOption<Sighting>,
+    /// What went wrong with the last probe, unless it told what the node is.
+    probe_error: ArcSwapOption<String>,
     /// When it was last not certain that the node goes on from where it was.
     broken: AtomicU64,
     pool_epoch: AtomicU32,
@@ -92,6 +95,7 @@ impl<P> Node<P> {
             position: ArcSwapOption::const_empty(),
             lag: ArcSwapOption::const_empty(),
             sighting: ArcSwapOption::const_empty(),
+            probe_error: ArcSwapOption::const_empty(),
             broken: AtomicU64::new(0),
             pool_epoch: AtomicU32::new(0),
             renewed: AtomicU64::new(0),
@@ -107,6 +111,22 @@ impl<P> Node<P> {
             connected: Connected::default(),
             observed: AtomicU64::new(1),
         }
+    }
+
+    /// A probe of the node has gone wrong; an adapter says how.
+    pub fn probe_failed(&self, error: impl fmt::Display) {
+        self.probe_error.store(Some(Arc::new(error.to_string())));
+    }
+
+    pub(crate) fn probe_succeeded(&self) {
+        // Most probes follow one that succeeded.
+        if self.probe_error.load().is_some() {
+            self.probe_error.store(None);
+        }
+    }
+
+    pub(crate) fn probe_error(&self) -> Option<String> {
+        self.probe_error.load().as_deref().cloned()
     }
 
     /// Its name, unique in the set.

@@ -164,18 +164,13 @@ impl<P> Place<'_, P> {
 
     pub(super) fn admit_named(&self, name: &NodeName, access: Access) -> Result<Choice, Stop> {
         let Self { set, members, .. } = *self;
-        let unavailable = |retry_in| RoutingError::NodeUnavailable {
-            set: set.name().clone(),
-            node: name.clone(),
-            retry_in,
-            cause: None,
-        };
         let index = set.named(members, name).ok_or(Stop::Exhausted)?;
         let place = members.all()[index].place;
         if self.tried.has(place) {
             return Err(Stop::Exhausted);
         }
         let (node, role) = (set.node_at(place), members.role(index));
+        let unavailable = |retry_in| node_unavailable(set, node, retry_in);
         if let Some(why) = keeps_away(node, access) {
             return Err(unavailable(None)
                 .because(format_args!("it is {why}"))
@@ -213,6 +208,20 @@ pub(crate) fn primary_unavailable<P>(
         set: set.name().clone(),
         node: set.primary().name().clone(),
         retry_in,
-        cause: None,
+        cause: set.primary().probe_error(),
+    }
+}
+
+/// A statement was for this node, and it has no substitute.
+pub(crate) fn node_unavailable<P>(
+    set: &ReplicaSet<P>,
+    node: &Node<P>,
+    retry_in: Option<Duration>,
+) -> RoutingError {
+    RoutingError::NodeUnavailable {
+        set: set.name().clone(),
+        node: node.name().clone(),
+        retry_in,
+        cause: node.probe_error(),
     }
 }

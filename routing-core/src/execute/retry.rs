@@ -14,7 +14,7 @@
 
 use crate::cluster::events::{announce_change, report_failure};
 use crate::cluster::replica_set::ReplicaSet;
-use crate::decide::admission::{Stop, WaitsFor, primary_unavailable};
+use crate::decide::admission::{Stop, WaitsFor, node_unavailable, primary_unavailable};
 use crate::decide::attempts::{Past, Tried};
 use crate::error::RoutingError;
 use crate::execute::announce::{announce_disguised, announce_primary_read, announce_refusal};
@@ -86,12 +86,7 @@ impl<'r, P> Running<'r, P> {
                         kind,
                     },
                     Role::Primary => primary_unavailable(set, None),
-                    Role::Replica => RoutingError::NodeUnavailable {
-                        set: name,
-                        node: node.name().clone(),
-                        retry_in: None,
-                        cause: None,
-                    },
+                    Role::Replica => node_unavailable(set, node, None),
                 };
                 announce_refusal(&set.ports, &error);
                 Err(error)
@@ -308,13 +303,7 @@ impl<'r, P> Route<'r, P> {
     fn give_up(self, failure: Failure) -> Next<'r, P> {
         match (failure, self.reason, self.role) {
             (Failure::Unreachable | Failure::Starting, Reason::Named, _) => {
-                let error = RoutingError::NodeUnavailable {
-                    set: self.set.name().clone(),
-                    node: self.node().name().clone(),
-                    retry_in: None,
-                    cause: None,
-                };
-                self.refuse(error)
+                self.refuse(node_unavailable(self.set, self.node(), None))
             }
             (Failure::Unreachable | Failure::Starting, _, Role::Primary) => {
                 self.refuse(primary_unavailable(self.set, None))

@@ -50,6 +50,7 @@ impl<P> Report<'_, P> {
                     // It may come back from behind where it was, which nobody remembers.
                     node.lose_track();
                 }
+                node.probe_succeeded();
                 // What it is counts before that it is there.
                 self.observed(observation);
                 node.has_been_observed(self.ticket.number);
@@ -69,6 +70,9 @@ impl<P> Report<'_, P> {
         if !self.was_failing && !is_only_ended {
             let (set, node) = (set.name().as_str(), node.name().as_str());
             tracing::warn!(target: "routing", set, node, ?failure, "a probe was not answered");
+        }
+        if failure == Failure::Silent {
+            node.probe_failed(format_args!("no answer within {:?}", self.ticket.timeout()));
         }
         // Who refuses a connection, or begins anew, answers nothing that was sent before.
         node.left_unanswered(self.ticket.number);

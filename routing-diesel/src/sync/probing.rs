@@ -137,9 +137,10 @@ fn ask<C: Routable>(node: &Node<NodePool<C>>, role: Role, line: &mut Line<C>) ->
             Ok(mut connection) => match probe_for(connection.connection()) {
                 Ok(Some(probe)) => *line = Some((connection, probe)),
                 Ok(None) => return Answer::Unintelligible,
-                Err(error) => return answer(&error, C::Backend::DIALECT, role),
+                Err(error) => return failed(node, &error, role),
             },
             Err(error) => {
+                node.probe_failed(&error);
                 let node = node.name().as_str();
                 tracing::debug!(target: "routing", node, %error, "a probe could not connect");
                 return Answer::Failed(Failure::from_refused_connection(&error.to_string()));
@@ -153,9 +154,15 @@ fn ask<C: Routable>(node: &Node<NodePool<C>>, role: Role, line: &mut Line<C>) ->
         Ok(observation) => observation.into(),
         Err(error) => {
             *line = None;
-            answer(&error, C::Backend::DIALECT, role)
+            failed(node, &error, role)
         }
     }
+}
+
+/// The probe has gone wrong over a connection.
+fn failed<C: Routable>(node: &Node<NodePool<C>>, error: &Error, role: Role) -> Answer {
+    node.probe_failed(error);
+    answer(error, C::Backend::DIALECT, role)
 }
 
 fn probe_for<C: Routable>(connection: &mut C) -> Result<Option<Probe>, Error> {

@@ -5,6 +5,7 @@
 //! holds.
 
 mod faults;
+mod patroni;
 mod programs;
 mod server;
 mod template;
@@ -26,6 +27,7 @@ use programs::account;
 use server::end_of_connections;
 use template::{EMPTY, SHOP, dump_of, follow, make};
 
+pub use patroni::Patroni;
 pub use server::Server;
 
 /// A primary and two hot standbys.

@@ -118,5 +118,5 @@ pub(super) fn follow(data: &Path, primary: u16) {
     let file = data.join("postgresql.auto.conf");
     let source = format!("primary_conninfo = 'host=127.0.0.1 port={primary} user=postgres'\n");
     fs::write(file, format!("{CONFIGURATION}{source}")).expect("a configuration");
-    fs::write(data.join("standby.signal"), "").expect("a standby's sign");
+    process::write(&data.join("standby.signal"), "", account());
 }

@@ -8,6 +8,7 @@ mod field;
 mod group;
 mod ledger;
 mod pace;
+mod patroni;
 mod start;
 mod toll;
 

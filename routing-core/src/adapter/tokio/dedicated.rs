@@ -71,9 +71,15 @@ impl<P: Pool + Send + Sync, D: Dedicated<P>> Ask<P> for Line<D> {
                 self.0 = Some((connection, probe));
                 probe.read(role, &text).into()
             }
-            Err(error) => D::answer(&error, node.pool(), role),
+            Err(error) => failed::<P, D>(&error, node, role),
         }
     }
+}
+
+/// The probe has gone wrong over a connection.
+fn failed<P: Pool, D: Dedicated<P>>(error: &D::Error, node: &Node<P>, role: Role) -> Answer {
+    node.probe_failed(error);
+    D::answer(error, node.pool(), role)
 }
 
 async fn connect<P, D>(node: &Node<P>, role: Role) -> Result<(D, Probe), Answer>
@@ -83,6 +89,7 @@ where
 {
     let pool = node.pool();
     let mut connection = D::connect(pool).await.map_err(|error| {
+        node.probe_failed(&error);
         let node = node.name().as_str();
         tracing::debug!(target: "routing", node, %error, "a probe could not connect");
         Answer::Failed(D::refusal(&error, pool, role))
@@ -91,7 +98,7 @@ where
     let version = match Probe::version_question(dialect) {
         Some(question) => {
             let text = connection.text(question).await;
-            text.map_err(|error| D::answer(&error, pool, role))?
+            text.map_err(|error| failed::<P, D>(&error, node, role))?
         }
         None => String::new(),
     };

@@ -92,6 +92,8 @@ pub(in crate::sql) const WRITE: &[&str] = &[
     "is_free_lock", "is_used_lock",
     // What the statement before did.
     "found_rows", "last_insert_id", "row_count",
+    // Tables that show what the connection has.
+    "session_account_connect_attrs", "session_status", "session_variables",
     // Waits for what a server has replayed.
     "master_gtid_wait", "master_pos_wait", "source_pos_wait", "wait_for_executed_gtid_set",
     "wait_until_sql_thread_after_gtids", "wsrep_last_seen_gtid", "wsrep_last_written_gtid",

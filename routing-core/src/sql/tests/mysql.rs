@@ -129,6 +129,14 @@ fn what_writes() {
             (Kind::SessionState, "SELECT @a, GET_LOCK('x', 1)"),
             (Kind::SessionQuery, "SHOW VARIABLES LIKE 'last_insert_id'"),
             (Kind::SessionQuery, "SHOW BINARY LOG STATUS"),
+            (
+                Kind::WritingFunction,
+                "SELECT variable_value FROM performance_schema.session_variables",
+            ),
+            (
+                Kind::WritingFunction,
+                "SELECT * FROM `performance_schema`.`session_status`",
+            ),
             (Kind::FunctionCall, "SHOW GRANTS FOR f(1)"),
             (Kind::Unknown, "SHOW GRANTS FOR 'u'@'h /*! DELETE FROM t */"),
             (Kind::SessionQuery, "SELECT @@gtid_executed"),
