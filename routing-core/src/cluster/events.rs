@@ -175,6 +175,8 @@ pub(crate) fn announce_exclusion<P>(set: &ReplicaSet<P>, node: &Node<P>, why: Ex
     let (set_name, name) = (set.name().as_str(), node.name().as_str());
     if is {
         tracing::warn!(target: "routing", set = set_name, node = name, why = why.as_str(), "node is left out");
+    } else if why == Exclusion::Unseen {
+        tracing::info!(target: "routing", set = set_name, node = name, "node is observed for the first time");
     } else {
         tracing::info!(target: "routing", set = set_name, node = name, why = why.as_str(), "node is taken back");
     }

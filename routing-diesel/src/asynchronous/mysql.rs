@@ -53,6 +53,15 @@ impl AsyncRoutable for AsyncMysqlConnection {
 
     type Manager = AsyncDieselConnectionManager<Self>;
 
+    /// The driver's TLS is a feature of `mysql_async` that diesel-async does not have; without it the driver panics.
+    fn check(url: &str) -> Result<(), String> {
+        let (_, query) = url.split_once('?').unwrap_or_default();
+        if query.split('&').any(|option| option == "require_ssl=true") {
+            return Err("requires TLS, which diesel-async has not for MySQL".to_owned());
+        }
+        Ok(())
+    }
+
     fn manager(url: String) -> Self::Manager {
         let mut config = ManagerConfig::default();
         config.recycling_method = RecyclingMethod::CustomFunction(Box::new(ping));

@@ -119,6 +119,7 @@ on_own_servers! {
     without_the_primary_reads_go_on_and_writes_fail_typed,
     a_commit_on_a_broken_connection_is_unknown,
     a_server_that_is_full_is_not_down,
+    what_a_probe_was_told_is_named,
     a_primary_that_ends_all_its_connections_is_not_down,
     a_replica_that_never_answers_is_passed_over,
     a_read_that_replay_cancels_is_answered_by_another_node,
@@ -381,6 +382,38 @@ async fn a_commit_on_a_broken_connection_is_unknown<A: Adapter>() {
         setup.recorder.take().last().map(|d| d.role),
         Some(Role::Primary)
     );
+}
+
+/// Errors and the status say what the server has said, before the breaker is open and after.
+async fn what_a_probe_was_told_is_named<A: Adapter>() {
+    let cluster = cluster_with_schema().await;
+    let setup = Setup::<A>::new(
+        RoutingConfig::builder()
+            .primary(NodeBuilder::url(cluster.primary().url("no_such_database")))
+            .replica(NodeBuilder::url(cluster.replicas()[0].url("fault"))),
+    );
+    let is_said = |text: &Option<String>| {
+        let text = text.as_deref().unwrap_or_default();
+        text.contains("no_such_database")
+    };
+    until("the status says why", async || {
+        // The monitors begin with the first statement.
+        let _any = setup.session().attempt(Step::Server).await;
+        is_said(&setup.db.status().sets[0].nodes[0].probe_error)
+    })
+    .await;
+    until("the error says why", async || {
+        let error = setup.db.execute("DELETE FROM cake").await;
+        let error = error.expect_err("there is no such database").routing;
+        matches!(error, Some(RoutingError::PrimaryUnavailable { cause, .. }) if is_said(&cause))
+    })
+    .await;
+    until("the replica has told what it is", async || {
+        let status = setup.db.status();
+        let replica = &status.sets[0].nodes[1];
+        replica.says.is_some() && replica.probe_error.is_none()
+    })
+    .await;
 }
 
 async fn a_server_that_is_full_is_not_down<A: Adapter>() {

@@ -6,6 +6,7 @@ use routing_tests::world::Backend;
 
 conformance! {
     what_is_left_in_a_connection_is_not_left_behind,
+    state_outlasts_the_pin_of_its_session,
     state_outside_of_a_session_stays_with_its_connection,
     a_transactions_own_state_ends_with_it,
     a_transaction_that_reads_may_have_state_of_its_own,
@@ -84,6 +85,20 @@ async fn what_is_left_in_a_connection_is_not_left_behind<A: Adapter>(backend: Ba
         backend != Backend::Sqlite,
         "it has no positions"
     );
+}
+
+/// Nothing was written, so that the pin is released at once.
+async fn state_outlasts_the_pin_of_its_session<A: Adapter>(backend: Backend) {
+    let released =
+        |config: routing_core::RoutingConfigBuilder| config.pin_release(PinRelease::CaughtUp);
+    let scene = Scene::<A>::with(backend, released).await;
+    for statement in leaving(backend) {
+        let (db, _session) = scene.session();
+        db.pin().expect("a pin");
+        let steps = vec![Step::Execute((*statement).to_owned()), Step::Server];
+        let outcomes = db.run(steps).await;
+        assert_eq!(servers(&outcomes), ["primary"], "{statement}");
+    }
 }
 
 async fn state_outside_of_a_session_stays_with_its_connection<A: Adapter>(backend: Backend) {

@@ -476,6 +476,12 @@ fn urls_of_libpq_are_understood() {
         .primary("postgres://db-1/shop")
         .replica("postgres://db-1/shop/");
     assert_eq!(paths(twice), ["replicas[0].url"]);
+    // A list of URLs was cut at the comma of a password.
+    let comma = RoutingConfig::builder()
+        .primary("postgres://db-1/shop")
+        .replica("w@db-2/shop");
+    let error = comma.build().expect_err("no URL").to_string();
+    assert!(error.contains("a comma is `%2C`"), "{error}");
 }
 
 #[test]

@@ -4,12 +4,13 @@ use futures_util::{StreamExt, TryStreamExt};
 use routing_core::{Mode, Reason, Role, RoutingError, Session, StatementKind};
 use routing_seaorm::{RoutedConnection, RoutingErrExt};
 use routing_tests::entity::{cake, fruit};
+use routing_tests::runtime::run;
 use routing_tests::stage::{Backend, Stage, server_of};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     AccessMode, ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait,
-    FromQueryResult, IntoActiveModel, LoaderTrait, ModelTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, SelectExt, Set, Statement, StreamTrait, TransactionTrait,
+    FromQueryResult, IntoActiveModel, LoaderTrait, MockDatabase, ModelTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, SelectExt, Set, Statement, StreamTrait, TransactionTrait,
 };
 
 with_returning! {
@@ -353,7 +354,7 @@ async fn streams_carry_their_context(backend: Backend) {
 /// What is refused after some rows cannot be run again, but is known from then on.
 #[test]
 fn a_stream_that_turns_out_to_write_is_known_for_the_next_time() {
-    routing_tests::runtime::run(async {
+    run(async {
         let stage = Stage::new(Backend::Postgres, Mode::Greedy).await;
         for sql in [
             "CREATE FUNCTION bake() RETURNS int LANGUAGE sql AS \
@@ -392,5 +393,26 @@ fn a_stream_that_turns_out_to_write_is_known_for_the_next_time() {
             error.routing(),
             Some(RoutingError::WriteInReadOnlyTransaction { .. })
         ));
+    });
+}
+
+/// As the README has it for unit tests.
+#[test]
+fn a_mock_is_routed() {
+    run(async {
+        let cake = cake::Model {
+            id: 1,
+            name: "Sacher".to_owned(),
+        };
+        let mock = MockDatabase::new(DbBackend::Postgres)
+            .append_query_results([[cake.clone()], [cake.clone()]])
+            .into_connection();
+        let db = RoutedConnection::from_connections(mock, []);
+        let db = db.mode(Mode::Greedy).build().expect("a connection");
+        let db = db.with_session(&Session::new());
+        let inserted = cake::named("Sacher").insert(&db).await;
+        assert_eq!(inserted.expect("an insert"), cake);
+        let found = cake::Entity::find().one(&db).await;
+        assert_eq!(found.expect("a read"), Some(cake));
     });
 }

@@ -8,6 +8,8 @@ fn what_reads() {
             "TABLE cake",
             "SHOW TABLES",
             "SHOW GRANTS FOR 'u'@'h'",
+            "SELECT ST_AsText(ST_Collect(p)) FROM t",
+            "SELECT rank (1) OVER (ORDER BY a) FROM t",
             "SHOW GRANTS FOR u@`h` USING r, 's'@'%'",
             "SHOW GRANTS FOR CURRENT_USER()",
             "SHOW GRANTS",

@@ -7,6 +7,10 @@ fn what_reads() {
         &[
             "TABLE cake",
             "SHOW server_version",
+            "COPY (SELECT a FROM t) TO STDOUT (FORMAT csv)",
+            "SELECT * FROM t, JSON_TABLE(t.j, '$[*]' AS p COLUMNS (a int PATH '$.a'))",
+            "SELECT uuidv4(), uuidv7(), random_normal(), array_shuffle(a), array_sample(a, 1) FROM t",
+            "SELECT a FROM t WHERE a OPERATOR(pg_catalog.~) 'x' COLLATE pg_catalog.default",
             "SHOW TRANSACTION ISOLATION LEVEL",
             "SELECT delete, update, merge FROM t",
             "SELECT t.delete FROM t WHERE update = 1",
