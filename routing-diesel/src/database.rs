@@ -23,7 +23,7 @@ pub trait Database: Backend<QueryBuilder: Default> + Default + 'static {
 
     /// The one text that a question is answered with, by a connection of Diesel's own.
     #[doc(hidden)]
-    fn text<C: 'static>(connection: &mut C, question: &'static str) -> QueryResult<String> {
+    fn text<C: 'static>(connection: &mut C, question: &str) -> QueryResult<String> {
         let _ = (connection, question);
         Err(diesel::result::Error::NotFound)
     }
@@ -33,7 +33,7 @@ pub trait Database: Backend<QueryBuilder: Default> + Default + 'static {
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 macro_rules! text_of {
     ($connection:ty) => {
-        fn text<C: 'static>(connection: &mut C, question: &'static str) -> QueryResult<String> {
+        fn text<C: 'static>(connection: &mut C, question: &str) -> QueryResult<String> {
             use diesel::RunQueryDsl;
 
             let connection: &mut dyn std::any::Any = connection;

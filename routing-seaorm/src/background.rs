@@ -35,16 +35,20 @@ impl Dedicated<NodePool> for DedicatedConnection {
         not(any(feature = "sqlx-mysql", feature = "sqlx-postgres")),
         expect(unused_variables, reason = "SQLite is not asked")
     )]
-    async fn text(&mut self, query: &'static str) -> Result<String, sqlx::Error> {
+    async fn text(&mut self, query: &str) -> Result<String, sqlx::Error> {
         match self {
             #[cfg(feature = "sqlx-postgres")]
             Self::Postgres(connection) => {
-                let row = sqlx::raw_sql(query).fetch_one(&mut **connection).await;
+                let row = sqlx::raw_sql(sqlx::AssertSqlSafe(query))
+                    .fetch_one(&mut **connection)
+                    .await;
                 row?.try_get(0)
             }
             #[cfg(feature = "sqlx-mysql")]
             Self::MySql(connection) => {
-                let row = sqlx::raw_sql(query).fetch_one(&mut **connection).await;
+                let row = sqlx::raw_sql(sqlx::AssertSqlSafe(query))
+                    .fetch_one(&mut **connection)
+                    .await;
                 row?.try_get(0)
             }
             _ => Err(sqlx::Error::RowNotFound),

@@ -4,17 +4,21 @@
 //! nothing to know of it: it sends [`Probe::question`] on a connection of its own, and hands the
 //! answer to [`Observation::read`].
 
+use std::sync::Arc;
+
 use crate::cluster::election::seen::Sighting;
 use crate::observe::decision::Role;
 use crate::position::{Position, parse_lsn};
 use crate::sql::Dialect;
 
 /// How the nodes of a database are asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Probe {
     dialect: Dialect,
     is_mariadb: bool,
+    /// The application's, in place of the router's.
+    query: Option<Arc<str>>,
 }
 
 /// What a node says of itself.
@@ -95,13 +99,22 @@ impl Probe {
         matches!(dialect, Dialect::Postgres | Dialect::MySql).then_some(Self {
             dialect,
             is_mariadb,
+            query: None,
         })
+    }
+
+    /// The same with a [query of the application's](crate::Rules::probe_query), if there is one.
+    #[must_use]
+    pub fn asked_by(mut self, query: Option<Arc<str>>) -> Self {
+        self.query = query;
+        self
     }
 
     /// The statement, whose answer is one text.
     #[must_use]
-    pub const fn question(self) -> &'static str {
+    pub fn question(&self) -> &str {
         match self.dialect {
+            _ if self.query.is_some() => self.query.as_deref().unwrap_or_default(),
             Dialect::MySql if self.is_mariadb => MARIADB,
             Dialect::MySql => MYSQL,
             _ => POSTGRES,
@@ -110,14 +123,15 @@ impl Probe {
 
     /// What the answer of a node with this role means; `None` if it cannot be understood.
     #[must_use]
-    pub fn read(self, role: Role, answer: &str) -> Option<Observation> {
+    pub fn read(&self, role: Role, answer: &str) -> Option<Observation> {
         match self.dialect {
+            _ if self.query.is_some() => read_told(answer),
             Dialect::MySql => self.read_mysql(role, answer),
             _ => read_postgres(answer),
         }
     }
 
-    fn read_mysql(self, role: Role, answer: &str) -> Option<Observation> {
+    fn read_mysql(&self, role: Role, answer: &str) -> Option<Observation> {
         let mut parts = answer.split('|');
         // A number or, as MariaDB 10.11.19 has it, a word.
         let takes_writes = matches!(parts.next()?.trim(), "0" | "OFF");
@@ -145,6 +159,31 @@ impl Probe {
             holds: read(holds).unwrap_or(Position::UNKNOWN),
         })
     }
+}
+
+/// The answer to a query of the application's: `primary` or `replica`, and a number or an LSN.
+fn read_told(answer: &str) -> Option<Observation> {
+    let mut parts = answer.split_whitespace();
+    let role = match parts.next()? {
+        "primary" => Role::Primary,
+        "replica" => Role::Replica,
+        _ => return None,
+    };
+    let position = match parts.next() {
+        None => 0,
+        Some(lsn) if lsn.contains('/') => parse_lsn(lsn)?,
+        Some(number) => number.parse().ok()?,
+    };
+    // What comes behind is not understood.
+    parts.next().is_none().then_some(Observation {
+        role: Some(role),
+        takes_writes: role == Role::Primary,
+        system: None,
+        timeline: None,
+        server: None,
+        position: Position::number(position),
+        holds: Position::UNKNOWN,
+    })
 }
 
 fn read_postgres(answer: &str) -> Option<Observation> {
@@ -208,6 +247,23 @@ mod tests {
         }
         let nothing_yet = postgres("replica 77 1 0/0 16777216").unwrap();
         assert!(!nothing_yet.position.is_known());
+    }
+
+    #[test]
+    fn what_a_query_of_the_applications_tells() {
+        let probe = Probe::new(Dialect::Postgres, "").unwrap();
+        let probe = probe.asked_by(Some("SELECT told()".into()));
+        assert_eq!(probe.question(), "SELECT told()");
+        let read = |answer| probe.read(Role::Replica, answer);
+        let primary = read("primary 17").unwrap();
+        assert!(primary.takes_writes && primary.position == Position::number(17));
+        let replica = read("replica 0/11").unwrap();
+        assert_eq!(replica.role, Some(Role::Replica));
+        assert_eq!(replica.position, Position::number(17));
+        assert!(!read("replica").unwrap().position.is_known());
+        for answer in ["", "writer 1", "replica -1", "replica 1 2", "primary x"] {
+            assert_eq!(read(answer), None, "{answer}");
+        }
     }
 
     #[test]

@@ -66,6 +66,7 @@ pub struct SetBuilder {
     pub(super) catch_up_wait: Given<Span>,
     pub(super) time_pin: Given<Span>,
     pub(super) probe: Given<ProbeBuilder>,
+    pub(super) probe_query: Given<String>,
     pub(super) lag: Given<LagBuilder>,
     pub(super) retry: Given<RetryBuilder>,
     pub(super) slow_start: Given<Span>,
@@ -112,6 +113,13 @@ macro_rules! set_setters {
                 self.default = self.default.$name(value);
                 self
             })*
+
+            /// What nodes are asked, in place of the router's own question; **the router's own**. See
+            /// [`Rules::probe_query`](crate::Rules::probe_query).
+            pub fn probe_query(mut self, query: impl Into<String>) -> Self {
+                self.default = self.default.probe_query(query);
+                self
+            }
 
             /// Functions beside the built-in ones that only read, by name or `schema.name`;
             /// **none**.
@@ -216,6 +224,13 @@ impl SetBuilder {
     /// A set without rules: one node that takes any statement at any time.
     pub fn unmanaged(mut self) -> Self {
         self.unmanaged = Some(true.into());
+        self
+    }
+
+    /// What nodes are asked, in place of the router's own question; **the router's own**, and so with an empty
+    /// text. See [`Rules::probe_query`](crate::Rules::probe_query).
+    pub fn probe_query(mut self, query: impl Into<String>) -> Self {
+        self.probe_query = Some(Lenient::Fits(query.into()));
         self
     }
 

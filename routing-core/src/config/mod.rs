@@ -97,6 +97,7 @@ pub use node_builder::NodeBuilder;
 /// | `time_pin` | a duration | 15 s |
 /// | `allow_same_server` | `true`, `false` | `false` |
 /// | `probe` | `{ heartbeat, fastest, timeout, suspect_after }` | 5 s, 5 ms, 1 s, 250 ms |
+/// | `probe_query` | a query, see [`Rules::probe_query`](crate::Rules::probe_query) | the router's own |
 /// | `lag` | `{ time, bytes }`, a duration and a number | 60 s, 8388608 |
 /// | `retry` | `{ attempts, back_off, max_back_off, deadline }` | 3, 50 ms, 1 s, 5 s |
 /// | `slow_start` | a duration | 10 s |

@@ -1,5 +1,7 @@
 //! From what was written to what is meant.
 
+use std::sync::Arc;
+
 use super::builder::{FromEnv, RoutingConfigBuilder, SetBuilder};
 use super::draft::nodes;
 use super::groups::FunctionLists;
@@ -148,6 +150,11 @@ fn rules(
         };
     }
     let lists = builder.functions.take();
+    let query = problems.take(
+        &join(path, "probe_query"),
+        builder.probe_query.take(),
+        "a query",
+    );
     Rules {
         mode: rule!(mode, "\"strict\" or \"greedy\""),
         no_replica: rule!(no_replica, "\"primary\" or \"error\""),
@@ -165,6 +172,12 @@ fn rules(
         time_pin: rule!(time_pin),
         allow_same_server: rule!(allow_same_server, "true or false"),
         probe: rule!(probe by probe_rules),
+        probe_query: match query {
+            Some(query) => Some(query.trim())
+                .filter(|query| !query.is_empty())
+                .map(Arc::from),
+            None => inherited.probe_query.clone(),
+        },
         lag: rule!(lag by lag_limits),
         retry: rule!(retry by retry_rules),
         slow_start: rule!(slow_start),

@@ -1,5 +1,6 @@
 //! The settings of the routing rule, one value per replica set.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -267,6 +268,13 @@ pub struct Rules {
     pub allow_same_server: bool,
     /// How often nodes are asked where they are.
     pub probe: ProbeRules,
+    /// What nodes are asked, in place of the router's own question: a query that returns one text, `primary` or
+    /// `replica`, a space, and how far the node is, as a number that only grows or as an LSN. **None**.
+    ///
+    /// For databases that do not tell positions as PostgreSQL, MySQL and MariaDB do. What the primary says has to
+    /// cover **every write that it has acknowledged**; what a replica says, no more than what its queries see. A
+    /// node that says no number has no position.
+    pub probe_query: Option<Arc<str>>,
     /// How far behind a replica may be; out over both **60 s** and **8 MB**. It can be changed while the set is in use:
     /// [`ReplicaSet::set_lag_limits`](crate::ReplicaSet::set_lag_limits).
     pub lag: LagLimits,
@@ -301,6 +309,7 @@ impl Default for Rules {
             time_pin: Duration::from_secs(15),
             allow_same_server: false,
             probe: ProbeRules::DEFAULT,
+            probe_query: None,
             lag: LagLimits::DEFAULT,
             retry: RetryRules::DEFAULT,
             slow_start: Duration::from_secs(10),

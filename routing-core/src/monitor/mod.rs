@@ -120,7 +120,7 @@ impl<P> Monitor<P> {
                     let _hurried = T::within(lasts, hurried).await;
                 }
                 Turn::Probe(ticket) => {
-                    let asking = line.ask(ticket.node(), ticket.role());
+                    let asking = line.ask(&ticket);
                     let answer = T::within(ticket.timeout(), asking).await;
                     let answer = answer.unwrap_or(Answer::Failed(Failure::Silent));
                     if !matches!(answer, Answer::Observed(_)) {
@@ -188,6 +188,7 @@ impl<P> Monitor<P> {
         Turn::Probe(ProbeTicket {
             set: Weak::clone(&self.set),
             role,
+            query: set.rules().probe_query.clone(),
             timeout: set.rules().probe.timeout,
             number: sequence::next(),
             asked,

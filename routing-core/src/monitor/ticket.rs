@@ -13,8 +13,8 @@ use crate::observe::failure::Failure;
 
 /// How an adapter asks a node, over a connection that it keeps; the default has none yet.
 pub trait Ask<P>: Default + Send {
-    /// What the node answers to a probe; `role` is what it is in its set.
-    fn ask(&mut self, node: &Node<P>, role: Role) -> impl Future<Output = Answer> + Send;
+    /// What the node answers to a probe.
+    fn ask(&mut self, ticket: &ProbeTicket<P>) -> impl Future<Output = Answer> + Send;
 }
 
 /// What came of a probe.
@@ -43,6 +43,7 @@ pub struct ProbeTicket<P> {
     pub(crate) set: Weak<ReplicaSet<P>>,
     pub(crate) node: Arc<Node<P>>,
     pub(crate) role: Role,
+    pub(crate) query: Option<Arc<str>>,
     pub(crate) timeout: Duration,
     pub(crate) number: u64,
     /// Whether somebody waits for the answer.
@@ -70,6 +71,12 @@ impl<P> ProbeTicket<P> {
     #[must_use]
     pub const fn role(&self) -> Role {
         self.role
+    }
+
+    /// The application's own question, for [`Probe::asked_by`](crate::Probe::asked_by).
+    #[must_use]
+    pub fn query(&self) -> Option<Arc<str>> {
+        self.query.clone()
     }
 
     /// How long it has to answer.

@@ -77,6 +77,19 @@ impl Position {
         }))
     }
 
+    /// A number that only grows, of a database whose history is one through every failover: what a
+    /// [`probe_query`](crate::Rules::probe_query) tells. 0 is `UNKNOWN`.
+    ///
+    /// ```
+    /// use routing_core::{Position, Reach};
+    ///
+    /// assert_eq!(Position::number(42).reaches(&Position::number(41)), Reach::Yes);
+    /// ```
+    #[must_use]
+    pub const fn number(number: u64) -> Self {
+        Self::postgres(0, 0, number)
+    }
+
     /// The same location, if it is one, on another timeline.
     pub(crate) fn on_timeline(self, timeline: u32) -> Self {
         match self.0 {

@@ -32,7 +32,7 @@ impl<C: AsyncRoutable> Dedicated<NodePool<C>> for DedicatedConnection<C> {
         pool.dedicated().await.map(Self)
     }
 
-    async fn text(&mut self, query: &'static str) -> Result<String, PoolError> {
+    async fn text(&mut self, query: &str) -> Result<String, PoolError> {
         self.0.text(query).await.map_err(PoolError::QueryError)
     }
 

@@ -98,7 +98,7 @@ pub trait AsyncRoutable:
 
     /// The one text that a question is answered with.
     #[doc(hidden)]
-    fn text(&mut self, question: &'static str) -> BoxFuture<'_, QueryResult<String>>;
+    fn text(&mut self, question: &str) -> BoxFuture<'_, QueryResult<String>>;
 
     /// Begins a transaction by this text, and counts it.
     #[doc(hidden)]

@@ -113,7 +113,7 @@ impl AsyncRoutable for AsyncMysqlConnection {
         .boxed()
     }
 
-    fn text(&mut self, question: &'static str) -> BoxFuture<'_, QueryResult<String>> {
+    fn text(&mut self, question: &str) -> BoxFuture<'_, QueryResult<String>> {
         let question = diesel::dsl::sql::<diesel::sql_types::Text>(question);
         async move { diesel_async::RunQueryDsl::get_result(question, self).await }.boxed()
     }

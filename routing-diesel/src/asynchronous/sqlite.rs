@@ -59,7 +59,7 @@ impl AsyncRoutable for Connection {
         self.execute_returning_count(query)
     }
 
-    fn text(&mut self, question: &'static str) -> BoxFuture<'_, QueryResult<String>> {
+    fn text(&mut self, question: &str) -> BoxFuture<'_, QueryResult<String>> {
         let question = diesel::dsl::sql::<diesel::sql_types::Text>(question);
         Box::pin(async move { diesel_async::RunQueryDsl::get_result(question, self).await })
     }

@@ -63,7 +63,7 @@ struct Asker {
 fn in_time<C: Routable>(ticket: &ProbeTicket<NodePool<C>>, asker: &mut Option<Asker>) -> Answer {
     let current = match asker {
         Some(current) => current,
-        None => match Asker::start(ticket.node()) {
+        None => match Asker::start(ticket) {
             Ok(started) => asker.insert(started),
             Err(error) => {
                 tracing::warn!(target: "routing", %error, "no thread for probes");
@@ -103,15 +103,15 @@ impl Asker {
         }
     }
 
-    fn start<C: Routable>(node: &Arc<Node<NodePool<C>>>) -> std::io::Result<Self> {
+    fn start<C: Routable>(ticket: &ProbeTicket<NodePool<C>>) -> std::io::Result<Self> {
         let (questions, asked) = sync_channel(1);
         let (answering, answers) = sync_channel(1);
-        let node = Arc::clone(node);
+        let (node, query) = (Arc::clone(ticket.node()), ticket.query());
         let thread = thread::Builder::new().name(format!("routing-{}-probe", node.name()));
         thread.spawn(move || {
             let mut line = None;
             while let Ok(role) = asked.recv() {
-                let answer = ask(&node, role, &mut line);
+                let answer = ask(&node, role, query.as_ref(), &mut line);
                 if node.pool().is_given() {
                     // It is the application's.
                     line = None;
@@ -131,10 +131,15 @@ impl Asker {
 
 type Line<C> = Option<(Beside<C>, Probe)>;
 
-fn ask<C: Routable>(node: &Node<NodePool<C>>, role: Role, line: &mut Line<C>) -> Answer {
+fn ask<C: Routable>(
+    node: &Node<NodePool<C>>,
+    role: Role,
+    query: Option<&Arc<str>>,
+    line: &mut Line<C>,
+) -> Answer {
     if line.is_none() {
         match node.pool().dedicated() {
-            Ok(mut connection) => match probe_for(connection.connection()) {
+            Ok(mut connection) => match probe_for(connection.connection(), query) {
                 Ok(Some(probe)) => *line = Some((connection, probe)),
                 Ok(None) => return Answer::Unintelligible,
                 Err(error) => return failed(node, &error, role),
@@ -150,7 +155,7 @@ fn ask<C: Routable>(node: &Node<NodePool<C>>, role: Role, line: &mut Line<C>) ->
     let Some((connection, probe)) = line else {
         return Answer::Unintelligible;
     };
-    match observe(connection.connection(), *probe, role) {
+    match observe(connection.connection(), probe, role) {
         Ok(observation) => observation.into(),
         Err(error) => {
             *line = None;
@@ -165,18 +170,21 @@ fn failed<C: Routable>(node: &Node<NodePool<C>>, error: &Error, role: Role) -> A
     answer(error, C::Backend::DIALECT, role)
 }
 
-fn probe_for<C: Routable>(connection: &mut C) -> Result<Option<Probe>, Error> {
+fn probe_for<C: Routable>(
+    connection: &mut C,
+    query: Option<&Arc<str>>,
+) -> Result<Option<Probe>, Error> {
     let dialect = C::Backend::DIALECT;
     let version = match Probe::version_question(dialect) {
         Some(question) => C::Backend::text(connection, question)?,
         None => String::new(),
     };
-    Ok(Probe::new(dialect, &version))
+    Ok(Probe::new(dialect, &version).map(|probe| probe.asked_by(query.cloned())))
 }
 
 fn observe<C: Routable>(
     connection: &mut C,
-    probe: Probe,
+    probe: &Probe,
     role: Role,
 ) -> Result<Option<Observation>, Error> {
     let answer = C::Backend::text(connection, probe.question())?;

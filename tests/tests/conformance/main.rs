@@ -75,6 +75,7 @@ mod sessions;
 mod silence;
 mod state;
 mod statements;
+mod told;
 mod toy;
 mod transactions;
 mod waiting;

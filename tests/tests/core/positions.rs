@@ -455,9 +455,9 @@ fn an_enormous_wait_is_one() {
     let (_session, caller) = session();
     let route = router.route(set, INSERT, &caller).expect("a route");
     route.start().1.succeeded(&caller);
-    say(&mut monitors, &clock, pg, 0, "primary 7 1 0/2000 16777216");
-    say(&mut monitors, &clock, pg, 1, "replica 7 1 0/1000 16777216");
-    say(&mut monitors, &clock, pg, 2, "replica 7 1 0/1000 16777216");
+    say(&mut monitors, &clock, &pg, 0, "primary 7 1 0/2000 16777216");
+    say(&mut monitors, &clock, &pg, 1, "replica 7 1 0/1000 16777216");
+    say(&mut monitors, &clock, &pg, 2, "replica 7 1 0/1000 16777216");
     let waiting = std::thread::spawn(move || {
         let route = router.route_blocking(set, SELECT, &caller);
         *route.expect("a route").node().pool()
@@ -466,7 +466,7 @@ fn an_enormous_wait_is_one() {
     while !waiting.is_finished() {
         lsn += 8;
         let answer = format!("replica 7 1 0/{lsn:X} 16777216");
-        say(&mut monitors, &clock, pg, 1, &answer);
+        say(&mut monitors, &clock, &pg, 1, &answer);
     }
     assert_eq!(waiting.join().expect("no panic"), "replica-1");
 }
@@ -560,7 +560,7 @@ fn leaked(
 fn say(
     monitors: &mut [Monitor<&'static str>],
     clock: &ManualClock,
-    probe: Probe,
+    probe: &Probe,
     node: usize,
     answer: &str,
 ) {
@@ -584,13 +584,13 @@ fn a_read_that_ends_while_another_moves_is_not_forgotten() {
     let route = router.route(set, SELECT, &caller).expect("a route");
     assert_eq!(*route.node().pool(), "replica-1");
     route.start().1.succeeded(&caller);
-    say(&mut monitors, &clock, pg, 0, "primary 7 1 0/1000 16777216");
-    say(&mut monitors, &clock, pg, 2, "replica 7 1 0/1000 16777216");
+    say(&mut monitors, &clock, &pg, 0, "primary 7 1 0/1000 16777216");
+    say(&mut monitors, &clock, &pg, 2, "replica 7 1 0/1000 16777216");
     // A second read is on its way, of what was written after.
     let slow = router.route(set, SELECT, &caller).expect("a route");
     assert_eq!(*slow.node().pool(), "replica-1");
     let (_permit, slow) = slow.start();
-    say(&mut monitors, &clock, pg, 0, "primary 7 1 0/2000 16777216");
+    say(&mut monitors, &clock, &pg, 0, "primary 7 1 0/2000 16777216");
     // Somebody else finds that replica-1 is down.
     let (_other, other) = session();
     let lost = router.route(set, SELECT, &other).expect("a route");
@@ -692,13 +692,13 @@ fn two_databases_of_one_set_name() {
     };
     run(a, INSERT, &caller);
     run(b, INSERT, &caller); // 0-1-100 of b
-    say(&mut of_a, &clock_a, maria, 0, "0|0-1-10|");
-    say(&mut of_b, &clock_b, maria, 0, "0|0-1-100|");
+    say(&mut of_a, &clock_a, &maria, 0, "0|0-1-10|");
+    say(&mut of_b, &clock_b, &maria, 0, "0|0-1-100|");
     let told = _session.hand_over();
     let (reader, caller) = session();
     reader.take_over(told);
-    say(&mut of_b, &clock_b, maria, 0, "0|0-1-100|");
-    say(&mut of_b, &clock_b, maria, 1, "1|0-1-50|0-1-50");
+    say(&mut of_b, &clock_b, &maria, 0, "0|0-1-100|");
+    say(&mut of_b, &clock_b, &maria, 1, "1|0-1-50|0-1-50");
     assert_eq!(
         run(b, SELECT, &caller),
         "primary",

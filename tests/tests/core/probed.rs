@@ -61,7 +61,7 @@ impl Probed {
 
     /// After a while a node answers its probe so, or not at all.
     fn says(&mut self, wait: Duration, node: usize, answer: Option<&str>) {
-        let probe = self.probe;
+        let probe = self.probe.clone();
         let read = |role| {
             let read = |answer| Answer::from(probe.read(role, answer));
             answer.map_or(Answer::Failed(Failure::Silent), read)

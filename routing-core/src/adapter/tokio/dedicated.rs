@@ -11,7 +11,7 @@ use crate::cluster::node::Node;
 use crate::cluster::probe::Probe;
 use crate::cluster::replica_set::ReplicaSet;
 use crate::execute::router::Router;
-use crate::monitor::ticket::{Answer, Ask};
+use crate::monitor::ticket::{Answer, Ask, ProbeTicket};
 use crate::observe::decision::Role;
 use crate::observe::failure::Failure;
 use crate::sql::{CatalogFunction, Dialect};
@@ -29,10 +29,7 @@ pub trait Dedicated<P>: Sized + Send + 'static {
     fn connect(pool: &P) -> impl Future<Output = Result<Self, Self::Error>> + Send;
 
     /// The one text that a query returns.
-    fn text(
-        &mut self,
-        query: &'static str,
-    ) -> impl Future<Output = Result<String, Self::Error>> + Send;
+    fn text(&mut self, query: &str) -> impl Future<Output = Result<String, Self::Error>> + Send;
 
     /// The rows of [`CATALOG_QUERY`](crate::sql::CATALOG_QUERY) or [`ROUTINES_QUERY`](crate::sql::ROUTINES_QUERY).
     fn functions(self) -> impl Future<Output = Result<Vec<CatalogFunction>, Self::Error>> + Send;
@@ -57,10 +54,11 @@ impl<D> Default for Line<D> {
 }
 
 impl<P: Pool + Send + Sync, D: Dedicated<P>> Ask<P> for Line<D> {
-    async fn ask(&mut self, node: &Node<P>, role: Role) -> Answer {
+    async fn ask(&mut self, ticket: &ProbeTicket<P>) -> Answer {
+        let (node, role) = (ticket.node(), ticket.role());
         let line = match self.0.take() {
             Some(line) => Ok(line),
-            None => connect(node, role).await,
+            None => connect(ticket).await,
         };
         let (mut connection, probe): (D, Probe) = match line {
             Ok(line) => line,
@@ -68,8 +66,9 @@ impl<P: Pool + Send + Sync, D: Dedicated<P>> Ask<P> for Line<D> {
         };
         match connection.text(probe.question()).await {
             Ok(text) => {
+                let answer = probe.read(role, &text).into();
                 self.0 = Some((connection, probe));
-                probe.read(role, &text).into()
+                answer
             }
             Err(error) => failed::<P, D>(&error, node, role),
         }
@@ -82,11 +81,12 @@ fn failed<P: Pool, D: Dedicated<P>>(error: &D::Error, node: &Node<P>, role: Role
     D::answer(error, node.pool(), role)
 }
 
-async fn connect<P, D>(node: &Node<P>, role: Role) -> Result<(D, Probe), Answer>
+async fn connect<P, D>(ticket: &ProbeTicket<P>) -> Result<(D, Probe), Answer>
 where
     P: Pool + Send + Sync,
     D: Dedicated<P>,
 {
+    let (node, role) = (ticket.node(), ticket.role());
     let pool = node.pool();
     let mut connection = D::connect(pool).await.map_err(|error| {
         node.probe_failed(&error);
@@ -103,7 +103,7 @@ where
         None => String::new(),
     };
     let probe = Probe::new(dialect, &version).ok_or(Answer::Unintelligible)?;
-    Ok((connection, probe))
+    Ok((connection, probe.asked_by(ticket.query())))
 }
 
 /// Runs the monitors of a set in the background.

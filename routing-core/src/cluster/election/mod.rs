@@ -222,8 +222,12 @@ fn of_replica(sighting: &Sighting, primary: Option<&Sighting>, history: &History
         // One of those that were the primary, or want to be.
         return none.with(Exclusion::Superseded);
     }
+    // Who is asked by a query of the application's need not tell a position.
+    let tells_history = sighting.server.is_some();
     let is_stranger = primary.is_some_and(|primary| {
-        primary.position.is_known() && !sighting.position.shares_history(&primary.position)
+        tells_history
+            && primary.position.is_known()
+            && !sighting.position.shares_history(&primary.position)
     });
     if is_stranger {
         return none.with(Exclusion::Foreign);
