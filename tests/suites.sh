@@ -63,6 +63,7 @@ web mysql mysql
 chaos mysql on_mysql start:: switch_over
 seaorm mysql mysql
 diesel mysql mysql
+sea_orm_mysql mysql
 END
     [ -n "$system" ] || return 0
     cat << END
@@ -81,8 +82,8 @@ run() {
     case $name in
         chaos) threads=8 ;;
         sea_orm_sqlite) before=(env DATABASE_URL=sqlite::memory:) ;;
-        sea_orm_postgres)
-            before=("$(dirname "$program")/../with_postgres")
+        sea_orm_postgres | sea_orm_mysql)
+            before=("$(dirname "$program")/../with_servers" "${name#sea_orm_}")
             ;;
     esac
     local status=passed

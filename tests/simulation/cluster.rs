@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use routing_core::sql::Dialect;
-use routing_core::{Answer, Ask, Connected, Failure, Node, Probe, Role};
+use routing_core::{Answer, Ask, Connected, Failure, Probe, ProbeTicket};
 
 use super::executor::{now, sleep, spawn};
 use super::planted::Bug;
@@ -411,8 +411,8 @@ pub(crate) struct Line {
 }
 
 impl Ask<usize> for Line {
-    async fn ask(&mut self, node: &Node<usize>, role: Role) -> Answer {
-        let index = *node.pool();
+    async fn ask(&mut self, ticket: &ProbeTicket<usize>) -> Answer {
+        let index = *ticket.node().pool();
         if !with(|cluster| cluster.servers[index].is_running) {
             with(|cluster| cluster.connections[index] += 1);
             return Answer::Failed(Failure::Unreachable);
@@ -432,6 +432,6 @@ impl Ask<usize> for Line {
         }
         with(|cluster| cluster.told_timeline = cluster.told_timeline.max(timeline));
         let probe = Probe::new(Dialect::Postgres, "").expect("it has positions");
-        probe.read(role, &answer).into()
+        probe.read(ticket.role(), &answer).into()
     }
 }

@@ -1,8 +1,8 @@
-//! Every connection is routed: to the primary and its standby on PostgreSQL, and on SQLite to one
-//! file, or memory, in both roles.
+//! Every connection is routed: to a primary and a replica, and on SQLite to one file, or memory, in both roles.
 //!
 //! The suite knows no sessions, so reads without one go to the replica. That they see what was
-//! written is the standby's doing: the primary waits until it has applied each commit.
+//! written is the standby's doing on PostgreSQL: the primary waits until it has applied each commit. On MariaDB and
+//! MySQL each connection has a session, whose reads wait until the replica has what it has written.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use real::{ConnectOptions, DbBackend, DbErr, TransactionTrait};
-use routing_seaorm::{AnonymousReads, Decision, Observer, Role, Rules};
+use routing_seaorm::{AnonymousReads, Decision, Observer, PinRelease, Role, Rules, Session};
 
 pub use routing_seaorm::{
     RoutedConnection as DatabaseConnection, RoutedTransaction as DatabaseTransaction,
@@ -28,6 +28,8 @@ impl Database {
         let replica = replica(&primary, options).await?;
         let mut rules = Rules::default();
         rules.anonymous_reads = AnonymousReads::Replica;
+        rules.pin_release = PinRelease::CaughtUp;
+        rules.catch_up_wait = Duration::from_secs(1);
         // A busy machine answers late.
         rules.probe.timeout = Duration::from_secs(60);
         rules.probe.suspect_after = Duration::from_secs(60);
@@ -39,6 +41,10 @@ impl Database {
         // The router holds statements for the primary until its monitor has observed it, and then lets them
         // go in no order.
         routed.begin().await?.rollback().await?;
+        if routed.get_database_backend() == DbBackend::MySql {
+            let session = Session::new();
+            return Ok(routed.with_session(&session));
+        }
         Ok(routed)
     }
 }
@@ -47,13 +53,24 @@ async fn replica(
     primary: &real::DatabaseConnection,
     mut options: ConnectOptions,
 ) -> Result<real::DatabaseConnection, DbErr> {
-    if primary.get_database_backend() != DbBackend::Postgres {
+    if primary.get_database_backend() == DbBackend::Sqlite {
         return Ok(primary.clone());
     }
-    let port = std::env::var("REPLICA_PORT").expect("the standby's port");
+    let port = std::env::var("REPLICA_PORT").expect("the replica's port");
     let port = port.parse().expect("a port");
     options.map_sqlx_postgres_opts(move |options| options.port(port));
-    real::Database::connect(options).await
+    options.map_sqlx_mysql_opts(move |options| options.port(port));
+    let connecting = async {
+        loop {
+            // A replica of MySQL's has the database a moment later.
+            if let Ok(connection) = real::Database::connect(options.clone()).await {
+                return connection;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let connected = tokio::time::timeout(Duration::from_secs(60), connecting).await;
+    connected.map_err(|_| DbErr::Custom("the replica has no such database".to_owned()))
 }
 
 /// Writes down each statement that a replica ran, for the script to count.
