@@ -32,10 +32,14 @@ impl RoutedConnection {
 
     /// A connection with the rights of one user, which reads and writes on the primary.
     ///
+    /// The router does not see what is written there: **the session reads from the primary from now on**.
+    ///
     /// # Errors
     ///
     /// [`DbErr::RbacError`] if no rules are loaded.
     pub fn restricted_for(&self, user_id: RbacUserId) -> Result<RestrictedConnection, DbErr> {
-        self.primary().restricted_for(user_id)
+        let restricted = self.primary().restricted_for(user_id)?;
+        self.handle.set.record_untracked_write(&self.handle.context);
+        Ok(restricted)
     }
 }

@@ -41,11 +41,30 @@ impl Database {
         // The router holds statements for the primary until its monitor has observed it, and then lets them
         // go in no order.
         routed.begin().await?.rollback().await?;
+        until_idle(routed.primary()).await;
         if routed.get_database_backend() == DbBackend::MySql {
             let session = Session::new();
             return Ok(routed.with_session(&session));
         }
         Ok(routed)
+    }
+}
+
+/// The pool has its connections back, which sqlx returns in a task.
+async fn until_idle(primary: &real::DatabaseConnection) {
+    let is_idle = || match primary.get_database_backend() {
+        DbBackend::MySql => {
+            let pool = primary.get_mysql_connection_pool();
+            pool.num_idle() == pool.size() as usize
+        }
+        DbBackend::Postgres => {
+            let pool = primary.get_postgres_connection_pool();
+            pool.num_idle() == pool.size() as usize
+        }
+        _ => true,
+    };
+    while !is_idle() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
