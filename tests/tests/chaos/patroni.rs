@@ -148,9 +148,12 @@ const WAITS: Duration = Duration::from_secs(3);
 /// Waits until the router writes to the member that Patroni calls the leader.
 async fn writes_go_on<A: Adapter>(db: &A, patroni: &Patroni) {
     until("the leader takes writes", async || {
-        // One that was sent to who was the leader may wait there for its standby, until it is stopped.
-        let write = db.execute("INSERT INTO ledger VALUES (-1, 1)");
-        let is_written = matches!(tokio::time::timeout(WAITS, write).await, Ok(Ok(())));
+        // One that was sent to who was the leader may wait there for its standby, until that server is stopped, and
+        // a thread waits with it.
+        let db_of_task = db.clone();
+        let write = "INSERT INTO ledger VALUES (-1, 1)";
+        let writing = tokio::spawn(async move { db_of_task.execute(write).await.is_ok() });
+        let is_written = matches!(tokio::time::timeout(WAITS, writing).await, Ok(Ok(true)));
         let primary = db.status().sets[0].nodes[0].name.clone();
         let leader = patroni.leader().await;
         is_written && leader.is_some_and(|leader| primary == NAMES[leader])
