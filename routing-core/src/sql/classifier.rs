@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -47,6 +47,8 @@ pub struct Classifier {
     generation: AtomicU64,
     /// Whether the database's catalog is to be asked, and nobody does so yet.
     wants_catalog: AtomicBool,
+    /// How often it was asked in vain.
+    catalog_failures: AtomicU32,
 }
 
 impl Classifier {
@@ -64,6 +66,7 @@ impl Classifier {
             learnt: ArcSwap::default(),
             generation: AtomicU64::new(0),
             wants_catalog: AtomicBool::new(false),
+            catalog_failures: AtomicU32::new(0),
         }
     }
 
@@ -130,8 +133,8 @@ impl Classifier {
     }
 
     /// Takes over the answer to [`CATALOG_QUERY`](crate::sql::CATALOG_QUERY) that was asked for in
-    /// the background, or says for how long the database is to be left alone: **60 s**. Until then
-    /// functions that are not built in stay unknown, and so writes.
+    /// the background, or says for how long the database is to be left alone: **60 s**, then longer, up to
+    /// **16 min**. Until then functions that are not built in stay unknown, and so writes.
     ///
     /// # Errors
     ///
@@ -147,12 +150,18 @@ impl Classifier {
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!(
-                    target: "routing",
-                    %error,
-                    "the functions of the database could not be loaded; unknown ones are writes"
-                );
-                Err(BACK_OFF)
+                let failures = self.catalog_failures.fetch_add(1, Ordering::Relaxed);
+                // What the administrator does not mend need not be said each minute.
+                if failures == 0 {
+                    tracing::warn!(
+                        target: "routing",
+                        %error,
+                        "the functions of the database could not be loaded; unknown ones are writes"
+                    );
+                } else {
+                    tracing::debug!(target: "routing", %error, "the functions could still not be loaded");
+                }
+                Err(BACK_OFF * (1 << failures.min(4)))
             }
         }
     }
