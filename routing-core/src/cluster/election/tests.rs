@@ -270,7 +270,17 @@ fn without_timelines_a_read_only_primary_is_replaced_by_who_takes_over() {
     assert_eq!(words(&changes[1]), ["", ""], "it follows");
     let maintained = ruling(0, none, &[(Some(&closed), true), (Some(&replica), true)]);
     assert_eq!(words(&maintained), ["read-only", ""]);
-    let stranger = maria(false, false, "5-9-3");
+    let stranger = Sighting {
+        server: Some(2),
+        ..maria(false, false, "5-9-3")
+    };
     let strange = ruling(0, none, &[(Some(&primary), true), (Some(&stranger), true)]);
     assert_eq!(words(&strange), ["", "foreign"]);
+    // The application's own query tells no server id, and of a replica perhaps no position.
+    let silent = Sighting {
+        position: Position::UNKNOWN,
+        ..maria(false, false, "0-1-10")
+    };
+    let told = ruling(0, none, &[(Some(&primary), true), (Some(&silent), true)]);
+    assert_eq!(words(&told), ["", ""]);
 }
