@@ -87,6 +87,21 @@ impl Flavor {
         }
     }
 
+    /// An insert whose place in the log has a label, MySQL's a tag, MariaDB's a domain beside the first; and how a
+    /// position shows it.
+    pub(super) fn labelled(self, insert: &str) -> (String, &'static str) {
+        match self {
+            Self::MariaDb => (
+                format!("SET STATEMENT gtid_domain_id = 7 FOR {insert}"),
+                "7-",
+            ),
+            Self::MySql => (
+                format!("SET gtid_next = 'AUTOMATIC:app'; {insert}; SET gtid_next = 'AUTOMATIC'"),
+                ":app:",
+            ),
+        }
+    }
+
     /// The setting with which a server refuses the application's writes.
     #[must_use]
     pub const fn read_only(self) -> &'static str {

@@ -118,6 +118,15 @@ impl Server {
         self.execute(&self.flavor.apart(insert)).await;
     }
 
+    /// Writes under a tag (MySQL 8.3 and later), or in another domain (MariaDB); the replicas apply it.
+    pub async fn write_labelled(&self, insert: &str) {
+        let (text, label) = self.flavor.labelled(insert);
+        self.execute(&text).await;
+        let position = sqlx::query_scalar(self.flavor.position());
+        let position: String = position.fetch_one(&self.admin).await.expect("a position");
+        assert!(position.contains(label), "{position}");
+    }
+
     /// Ends all of the application's connections.
     pub async fn cut(&self) {
         let ids =

@@ -123,6 +123,8 @@ async fn a_switch_over_takes_the_writes_along<A: Adapter>() {
 
     tally.may_fail.store(true, Ordering::Release);
     let promoted = &cluster.replicas()[1];
+    let labelled = "INSERT INTO chaos.ledger VALUES (-6, 1)";
+    cluster.primary().write_labelled(labelled).await;
     cluster.switch_over(promoted).await;
     let begun = Instant::now();
     let write = "INSERT INTO ledger VALUES (-1, 1)";
@@ -134,6 +136,7 @@ async fn a_switch_over_takes_the_writes_along<A: Adapter>() {
     let status = db.status();
     assert_eq!(status.sets[0].nodes[0].name, promoted.name());
     assert_eq!(status.sets[0].primary_changes, 1);
+    promoted.write_labelled(labelled).await;
     // The old one follows the new one, and serves reads as the other does.
     for node in ["primary", "replica-1"] {
         until("it serves", async || status_of(&db, node)).await;

@@ -1,9 +1,10 @@
 //! A process that starts after a failover, with the configuration of before, on MariaDB or MySQL.
 
-use routing_core::RoutingError;
+use routing_core::{RoutingConfig, RoutingError, Session};
 use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm, Shop};
 use routing_tests::mysql::Server;
 use routing_tests::runtime::run;
+use routing_tests::wait::until;
 use routing_tests::world::patient_probes;
 
 use super::field::{Field, Servers};
@@ -26,6 +27,26 @@ async fn writes_go_to<A: Adapter>(field: &Field, server: &Server, when: &str) {
         let now = written(server).await;
         assert_eq!(now - before, number, "{}, {when}", A::NAME);
     }
+    reads_come_back::<A>(&config, server, when).await;
+}
+
+/// A replica catches up with what a session has written.
+async fn reads_come_back<A: Adapter>(config: &RoutingConfig, primary: &Server, when: &str) {
+    let db = A::open(config, Ports::default()).expect("a handle");
+    let session = Session::new();
+    let db = db.with_session(&session);
+    let wrote = db.execute("INSERT INTO ledger VALUES (-5, 1)").await;
+    wrote.unwrap_or_else(|error| panic!("{}, {when}: {error:?}", A::NAME));
+    let count = written(primary).await;
+    until(
+        format_args!("{}: a replica reads, {when}", A::NAME),
+        async || {
+            let number = db.number("SELECT count(*) FROM ledger").await;
+            assert_eq!(number.expect("a number"), count, "{}, {when}", A::NAME);
+            db.server().await != primary.name()
+        },
+    )
+    .await;
 }
 
 /// Two servers take writes, and nobody can tell which of them is the primary.
@@ -52,8 +73,11 @@ async fn a_process_that_starts_after_a_failover_finds_the_primary<A: Adapter>() 
         unreachable!("it is no PostgreSQL");
     };
     let (old, new) = (cluster.primary(), &cluster.replicas()[1]);
+    let labelled = "INSERT INTO chaos.ledger VALUES (-6, 1)";
+    old.write_labelled(labelled).await;
     writes_go_to::<A>(&field, old, "as configured").await;
     cluster.switch_over(new).await;
+    new.write_labelled(labelled).await;
     writes_go_to::<A>(&field, new, "the old one is read-only").await;
     cluster.kill(old);
     writes_go_to::<A>(&field, new, "the old one is down").await;
