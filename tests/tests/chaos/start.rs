@@ -4,7 +4,7 @@ use routing_core::{RoutingConfig, RoutingError, Session};
 use routing_tests::adapter::{Adapter, Diesel, DieselAsync, Ports, SeaOrm, Shop};
 use routing_tests::mysql::Server;
 use routing_tests::runtime::run;
-use routing_tests::wait::until;
+use routing_tests::wait::{LIMIT, until};
 use routing_tests::world::patient_probes;
 
 use super::field::{Field, Servers};
@@ -15,7 +15,9 @@ async fn written(server: &Server) -> i64 {
 
 /// Whether the first writes of a process go where they belong.
 async fn writes_go_to<A: Adapter>(field: &Field, server: &Server, when: &str) {
-    let config = field.config().probe(patient_probes());
+    // Only a position tells that a replica has caught up, not the time.
+    let config = field.config().time_pin(10 * LIMIT);
+    let config = config.probe(patient_probes());
     let config = config.build().expect("a configuration");
     let before = written(server).await;
     for number in 1..=5 {
