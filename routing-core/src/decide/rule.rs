@@ -2,8 +2,8 @@
 //!
 //! [`decide`] is the whole of it, read from top to bottom: the first line that applies decides. It
 //! looks at nothing but its arguments and changes nothing, so that a table of cases can be its
-//! test. What is left to [`replica_set`](crate::cluster::replica_set) is to choose among equals, and to
-//! [`route`](crate::execute::route) to carry the verdict out.
+//! test. [`select`](crate::decide::select) chooses among equals, and [`route`](crate::execute::route)
+//! carries the verdict out.
 
 use crate::config::rules::{AnonymousReads, LatePin, Mode, NoReplica};
 use crate::names::NodeName;

@@ -22,7 +22,7 @@ use crate::time::timer::Timer;
 
 /// The permission to send one statement, once, to its node.
 ///
-/// A pool takes it for a connection. It cannot be copied, and only [`Route::start`] makes one.
+/// A pool takes it for a connection. It cannot be copied, and outside of transactions only [`Route::start`] makes one.
 #[derive(Debug)]
 #[must_use = "the statement is to be sent"]
 pub struct Permit<'r, P> {

@@ -51,7 +51,7 @@ impl Exclusion {
         Self::Draining,
     ];
 
-    /// What [`Topology`](crate::cluster::election) says of nodes.
+    /// What the [election](crate::cluster::election) says of nodes.
     pub(crate) const OF_TOPOLOGY: Exclusions = Exclusions(
         Self::Foreign.bit()
             | Self::Superseded.bit()

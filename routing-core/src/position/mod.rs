@@ -138,8 +138,7 @@ impl Position {
 
     /// MySQL's `@@gtid_executed`, such as `3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:7`.
     ///
-    /// An empty set is `UNKNOWN`: the server does not use GTIDs. One with a tag (MySQL 8.3) is an
-    /// error.
+    /// An empty set is `UNKNOWN`: the server does not use GTIDs. Sources may have tags (MySQL 8.3 and later).
     ///
     /// # Errors
     ///
