@@ -350,15 +350,20 @@ fn an_exhausted_pool_is_named() {
         let insert = || diesel::insert_into(cake::table).values(cake::name.eq("Sacher"));
         blocking(|| {
             let pool = RoutedPool::<SqliteConnection>::new(&config).expect("a pool");
+            // To open the only connection may take longer than a statement waits.
             let mut holds = pool.get().expect("a connection");
-            insert().execute(&mut holds).expect("an insert");
+            until_blocking("an insert", || insert().execute(&mut holds).is_ok());
             let mut waits = pool.get().expect("a connection");
             is_named(insert().execute(&mut waits).expect_err("no connection"));
         });
         let pool = AsyncRoutedPool::<AsyncSqliteConnection>::new(&config).expect("a pool");
         let mut holds = pool.get().await.expect("a connection");
-        let deleted = diesel_async::RunQueryDsl::execute(diesel::delete(cake::table), &mut holds);
-        deleted.await.expect("a delete");
+        until("a delete", async || {
+            let delete = diesel::delete(cake::table);
+            let deleted = diesel_async::RunQueryDsl::execute(delete, &mut holds);
+            deleted.await.is_ok()
+        })
+        .await;
         let mut waits = pool.get().await.expect("a connection");
         let inserted = diesel_async::RunQueryDsl::execute(insert(), &mut waits).await;
         is_named(inserted.expect_err("no connection"));
