@@ -36,9 +36,8 @@ pub(crate) fn verdict(error: &Error, dialect: Dialect, role: Role) -> Verdict {
         | DatabaseErrorKind::Unknown => match dialect {
             Dialect::Sqlite => Failure::from_sqlite_message(information.message())
                 .map_or(Verdict::Users, Verdict::Failure),
-            Dialect::MySql if Failure::from_mysql_message(information.message()).is_some() => {
-                Verdict::Failure(Failure::ReadOnly)
-            }
+            Dialect::MySql => Failure::from_mysql_message(information.message())
+                .map_or(Verdict::Ask, Verdict::Failure),
             Dialect::Postgres => {
                 // Diesel knows no kind for a deadlock, nor for what is cancelled.
                 let of_standby = Failure::from_standby_message(information.message());
@@ -106,4 +105,24 @@ pub(crate) fn is_mysql_syntax_error(error: &Error) -> bool {
 /// Whether a text may leave a transaction open that nobody counts.
 pub(crate) const fn may_leave_open(kind: StatementKind) -> bool {
     kind.controls_transaction() || matches!(kind, StatementKind::Multiple)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_certainly_did_nothing_is_read_only() {
+        let of = |text: &str| {
+            let error = Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(text.to_owned()));
+            verdict(&error, Dialect::MySql, Role::Primary)
+        };
+        let option = "The MySQL server is running with the --super-read-only option so it cannot \
+                      execute this statement";
+        assert_eq!(of(option), Verdict::Failure(Failure::ReadOnly));
+        // The other members of the group may have the write.
+        let hook = "Error on observer while running replication hook 'before_commit'.";
+        assert_eq!(of(hook), Verdict::Failure(Failure::Ended));
+        assert_eq!(of("MySQL server has gone away"), Verdict::Ask);
+    }
 }
