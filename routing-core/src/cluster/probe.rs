@@ -35,6 +35,8 @@ pub struct Observation {
     pub timeline: Option<u32>,
     /// MySQL's and MariaDB's server id.
     pub server: Option<u64>,
+    /// Whether a [query of the application's](crate::Rules::probe_query) has told it.
+    pub is_told: bool,
     /// How far it is: a primary's last write, what a replica has replayed.
     pub position: Position,
     /// All that it has, written or replayed: of MySQL and MariaDB.
@@ -154,6 +156,7 @@ impl Probe {
             system: None,
             timeline: None,
             server,
+            is_told: false,
             // What is not understood costs the position, and not what the node is.
             position: read(position).unwrap_or(Position::UNKNOWN),
             holds: read(holds).unwrap_or(Position::UNKNOWN),
@@ -181,6 +184,7 @@ fn read_told(answer: &str) -> Option<Observation> {
         system: None,
         timeline: None,
         server: None,
+        is_told: true,
         position: Position::number(position),
         holds: Position::UNKNOWN,
     })
@@ -207,6 +211,7 @@ fn read_postgres(answer: &str) -> Option<Observation> {
         system: Some(system),
         timeline: Some(timeline),
         server: None,
+        is_told: false,
         position,
         holds: Position::UNKNOWN,
     })

@@ -39,7 +39,12 @@ impl<P> Report<'_, P> {
                 // A node that is full has said nothing of what it is; neither has a standby whose sessions
                 // are serializable by default, and cannot read.
                 if answer == Answer::Unintelligible {
-                    self.is_seen();
+                    // Of who is asked by a query of the application's, nothing but its answer says what it is.
+                    if set.rules().probe_query.is_some() {
+                        node.probe_failed("the answer to `probe_query` is not understood");
+                    } else {
+                        self.is_seen();
+                    }
                 }
                 if is_replica() {
                     node.lose_track();
@@ -135,12 +140,15 @@ impl<P> Report<'_, P> {
             }
             _ => false,
         };
+        let stands_in = self.stands_in(&observation, before, is_another);
         node.see(Sighting {
             role: observation.role,
             takes_writes: observation.takes_writes,
             system: observation.system,
             timeline: observation.timeline,
             server: observation.server,
+            is_told: observation.is_told,
+            stands_in,
             took_over,
             position: observation.position.clone(),
             holds: observation.holds.clone(),
@@ -167,6 +175,27 @@ impl<P> Report<'_, P> {
             Role::Replica => {}
         }
         self.is_seen();
+    }
+
+    /// Whether a server of MariaDB's or MySQL's that takes no writes has replaced the primary behind its address, or
+    /// was restored from before: what the primary has acknowledged it may lack.
+    fn stands_in(
+        &self,
+        observation: &Observation,
+        before: Option<&Sighting>,
+        is_another: bool,
+    ) -> bool {
+        let Self { set, node, .. } = *self;
+        if observation.takes_writes
+            || observation.timeline.is_some()
+            || set.role_of(node) != Role::Primary
+        {
+            return false;
+        }
+        let lacks = |shown: Position| observation.position.reaches(&shown) != Reach::Yes;
+        is_another
+            || before.is_some_and(|before| before.stands_in)
+            || set.samples().latest().is_some_and(lacks)
     }
 
     fn is_seen(&self) {
@@ -231,6 +260,11 @@ impl<P> Report<'_, P> {
         }
         if ticket.asked {
             samples.aim(observation.position.clone(), set.ports.clock.now());
+        }
+        let latest = samples.latest();
+        if latest.is_some_and(|latest| observation.position.reaches(&latest) == Reach::No) {
+            // It has lost some of what it was, as a restored server has: that is no measure any more.
+            samples.clear();
         }
         let is_first = samples.latest().is_none();
         samples.take(ticket.number, observation.position, set.ports.clock.now());

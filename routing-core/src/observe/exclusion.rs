@@ -22,14 +22,15 @@ pub enum Exclusion {
     /// [`allow_same_server`](crate::Rules::allow_same_server) it serves.
     SameServer,
     /// It is the set's primary, and says that it is a replica: whom it follows, and how far it is
-    /// behind, nobody knows.
+    /// behind, nobody knows. Of MariaDB's and MySQL's servers, which do not say so: it takes no writes, and is another
+    /// server than before, or lacks what the primary has shown.
     Demoted,
     /// It follows another history than the primary's: another timeline of PostgreSQL's.
     OtherHistory,
     /// It is the set's primary, and says that it takes no writes.
     ReadOnly,
-    /// It takes writes, and so does another node, and each has transactions that the other lacks, so that
-    /// nobody knows which of them is the primary.
+    /// It takes writes, and so does another node, and each has transactions that the other lacks, or neither tells
+    /// which it has, so that nobody knows which of them is the primary.
     Undecided,
     /// It is over the set's [limits](crate::LagLimits).
     Lagging,

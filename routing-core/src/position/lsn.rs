@@ -53,7 +53,9 @@ impl LogLocation {
     }
 
     pub(super) const fn bytes_behind(&self, ahead: &Self) -> Option<u64> {
-        if self.is_of_the_same_history(ahead) {
+        // Of a number that belongs to no system nobody knows what it counts.
+        let are_bytes = self.system_identifier != 0;
+        if are_bytes && self.is_of_the_same_history(ahead) {
             Some(ahead.lsn.saturating_sub(self.lsn))
         } else {
             None

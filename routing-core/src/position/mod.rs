@@ -197,7 +197,7 @@ impl Position {
     }
 
     /// How many bytes of log lie between here and `ahead`, where that is how far is measured
-    /// (PostgreSQL); none if this is ahead itself.
+    /// (PostgreSQL, but not a [`number`](Self::number)); none if this is ahead itself.
     #[must_use]
     pub fn bytes_behind(&self, ahead: &Self) -> Option<u64> {
         match (&self.0, &ahead.0) {

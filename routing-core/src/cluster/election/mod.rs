@@ -125,8 +125,11 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
         } else if index == primary {
             of_primary(sighting, &history)
         } else {
+            let says_primary = sighting.is_told && sighting.takes_writes;
             match primary_seen.is_some_and(|primary| is_same_server(sighting, primary)) {
                 true if nodes[index].may_be_primarys => none,
+                // It does not tell which server it is.
+                false if says_primary && nodes[index].may_be_primarys => none,
                 true => none.with(Exclusion::SameServer),
                 false => of_replica(sighting, primary_seen, &history),
             }
@@ -199,7 +202,10 @@ fn of_primary(sighting: &Sighting, history: &History) -> Exclusions {
         Some(timeline) if timeline < history.timeline => {
             none.with(Exclusion::ReadOnly).with(Exclusion::Superseded)
         }
-        Some(_) if sighting.role != Some(Role::Primary) => {
+        timeline
+            if (timeline.is_some() || sighting.is_told) && sighting.role != Some(Role::Primary)
+                || sighting.stands_in =>
+        {
             none.with(Exclusion::ReadOnly).with(Exclusion::Demoted)
         }
         None if !sighting.takes_writes => none.with(Exclusion::ReadOnly),
@@ -218,14 +224,13 @@ fn of_replica(sighting: &Sighting, primary: Option<&Sighting>, history: &History
             none
         };
     }
-    if sighting.takes_writes && history.changes > 0 {
-        // One of those that were the primary, or want to be.
+    // One of those that were the primary, or want to be. Only the application's query tells that it is one.
+    if sighting.takes_writes && (history.changes > 0 || sighting.is_told) {
         return none.with(Exclusion::Superseded);
     }
-    // Who is asked by a query of the application's need not tell a position.
-    let tells_history = sighting.server.is_some();
     let is_stranger = primary.is_some_and(|primary| {
-        tells_history
+        // Who is asked by such a query need not tell a position.
+        !sighting.is_told
             && primary.position.is_known()
             && !sighting.position.shares_history(&primary.position)
     });

@@ -15,6 +15,11 @@ pub(crate) struct Sighting {
     pub(crate) timeline: Option<u32>,
     /// MariaDB's and MySQL's server id.
     pub(crate) server: Option<u64>,
+    /// Whether a query of the application's has told it.
+    pub(crate) is_told: bool,
+    /// Of MariaDB's and MySQL's: whether it answers for the primary, takes no writes, and is another server than
+    /// before, or lacks what the primary has shown.
+    pub(crate) stands_in: bool,
     pub(crate) position: Position,
     /// All that it has, written or replayed.
     pub(crate) holds: Position,

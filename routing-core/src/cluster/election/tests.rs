@@ -11,6 +11,8 @@ fn pg(role: Role, system: u64, timeline: u32) -> Sighting {
         system: Some(system),
         timeline: Some(timeline),
         server: None,
+        is_told: false,
+        stands_in: false,
         position: Position::postgres(system, timeline, 100),
         holds: Position::UNKNOWN,
         asked: 1,
@@ -26,6 +28,8 @@ pub(super) fn maria(takes_writes: bool, took_over: bool, list: &str) -> Sighting
         system: None,
         timeline: None,
         server: None,
+        is_told: false,
+        stands_in: false,
         position: Position::mariadb(list).unwrap(),
         holds: Position::mariadb(list).unwrap(),
         asked: 1,
@@ -270,17 +274,68 @@ fn without_timelines_a_read_only_primary_is_replaced_by_who_takes_over() {
     assert_eq!(words(&changes[1]), ["", ""], "it follows");
     let maintained = ruling(0, none, &[(Some(&closed), true), (Some(&replica), true)]);
     assert_eq!(words(&maintained), ["read-only", ""]);
-    let stranger = Sighting {
-        server: Some(2),
-        ..maria(false, false, "5-9-3")
-    };
+    let stranger = maria(false, false, "5-9-3");
     let strange = ruling(0, none, &[(Some(&primary), true), (Some(&stranger), true)]);
     assert_eq!(words(&strange), ["", "foreign"]);
-    // The application's own query tells no server id, and of a replica perhaps no position.
-    let silent = Sighting {
-        position: Position::UNKNOWN,
-        ..maria(false, false, "0-1-10")
+    let stand_in = Sighting {
+        stands_in: true,
+        ..maria(false, false, "0-1-9")
     };
-    let told = ruling(0, none, &[(Some(&primary), true), (Some(&silent), true)]);
-    assert_eq!(words(&told), ["", ""]);
+    let lacking = ruling(0, none, &[(Some(&stand_in), true), (Some(&replica), true)]);
+    assert_eq!(words(&lacking), ["demoted+read-only", ""]);
+}
+
+fn told(role: Role, number: u64) -> Sighting {
+    Sighting {
+        role: Some(role),
+        takes_writes: role == Primary,
+        position: Position::number(number),
+        holds: Position::UNKNOWN,
+        is_told: true,
+        ..maria(false, false, "")
+    }
+}
+
+#[test]
+fn the_applications_query_tells_a_role_and_no_history() {
+    let elected = History {
+        is_elected: true,
+        is_provisional: true,
+        ..History::default()
+    };
+    let (a, b) = (told(Primary, 10), told(Primary, 12));
+    let took_over = Sighting {
+        took_over: true,
+        ..b.clone()
+    };
+    let (behind, silent) = (told(Replica, 9), told(Replica, 0));
+    for (known, one, other, primary, expected) in [
+        (elected, &a, &behind, 0, ["", ""]),
+        // Perhaps no position of a replica's.
+        (elected, &a, &silent, 0, ["", ""]),
+        (elected, &a, &b, 0, ["", "superseded"]),
+        (elected, &a, &took_over, 0, ["", "superseded"]),
+        (elected, &behind, &took_over, 1, ["", ""]),
+        (elected, &behind, &silent, 0, ["demoted+read-only", ""]),
+        (History::default(), &a, &behind, 0, ["", ""]),
+        (History::default(), &behind, &b, 1, ["", ""]),
+        (History::default(), &a, &b, 0, ["undecided", "undecided"]),
+    ] {
+        let ruling = ruling(0, known, &[(Some(one), true), (Some(other), true)]);
+        assert_eq!(
+            (ruling.primary, words(&ruling)),
+            (primary, expected.map(String::from).to_vec()),
+            "{one:?} {other:?}"
+        );
+    }
+    // An operator has said that both may be one server.
+    let nodes = [&a, &b].map(|sighting| Seen {
+        sighting: Some(sighting),
+        is_up: true,
+        may_be_primarys: true,
+    });
+    for known in [elected, History::default()] {
+        let both = judge(0, known, &nodes);
+        assert_eq!((both.primary, words(&both)), (0, vec![String::new(); 2]));
+    }
 }
