@@ -18,8 +18,11 @@ pub const ERROR_NUMBERS: &[(u16, Failure)] = &[
     (3169, Ended),
     // `ER_CLIENT_INTERACTION_TIMEOUT`.
     (4031, Ended),
-    // `ER_RUN_HOOK_ERROR`: a member of a group has not finished a commit, which the others may have received.
+    // `ER_RUN_HOOK_ERROR`, `ER_TRANSACTION_ROLLBACK_DURING_COMMIT`: a member of a group has not finished a commit, which
+    // the others may have received. The second is also said of a conflict, and of whatever waits when the member
+    // leaves (`unblock_waiting_transactions` in the plugin's source).
     (3100, Ended),
+    (3101, Ended),
     // `ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION`, `ER_READ_ONLY_MODE`.
     (1792, ReadOnly),
     (1836, ReadOnly),
@@ -49,7 +52,6 @@ const NOT_IN_STEP: &str = "WSREP";
 /// - 1213, `ER_LOCK_DEADLOCK`; Galera says it of a conflict with another node, with a text of its own.
 /// - 1020, `ER_CHECKREAD`: MariaDB's, by `innodb_snapshot_isolation`, which is on since 11.6.2.
 /// - 1206, `ER_LOCK_TABLE_FULL`.
-/// - 3101, `ER_TRANSACTION_ROLLBACK_DURING_COMMIT`: Group Replication's, of a conflict with another member.
 ///
 /// 1205, a wait for a lock that took too long, is one only by `innodb_rollback_on_timeout`, which is off.
 pub const ROLLBACKS: &[(u16, &[&str])] = &[
@@ -58,10 +60,6 @@ pub const ROLLBACKS: &[(u16, &[&str])] = &[
     (
         1206,
         &["The total number of locks exceeds the lock table size"],
-    ),
-    (
-        3101,
-        &["Plugin instructed the server to rollback the current transaction"],
     ),
 ];
 
@@ -99,7 +97,11 @@ pub(super) fn of_message(message: &str) -> Option<Failure> {
     if message.contains("READ ONLY transaction") || message.contains("in read-only mode") {
         return Some(ReadOnly);
     }
-    if message.contains("while running replication hook 'before_commit'") {
+    let of_group = [
+        "while running replication hook 'before_commit'",
+        "Plugin instructed the server to rollback the current transaction",
+    ];
+    if of_group.iter().any(|text| message.contains(text)) {
         return Some(Ended);
     }
     of(OPTION, message)
@@ -111,11 +113,19 @@ mod tests {
 
     #[test]
     fn a_commit_that_a_group_may_have_is_unknown() {
-        let said = "Error on observer while running replication hook 'before_commit'.";
-        assert_eq!(of(3100, said), Some(Ended));
-        assert_eq!(of_message(said), Some(Ended));
-        let said = "Plugin instructed the server to rollback the current transaction.";
-        assert_eq!(of(3101, said), None);
-        assert!(rolls_back_on_mysql(None, said) && rolls_back_on_mysql(Some(3101), ""));
+        for (number, said) in [
+            (
+                3100,
+                "Error on observer while running replication hook 'before_commit'.",
+            ),
+            (
+                3101,
+                "Plugin instructed the server to rollback the current transaction.",
+            ),
+        ] {
+            assert_eq!(of(number, said), Some(Ended));
+            assert_eq!(of_message(said), Some(Ended));
+            assert!(!rolls_back_on_mysql(None, said) && !rolls_back_on_mysql(Some(number), ""));
+        }
     }
 }
