@@ -35,7 +35,7 @@ pub struct Observation {
     pub timeline: Option<u32>,
     /// MySQL's and MariaDB's server id.
     pub server: Option<u64>,
-    /// Whether a [query of the application's](crate::Rules::probe_query) has told it.
+    /// Whether the application's [`probe_query`](crate::Rules::probe_query) has told it.
     pub is_told: bool,
     /// How far it is: a primary's last write, what a replica has replayed.
     pub position: Position,

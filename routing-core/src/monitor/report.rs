@@ -39,7 +39,7 @@ impl<P> Report<'_, P> {
                 // A node that is full has said nothing of what it is; neither has a standby whose sessions
                 // are serializable by default, and cannot read.
                 if answer == Answer::Unintelligible {
-                    // Of who is asked by a query of the application's, nothing but its answer says what it is.
+                    // The application's query is the only source of the node's role.
                     if set.rules().probe_query.is_some() {
                         node.probe_failed("the answer to `probe_query` is not understood");
                     } else {
@@ -177,8 +177,9 @@ impl<P> Report<'_, P> {
         self.is_seen();
     }
 
-    /// Whether a server of MariaDB's or MySQL's that takes no writes has replaced the primary behind its address, or
-    /// was restored from before: what the primary has acknowledged it may lack.
+    /// Whether a read-only MariaDB or MySQL server answers at the primary's address, and may lack acknowledged writes.
+    ///
+    /// DNS or a proxy has led to another server, or an operator has restored an earlier state.
     fn stands_in(
         &self,
         observation: &Observation,
@@ -261,12 +262,14 @@ impl<P> Report<'_, P> {
         if ticket.asked {
             samples.aim(observation.position.clone(), set.ports.clock.now());
         }
-        let latest = samples.latest();
-        if latest.is_some_and(|latest| observation.position.reaches(&latest) == Reach::No) {
-            // It has lost some of what it was, as a restored server has: that is no measure any more.
-            samples.clear();
-        }
-        let is_first = samples.latest().is_none();
+        let is_first = match samples.latest() {
+            // A restored primary begins anew.
+            Some(latest) if observation.position.reaches(&latest) == Reach::No => {
+                samples.clear();
+                true
+            }
+            latest => latest.is_none(),
+        };
         samples.take(ticket.number, observation.position, set.ports.clock.now());
         for replica in &set.nodes()[1..] {
             if is_first {

@@ -21,16 +21,19 @@ pub enum Exclusion {
     /// or a copy that an operator has started beside it. With
     /// [`allow_same_server`](crate::Rules::allow_same_server) it serves.
     SameServer,
-    /// It is the set's primary, and says that it is a replica: whom it follows, and how far it is
-    /// behind, nobody knows. Of MariaDB's and MySQL's servers, which do not say so: it takes no writes, and is another
-    /// server than before, or lacks what the primary has shown.
+    /// It is the set's primary, and follows another server: the router does not know its lag.
+    ///
+    /// PostgreSQL and a [`probe_query`](crate::Rules::probe_query) tell that. On MariaDB and MySQL the router concludes
+    /// it of a read-only server at the primary's address which has another server id than before, or lacks what the
+    /// primary has shown.
     Demoted,
     /// It follows another history than the primary's: another timeline of PostgreSQL's.
     OtherHistory,
     /// It is the set's primary, and says that it takes no writes.
     ReadOnly,
-    /// It takes writes, and so does another node, and each has transactions that the other lacks, or neither tells
-    /// which it has, so that nobody knows which of them is the primary.
+    /// It takes writes, and so does another node: the router cannot tell which is the primary.
+    ///
+    /// Each has transactions that the other lacks, or a [`probe_query`](crate::Rules::probe_query) tells no history.
     Undecided,
     /// It is over the set's [limits](crate::LagLimits).
     Lagging,
@@ -52,7 +55,7 @@ impl Exclusion {
         Self::Draining,
     ];
 
-    /// What the [election](crate::cluster::election) says of nodes.
+    /// Exclusions that the [election](crate::cluster::election) decides.
     pub(crate) const OF_TOPOLOGY: Exclusions = Exclusions(
         Self::Foreign.bit()
             | Self::Superseded.bit()

@@ -53,7 +53,7 @@ impl LogLocation {
     }
 
     pub(super) const fn bytes_behind(&self, ahead: &Self) -> Option<u64> {
-        // Of a number that belongs to no system nobody knows what it counts.
+        // A number that belongs to no system has an unknown unit.
         let are_bytes = self.system_identifier != 0;
         if are_bytes && self.is_of_the_same_history(ahead) {
             Some(ahead.lsn.saturating_sub(self.lsn))

@@ -87,8 +87,7 @@ impl Flavor {
         }
     }
 
-    /// An insert whose place in the log has a label, MySQL's a tag, MariaDB's a domain beside the first; and how a
-    /// position shows it.
+    /// An insert with a label in the log (a MySQL tag, a second MariaDB domain), and the label in a position.
     pub(super) fn labelled(self, insert: &str) -> (String, &'static str) {
         match self {
             Self::MariaDb => (

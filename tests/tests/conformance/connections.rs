@@ -51,7 +51,7 @@ async fn each_runs_what_the_configuration_says<A: Adapter>() {
     }
 }
 
-/// MariaDB's and MySQL's do too.
+/// MariaDB and MySQL: a replica's own statements do not make it writable.
 async fn each_runs_its_own_statements<A: Adapter>(backend: Backend) {
     if backend != Backend::MySql {
         return;

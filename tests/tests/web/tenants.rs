@@ -25,7 +25,7 @@ async fn servers() -> (World, RoutingConfig) {
     for sql in [SCHEMA, user, grant, sequences] {
         owner.execute_unprepared(sql).await.expect("a schema");
     }
-    // Until it has the role, a replica refuses whoever connects, and is left alone for a while.
+    // A replica without the role refuses the pool's connections, and its breaker opens.
     world.catch_up().await;
     let of_tenants = |url: &str| patient(url.replace("postgres@", "tenant_app@"));
     let config = RoutingConfig::builder()

@@ -55,11 +55,10 @@ pub(super) fn first_election(current: usize, nodes: &[Seen<'_>]) -> First {
     if writable.is_empty() {
         return First::Unknown;
     }
-    // A number does not tell whose history it is of.
-    let says_primary = |index: &usize| {
-        up(*index).is_some_and(|seen| seen.is_told) && !nodes[*index].may_be_primarys
+    let is_told_primary = |index: &usize| {
+        up(*index).is_some_and(Sighting::is_told_primary) && !nodes[*index].may_be_primarys
     };
-    if writable.len() > 1 && writable.iter().any(says_primary) {
+    if writable.len() > 1 && writable.iter().any(is_told_primary) {
         return First::Undecided(writable);
     }
     if writable.contains(&current) && has_all(&current) {

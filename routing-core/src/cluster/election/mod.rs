@@ -125,11 +125,10 @@ pub(crate) fn judge(current: usize, known: History, nodes: &[Seen<'_>]) -> Rulin
         } else if index == primary {
             of_primary(sighting, &history)
         } else {
-            let says_primary = sighting.is_told && sighting.takes_writes;
             match primary_seen.is_some_and(|primary| is_same_server(sighting, primary)) {
                 true if nodes[index].may_be_primarys => none,
-                // It does not tell which server it is.
-                false if says_primary && nodes[index].may_be_primarys => none,
+                // The application's query does not tell which server it is.
+                false if sighting.is_told_primary() && nodes[index].may_be_primarys => none,
                 true => none.with(Exclusion::SameServer),
                 false => of_replica(sighting, primary_seen, &history),
             }
@@ -224,12 +223,12 @@ fn of_replica(sighting: &Sighting, primary: Option<&Sighting>, history: &History
             none
         };
     }
-    // One of those that were the primary, or want to be. Only the application's query tells that it is one.
-    if sighting.takes_writes && (history.changes > 0 || sighting.is_told) {
+    // A former or a would-be primary; a replica that is not read-only, unless the application's query tells otherwise.
+    if sighting.takes_writes && history.changes > 0 || sighting.is_told_primary() {
         return none.with(Exclusion::Superseded);
     }
     let is_stranger = primary.is_some_and(|primary| {
-        // Who is asked by such a query need not tell a position.
+        // The application's query need not tell a replica's position.
         !sighting.is_told
             && primary.position.is_known()
             && !sighting.position.shares_history(&primary.position)

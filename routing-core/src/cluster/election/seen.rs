@@ -15,10 +15,9 @@ pub(crate) struct Sighting {
     pub(crate) timeline: Option<u32>,
     /// MariaDB's and MySQL's server id.
     pub(crate) server: Option<u64>,
-    /// Whether a query of the application's has told it.
+    /// Whether the application's query has told it.
     pub(crate) is_told: bool,
-    /// Of MariaDB's and MySQL's: whether it answers for the primary, takes no writes, and is another server than
-    /// before, or lacks what the primary has shown.
+    /// Whether a read-only MariaDB or MySQL server answers at the primary's address, and may lack acknowledged writes.
     pub(crate) stands_in: bool,
     pub(crate) position: Position,
     /// All that it has, written or replayed.
@@ -28,6 +27,13 @@ pub(crate) struct Sighting {
     pub(crate) answered: u64,
     /// Whether it took no writes before, and does now.
     pub(crate) took_over: bool,
+}
+
+impl Sighting {
+    /// Whether the application's query has answered `primary`, which tells no history.
+    pub(super) const fn is_told_primary(&self) -> bool {
+        self.is_told && self.takes_writes
+    }
 }
 
 /// What the rule looks at in a node.

@@ -311,7 +311,7 @@ fn the_applications_query_tells_a_role_and_no_history() {
     let (behind, silent) = (told(Replica, 9), told(Replica, 0));
     for (known, one, other, primary, expected) in [
         (elected, &a, &behind, 0, ["", ""]),
-        // Perhaps no position of a replica's.
+        // The query tells no position of the replica.
         (elected, &a, &silent, 0, ["", ""]),
         (elected, &a, &b, 0, ["", "superseded"]),
         (elected, &a, &took_over, 0, ["", "superseded"]),
@@ -328,7 +328,7 @@ fn the_applications_query_tells_a_role_and_no_history() {
             "{one:?} {other:?}"
         );
     }
-    // An operator has said that both may be one server.
+    // The operator allows both to be one server.
     let nodes = [&a, &b].map(|sighting| Seen {
         sighting: Some(sighting),
         is_up: true,

@@ -19,8 +19,8 @@ pub const ERROR_NUMBERS: &[(u16, Failure)] = &[
     // `ER_CLIENT_INTERACTION_TIMEOUT`.
     (4031, Ended),
     // `ER_RUN_HOOK_ERROR`, `ER_TRANSACTION_ROLLBACK_DURING_COMMIT`: a member of a group has not finished a commit, which
-    // the others may have received. The second is also said of a conflict, and of whatever waits when the member
-    // leaves (`unblock_waiting_transactions` in the plugin's source).
+    // the other members may have received. The second means a conflict, or that the member leaves the group and ends
+    // all waiting commits (`unblock_waiting_transactions` in the plugin's source).
     (3100, Ended),
     (3101, Ended),
     // `ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION`, `ER_READ_ONLY_MODE`.
